@@ -1,0 +1,351 @@
+"""The command line. Nothing heavy is imported before a command needs it, so that --help is instant."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from in4310 import __version__
+from in4310.errors import InputError
+from in4310.progress import QUIET, Progress
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit with its status."""
+    cli.main(args=list(arguments) if arguments is not None else None, prog_name="in4310")
+
+
+def _plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A user's mistake is one line on stderr and exit status 2; Ctrl-C says how to go on."""
+
+    @functools.wraps(command)
+    def guarded(*args: Any, **options: Any) -> Any:
+        try:
+            return command(*args, **options)
+        except InputError as error:
+            click.echo(f"in4310: {error}", err=True)
+            sys.exit(BAD_INPUT)
+        except KeyboardInterrupt:
+            hint = (
+                "; the same command with --resume goes on from the last epoch" if "resume" in options else ""
+            )
+            click.echo(f"in4310: stopped{hint}", err=True)
+            sys.exit(INTERRUPTED)
+
+    return guarded
+
+
+def _progress(quiet: bool) -> Progress:
+    return QUIET if quiet else Progress(Console(stderr=True))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="in4310")
+def cli() -> None:
+    """Judge deep-learning work: a reference solution, executable requirements, reports.
+
+    \b
+    First steps:
+      in4310 demo                        the whole assignment on drawn scenes, judged, with a report
+      in4310 run --data PHOTOS           the same on your own photographs in class folders
+      in4310 check SUBMISSION            judge what was handed in
+      pytest --submission SUBMISSION     the same, as a pytest run
+    """
+
+
+@cli.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("submissions/demo"),
+    show_default=True,
+    help="Folder of the submission made.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    default=Path("reports/demo"),
+    show_default=True,
+    help="Folder of the report.",
+)
+@click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
+@click.option("--quiet", is_flag=True, help="No progress bars.")
+@_plain_errors
+def demo(out: Path, report: Path, resume: bool, quiet: bool) -> None:
+    """Do the whole assignment on the embedded data, judge it, and write the report.
+
+    Draws 1200 scenes, splits them, trains a ResNet-18 from scratch with three settings, evaluates, ranks, looks
+    inside the network, and judges the result by the requirements of the edition 'demo'. A few minutes on two cores.
+    An earlier demo in the same folders is replaced.
+    """
+    from in4310.judging.data import resolve_data
+    from in4310.judging.edition import load_edition
+    from in4310.places import cache_folder
+    from in4310.reference import demo_plan
+    from in4310.solution import distributed
+    from in4310.solution.pipeline import run as carry_out
+
+    progress = _progress(quiet)
+    edition = load_edition("demo")
+    data = resolve_data(edition, None, progress)
+    if not resume and distributed.is_main():
+        _remove_earlier_run(out)
+    carry_out(
+        demo_plan(edition, data), out, resume, cache_folder() / "decoded", ("demo",), "reference", progress
+    )
+    if distributed.is_main():
+        sys.exit(_judge(out, "demo", None, report, progress))
+
+
+def _remove_earlier_run(out: Path) -> None:
+    """Remove `out` if it is a run of ours, and nothing else."""
+    import shutil
+
+    if (out / "plan.json").is_file():
+        shutil.rmtree(out)
+
+
+@cli.command()
+@click.option(
+    "--data", metavar="PATH", help="Folder of class folders; default: the environment variable IN4310_DATA."
+)
+@click.option("--edition", default="2026", show_default=True, help="2022, 2023, 2026, demo, or a .toml file.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("submissions/run"),
+    show_default=True,
+    help="Folder of the submission made.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    default=Path("reports/run"),
+    show_default=True,
+    help="Folder of the report.",
+)
+@click.option("--resume", is_flag=True, help="Go on with a run that was stopped, from its last epoch.")
+@click.option(
+    "--network", "architecture", default="resnet18", show_default=True, help="resnet18, 34, 50, 101 or 152."
+)
+@click.option(
+    "--weights", default="none", show_default=True, help="none (from scratch), imagenet, or a weights file."
+)
+@click.option(
+    "--size",
+    type=click.IntRange(32, 512),
+    default=128,
+    show_default=True,
+    help="Side of the images that the network sees, pixels.",
+)
+@click.option(
+    "--setting",
+    "settings",
+    multiple=True,
+    metavar="OPTIMIZER:RATE",
+    help="A setting to try, e.g. sgd:0.05; give at least three.  [default: sgd:0.05, sgd:0.01, adamw:0.002]",
+)
+@click.option(
+    "--trial-epochs", type=click.IntRange(1), default=3, show_default=True, help="Epochs of each setting."
+)
+@click.option(
+    "--epochs", type=click.IntRange(1), default=18, show_default=True, help="Epochs of the best setting."
+)
+@click.option("--batch-size", type=click.IntRange(2), default=64, show_default=True)
+@click.option(
+    "--schedule", type=click.Choice(["constant", "cosine", "onecycle"]), default="onecycle", show_default=True
+)
+@click.option("--label-smoothing", type=click.FloatRange(0, 0.5), default=0.0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=42,
+    show_default=True,
+    help="Seed of the split and of the training.",
+)
+@click.option("--grouped", is_flag=True, help="Keep byte-identical files in one set of the split.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
+@click.option("--quiet", is_flag=True, help="No progress bars.")
+@_plain_errors
+def run(
+    data: str | None,
+    edition: str,
+    out: Path,
+    report: Path,
+    resume: bool,
+    architecture: str,
+    weights: str,
+    size: int,
+    settings: tuple[str, ...],
+    trial_epochs: int,
+    epochs: int,
+    batch_size: int,
+    schedule: str,
+    label_smoothing: float,
+    seed: int,
+    grouped: bool,
+    device: str,
+    precision: str,
+    quiet: bool,
+) -> None:
+    """Do the assignment on photographs in class folders, judge it, and write the report.
+
+    The sizes of the sets are those of the edition, in proportion to the number of images found. Data sets to
+    compare with (imagenet, cifar10) are taken from folders of these names beside the data.
+
+    Stop it at any moment; the same command with --resume goes on from the last epoch, on the CPU with the same
+    final numbers. Several processes: torchrun --nproc-per-node 2 -m in4310 run ...
+    """
+    from in4310.judging.data import resolve_data
+    from in4310.judging.edition import load_edition
+    from in4310.places import cache_folder
+    from in4310.solution import distributed
+    from in4310.solution.images import Preprocessing
+    from in4310.solution.pipeline import Plan
+    from in4310.solution.pipeline import run as carry_out
+    from in4310.solution.training import Settings
+
+    progress = _progress(quiet)
+    asked = load_edition(edition)
+    found = resolve_data(asked, data, progress)
+    sizes = asked.sizes(len(found.labels))
+    trials = tuple(
+        Settings(
+            optimizer=optimizer,
+            learning_rate=rate,
+            epochs=trial_epochs,
+            batch_size=batch_size,
+            schedule=schedule,
+            seed=seed,
+            label_smoothing=label_smoothing,
+            weight_decay=0.05 if optimizer == "adamw" else 5e-4,
+        )
+        for optimizer, rate in map(_setting, settings or ("sgd:0.05", "sgd:0.01", "adamw:0.002"))
+    )
+    plan = Plan(
+        root=found.root.absolute(),
+        classes=tuple(found.classes),
+        test=sizes["test"],
+        val=sizes["val"],
+        trials=trials,
+        final_epochs=epochs,
+        edition=edition,
+        seed=seed,
+        grouped=grouped,
+        preprocessing=Preprocessing(size=size, resize=size),
+        architecture=architecture,
+        weights=weights,
+        device=_device(device),
+        precision=precision,
+        watch_test=asked.training.test_curve,
+        comparison={name: path.absolute() for name, path in found.comparison.items()},
+        statistics_images=asked.statistics.images,
+        pictures=asked.statistics.pictures or 10,
+        ranked=_ranked(found.classes, asked.ranking.classes),
+        ranked_images=asked.ranking.k,
+    )
+    carry_out(plan, out, resume, cache_folder() / "decoded", _command(), "", progress)
+    if distributed.is_main():
+        sys.exit(_judge(out, edition, data, report, progress))
+
+
+def _command() -> tuple[str, ...]:
+    """The arguments of this very run, for run.py."""
+    return tuple(word for word in sys.argv[1:] if word != "--resume")
+
+
+def _ranked(classes: Sequence[str], count: int) -> tuple[str, ...]:
+    """Classes to rank: those of the 2023 report first."""
+    preferred = [c for c in ("sea", "buildings") if c in classes]
+    return tuple([*preferred, *(c for c in classes if c not in preferred)][:count])
+
+
+def _setting(text: str) -> tuple[str, float]:
+    optimizer, _, rate = text.partition(":")
+    try:
+        return optimizer, float(rate)
+    except ValueError:
+        raise InputError(f"--setting {text}: expected OPTIMIZER:RATE, such as sgd:0.05") from None
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"--device {name}: torch finds no CUDA device here; use --device cpu")
+    if name != "cpu" and not name.startswith("cuda"):
+        raise InputError(f"--device {name}: expected auto, cpu or cuda")
+    return name
+
+
+@cli.command()
+@click.argument("submission", type=click.Path(path_type=Path))
+@click.option(
+    "--data", metavar="PATH", help="Folder of class folders; default: IN4310_DATA, or the embedded data."
+)
+@click.option("--edition", default="demo", show_default=True, help="2022, 2023, 2026, demo, or a .toml file.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    help="Folder to write index.html, results.json and junit.xml into.",
+)
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@_plain_errors
+def check(submission: Path, data: str | None, edition: str, report: Path | None, quiet: bool) -> None:
+    """Judge a submission by the requirements of an edition.
+
+    Nothing of the submission is run: its files are read, and its figures recomputed from its weights.
+    Exit status: 0 all points, 1 not all, 2 it could not be judged.
+    """
+    sys.exit(_judge(submission, edition, data, report, _progress(quiet)))
+
+
+def _judge(submission: Path, edition: str, data: str | None, report: Path | None, progress: Progress) -> int:
+    from in4310.judging.runner import judge_submission
+    from in4310.reporting.terminal import table
+
+    results = judge_submission(submission, edition, data, report, progress)
+    console = Console()
+    console.print(table(results))
+    for name, figure in results.facts.items():
+        console.print(f"{name}: {figure}", markup=False, highlight=False)
+    console.print(f"{results.points:g} of {results.max_points:g} points", markup=False, highlight=False)
+    if report:
+        console.print(str(report / "index.html"), markup=False, highlight=False, soft_wrap=True)
+    return 0 if results.points >= results.max_points else 1
+
+
+@cli.command()
+@click.option(
+    "--network", "architecture", default="resnet18", show_default=True, help="resnet18, 34, 50, 101 or 152."
+)
+@click.option(
+    "--size", type=click.IntRange(32, 512), default=224, show_default=True, help="Side of the input, pixels."
+)
+@click.option("--weights", default="none", show_default=True, help="none, imagenet, or a weights file.")
+@_plain_errors
+def network(architecture: str, size: int, weights: str) -> None:
+    """Print the layers of the network: output shape for one image, and parameters."""
+    from rich.table import Table
+
+    from in4310.solution.network import build, layer_table
+
+    rows = layer_table(build(architecture, weights=weights), size)
+    table = Table(title=f"{architecture}, one image of {size} x {size}")
+    for column, side in (("module", "left"), ("output", "left"), ("parameters", "right")):
+        table.add_column(column, justify=side)  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(row.name, " x ".join(map(str, row.shape)), f"{row.parameters}")
+    Console().print(table)

@@ -1,0 +1,1 @@
+"""Requirements as data (editions), evidence, verdicts, and the pytest plugin that brings them together."""

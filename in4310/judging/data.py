@@ -1,0 +1,94 @@
+"""The data set that a submission is judged against: trusted names, labels and pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import cached_property
+from pathlib import Path
+
+from in4310.errors import InputError
+from in4310.judging import verdict
+from in4310.judging.edition import Edition
+from in4310.places import DATA_VARIABLE, cache_folder, comparison_root, data_root
+from in4310.progress import QUIET, Progress
+from in4310.solution import images, scenes, splits
+
+
+class DataSet:
+    """Class folders of photographs, and the data sets to compare with."""
+
+    def __init__(self, root: Path, classes: list[str], comparison: dict[str, Path]):
+        self.root = root
+        self.classes = classes
+        self.comparison = comparison
+        self.labels: dict[str, str] = images.find_images(root)
+        foreign = sorted(set(self.labels.values()) - set(classes))
+        if foreign:
+            raise InputError(
+                f"{root}: class folder {foreign[0]!r} is not one of the edition's classes ({', '.join(classes)})"
+            )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over sorted paths and labels."""
+        total = hashlib.sha256()
+        for path, label in sorted(self.labels.items()):
+            total.update(f"{path}\0{label}\n".encode("utf-8", "surrogateescape"))
+        return total.hexdigest()
+
+    @cached_property
+    def contents(self) -> dict[str, str]:
+        """path -> SHA-256 of the file's bytes."""
+        return splits.content_groups(self.root, sorted(self.labels))
+
+    @property
+    def record(self) -> verdict.Data:
+        """What the report says of the data."""
+        return verdict.Data(
+            root=str(self.root), images=len(self.labels), classes=self.classes, digest=self.digest
+        )
+
+
+def embedded_data(count: int, progress: Progress = QUIET, seed: int = 42) -> Path:
+    """Folder of the embedded data set, drawn into the cache on first use."""
+    folder = cache_folder() / f"embedded-{count}-{seed}"
+    return scenes.make_scenes(folder / "scenes", images=count, seed=seed, progress=progress)
+
+
+def embedded_comparison(name: str, count: int = 200, progress: Progress = QUIET) -> Path:
+    """Folder of a stand-in for ImageNet ('shapes') or CIFAR-10 ('tiny')."""
+    return scenes.make_comparison(cache_folder() / f"{name}-{count}", kind=name, images=count)  # type: ignore[arg-type]
+
+
+def comparison_data(names: list[str], root: Path, count: int) -> dict[str, Path]:
+    """Folders of the data sets to compare with, as far as they are there."""
+    found: dict[str, Path] = {}
+    for name in names:
+        place = (
+            embedded_comparison(name, count) if name in ("shapes", "tiny") else comparison_root(root, name)
+        )
+        if place is not None:
+            found[name] = place
+    return found
+
+
+def resolve_data(edition: Edition, data: str | Path | None, progress: Progress = QUIET) -> DataSet:
+    """The data set to judge on: --data, else IN4310_DATA, else the embedded one where the edition says so.
+
+    Raises InputError when there is none.
+    """
+    given = data or (None if edition.data.embedded else os.environ.get(DATA_VARIABLE))
+    if given:
+        root = data_root(given, edition.data.classes)
+    elif edition.data.embedded:
+        root = embedded_data(edition.data.images, progress)
+    else:
+        raise InputError(
+            f"edition {edition.name} needs the course's photographs: give --data PATH or set {DATA_VARIABLE} "
+            "(a folder of class folders)"
+        )
+    statistics = edition.statistics
+    return DataSet(
+        root, edition.data.classes, comparison_data(statistics.comparison, root, statistics.images)
+    )

@@ -1,0 +1,218 @@
+"""An edition: what one year's assignment asks, as data that a teacher can edit (TOML)."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from in4310.errors import InputError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Part(BaseModel):
+    """Base of the edition's tables: an unknown field is an error, so that a typo cannot switch a check off."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataPart(Part):
+    """The data set that the edition was written for."""
+
+    classes: list[str] = Field(min_length=2, description="in index order: column j of the scores is class j")
+    images: int = Field(
+        gt=0, description="images in the full data set; sizes scale with what is really there"
+    )
+    embedded: bool = Field(False, description="judge on the embedded data unless --data is given")
+
+
+class SplitPart(Part):
+    """Requirement 1a."""
+
+    test: int = Field(gt=0)
+    val: int = Field(gt=0)
+    size_tolerance: Share = Field(description="share by which a set's size may miss, 'about 3000'")
+    class_tolerance: Count = Field(description="images by which a class may miss its proportional quota")
+
+
+class NetworkPart(Part):
+    """Requirement 1d."""
+
+    depths: list[int] = Field(min_length=1, description="ResNet depths allowed")
+    start: Literal["imagenet", "scratch", "any"] = Field(description="what training must start from")
+
+
+class AccuracyPart(Part):
+    """The teacher's threshold; the stock editions only warn far below what is usual."""
+
+    expected: Share = Field(description="test accuracy looked for")
+    verdict: Literal["warn", "fail"] = "warn"
+
+
+class TrainingPart(Part):
+    """Requirements 1f, 1g and 1j."""
+
+    settings: int = Field(gt=0, description="hyperparameter settings to try, at least")
+    memory_gib: float = Field(gt=0, description="peak memory allowed, GiB")
+    test_curve: bool = Field(False, description="loss curves must show the test set too")
+
+
+class RankingPart(Part):
+    """Requirement 1i."""
+
+    classes: int = Field(gt=0, description="classes to rank, at least")
+    k: int = Field(gt=0, description="images at the top, and at the bottom, of each class")
+
+
+class StatisticsPart(Part):
+    """Tasks 2 and 3."""
+
+    modules: int = Field(gt=0, description="modules of the network to look into, at least")
+    images: int = Field(gt=1, description="images to average over")
+    pictures: Count = Field(0, description="images whose feature maps are handed in as one PNG each")
+    comparison: list[str] = Field(
+        default_factory=list, description="data sets whose spectra are compared with the course's own"
+    )
+
+
+class Tolerances(Part):
+    """How far a figure handed in may lie from the recomputed one. Derivations stand in the edition files."""
+
+    score: float = Field(gt=0, description="largest difference of a softmax score, absolute")
+    row_sum: float = Field(gt=0, description="how far a row of scores may miss the sum 1")
+    metric: float = Field(gt=0, description="accuracy, AP, mAP; absolute")
+    history: float = Field(
+        gt=0, description="validation metric of the kept epoch against the weights'; absolute"
+    )
+    percent: float = Field(gt=0, description="non-positive values, percentage points")
+    eigenvalue: float = Field(gt=0, description="relative to the largest eigenvalue of the module")
+
+
+class RequirementPart(Part):
+    """One requirement and the checks that decide it; its points are the sum of theirs."""
+
+    id: str = Field(pattern=r"^[0-9a-z.]{1,8}$")
+    title: str = Field(min_length=3)
+    text: str = Field(min_length=3)
+    points: float = Field(ge=0)
+    checks: dict[str, Annotated[float, Field(ge=0)]] = Field(min_length=1, description="check -> points")
+
+    @model_validator(mode="after")
+    def _points_add_up(self) -> RequirementPart:
+        total = sum(self.checks.values())
+        if abs(total - self.points) > 1e-9:
+            raise ValueError(f"points = {self.points:g}, but its checks add up to {total:g}")
+        return self
+
+
+class Edition(Part):
+    """A whole edition. `load_edition` reads one."""
+
+    name: str
+    title: str
+    data: DataPart
+    split: SplitPart
+    network: NetworkPart
+    accuracy: AccuracyPart
+    training: TrainingPart
+    ranking: RankingPart
+    statistics: StatisticsPart
+    tolerances: Tolerances
+    requirements: list[RequirementPart] = Field(min_length=1, alias="requirement")
+
+    @model_validator(mode="after")
+    def _nothing_twice(self) -> Edition:
+        seen: set[str] = set()
+        for requirement in self.requirements:
+            for key in (requirement.id, *requirement.checks):
+                if key in seen:
+                    raise ValueError(f"{key!r} stands twice among the requirements and their checks")
+                seen.add(key)
+        if self.split.test + self.split.val >= self.data.images:
+            raise ValueError(
+                f"split: {self.split.test} test and {self.split.val} validation images leave none of "
+                f"{self.data.images} for training"
+            )
+        return self
+
+    @property
+    def points_of(self) -> dict[str, float]:
+        """Points of every check."""
+        return {check: points for r in self.requirements for check, points in r.checks.items()}
+
+    def sizes(self, images: int) -> dict[str, int]:
+        """Set sizes asked of a data set of that many images, in proportion to the edition's own."""
+        scale = images / self.data.images
+        return {"val": round(self.split.val * scale), "test": round(self.split.test * scale)}
+
+
+def stock_editions() -> list[str]:
+    """Names of the editions that come with the package."""
+    folder = resources.files("in4310.judging") / "editions"
+    return sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".toml"))
+
+
+def load_edition(name: str) -> Edition:
+    """Load a stock edition by name, or a teacher's own by the path of its TOML file.
+
+    Raises InputError (one line) for an unknown name, broken TOML, or a wrong or unknown field.
+    """
+    if name.endswith(".toml"):
+        path = Path(name)
+        where = str(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"{where}: edition file cannot be read ({error}); give an existing TOML file"
+            ) from None
+    else:
+        known = stock_editions()
+        if name not in known:
+            raise InputError(
+                f"edition {name!r} is unknown; expected one of {', '.join(known)}, or the path of a .toml file"
+            )
+        where = f"editions/{name}.toml"
+        text = (resources.files("in4310.judging") / "editions" / f"{name}.toml").read_text(encoding="utf-8")
+    try:
+        edition = Edition.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{where}: not valid TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "file"
+        message = first["msg"].removeprefix("Value error, ")
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise InputError(f"{where}: {place}: {message}{more}") from None
+    unknown = sorted(set(edition.points_of) - known_checks())
+    if unknown:
+        raise InputError(
+            f"{where}: check {unknown[0]!r} does not exist; known checks: {', '.join(sorted(known_checks()))}"
+        )
+    return edition
+
+
+def checks_folder() -> Path:
+    """The folder of the executable requirements: inside the wheel, or tests/requirements of a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "requirements", package.parent / "tests" / "requirements"):
+        if folder.is_dir():
+            return folder
+    raise InputError(f"{package}: the requirement checks are missing; install in4310 again")
+
+
+def known_checks() -> set[str]:
+    """Names of all executable checks, found by reading (not importing) their files."""
+    import ast
+
+    names = set()
+    for file in checks_folder().glob("test_*.py"):
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                names.add(node.name.removeprefix("test_"))
+    return names

@@ -1,0 +1,297 @@
+"""What the checks look at: the submission's claims beside figures recomputed from its weights and our pixels.
+
+Everything is computed on first use and kept, so that checks share one forward pass. Raises Missing (a piece is not
+there) or Unreadable (it is broken); the plugin turns both into 'not run', never into points.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from in4310.errors import InputError
+from in4310.judging.data import DataSet
+from in4310.judging.edition import Edition
+from in4310.places import cache_folder
+from in4310.progress import QUIET, Progress
+from in4310.solution import feature_maps, images, metrics, network, scores, spectrum
+from in4310.solution.images import Images, Preprocessing
+from in4310.submission.folder import Submission
+from in4310.submission.formats import SETS, finite, last_two_parts
+from in4310.submission.pieces import Missing, Unreadable
+
+DEPTHS = {  # blocks a stage, and the width factor of the last one: He et al. 2015, table 1
+    18: ((2, 2, 2, 2), 1),
+    34: ((3, 4, 6, 3), 1),
+    50: ((3, 4, 6, 3), 4),
+    101: ((3, 4, 23, 3), 4),
+    152: ((3, 8, 36, 3), 4),
+}
+
+
+class Evidence:
+    """A submission, the trusted data and the edition, with everything that can be computed from them."""
+
+    def __init__(
+        self,
+        submission: Submission,
+        data: DataSet,
+        edition: Edition,
+        device: str = "cpu",
+        progress: Progress = QUIET,
+    ):
+        self.submission = submission
+        self.data = data
+        self.edition = edition
+        self.device = device
+        self.progress = progress
+        self.classes = edition.data.classes
+        self._predicted: dict[str, np.ndarray] = {}
+        self._loaded: dict[tuple[str, tuple[str, ...]], Images] = {}
+
+    # -- split -------------------------------------------------------------------------------------
+
+    @cached_property
+    def split(self) -> dict[str, tuple[str, ...]]:
+        """train, val, test -> paths as 'class/file', matched by their last two parts."""
+        return {name: tuple(last_two_parts(p) for p in self.submission.split[name]) for name in SETS}
+
+    def known(self, name: str) -> tuple[str, ...]:
+        """The paths of a set, all of which must lie in the data set; raises Unreadable otherwise."""
+        unknown = [p for p in self.split[name] if p not in self.data.labels]
+        if unknown:
+            raise Unreadable(
+                "split",
+                f"{len(unknown)} paths of the {name} set are not in the data set, the first is {unknown[0]!r}",
+            )
+        return self.split[name]
+
+    def labels(self, name: str) -> np.ndarray:
+        """Class indices of a set, int64 (N,), from our own folders and not from the submission."""
+        return np.array([self.classes.index(self.data.labels[p]) for p in self.known(name)], dtype=np.int64)
+
+    def class_counts(self, paths: Sequence[str]) -> Counter[str]:
+        """Images of each class among paths; unknown paths are left out."""
+        return Counter(self.data.labels[p] for p in paths if p in self.data.labels)
+
+    # -- the network, rebuilt by us from the weights -----------------------------------------------
+
+    def weights(self, piece: str) -> dict[str, Tensor]:
+        """State dict of a piece, loaded without running anything of it, in torchvision's names."""
+        path = self.submission.path(piece)
+        try:
+            return network.read_weights(path)
+        except InputError as error:
+            raise Unreadable(piece, str(error)) from None
+
+    @cached_property
+    def state(self) -> dict[str, Tensor]:
+        """State dict of the network handed in."""
+        return self.weights("model")
+
+    def depth(self, state: dict[str, Tensor]) -> int | None:
+        """Depth of the ResNet that a state dict belongs to, from its stages and shapes; None if it is none."""
+        blocks = tuple(
+            len({name.split(".")[1] for name in state if name.startswith(f"layer{stage}.")})
+            for stage in (1, 2, 3, 4)
+        )
+        bottleneck = 4 if "layer1.0.conv3.weight" in state else 1
+        return next((depth for depth, shape in DEPTHS.items() if shape == (blocks, bottleneck)), None)
+
+    def rebuilt(self, piece: str) -> nn.Module:
+        """Our own network with the weights of a piece, in eval mode; raises Unreadable when they do not fit."""
+        state = self.weights(piece)
+        depth = self.depth(state)
+        if depth is None or "fc.weight" not in state or state["fc.weight"].ndim != 2:
+            raise Unreadable(piece, f"{self.submission.path(piece).name} is not the state dict of a ResNet")
+        model = network.build(
+            f"resnet{depth}", classes=int(state["fc.weight"].shape[0]), weights="none", seed=0
+        )
+        try:
+            model.load_state_dict(state)
+        except RuntimeError as error:
+            lines = str(error).splitlines()
+            raise Unreadable(
+                piece,
+                f"{self.submission.path(piece).name}: weights do not fit a ResNet-{depth}: {lines[-1].strip()[:200]}",
+            ) from None
+        return model.eval().to(self.device)
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The network handed in, rebuilt by us; for predictions its last layer must have the edition's classes."""
+        model = self.rebuilt("model")
+        outputs = self.state["fc.weight"].shape[0]
+        if outputs != len(self.classes):
+            raise Unreadable("model", f"the last layer has {outputs} outputs, expected {len(self.classes)}")
+        return model
+
+    @cached_property
+    def untuned(self) -> nn.Module:
+        """The network before training, rebuilt by us."""
+        return self.rebuilt("untuned")
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        """As stated in submission.toml; raises Missing when not stated."""
+        table = self.submission.table("preprocessing")
+        if not table:
+            raise Missing(
+                "preprocessing", "preprocessing is not stated: submission.toml needs a table [preprocessing]"
+            )
+        try:
+            return Preprocessing(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
+        except (TypeError, ValueError, InputError) as error:
+            raise Unreadable("preprocessing", f"submission.toml [preprocessing]: {error}") from None
+
+    # -- pixels and what the network makes of them -------------------------------------------------
+
+    def images(self, paths: tuple[str, ...]) -> Images:
+        """Our own pixels of paths of the data set, prepared as the submission states."""
+        if ("", paths) not in self._loaded:
+            unreadable = sorted(set(paths) & set(self._all_images[1].unreadable))
+            if unreadable:
+                raise Unreadable("split", f"{unreadable[0]} of the data set cannot be decoded")
+            self._loaded["", paths] = self._all_images[0].subset(paths)
+        return self._loaded["", paths]
+
+    @cached_property
+    def _all_images(self) -> tuple[Images, images.Problems]:
+        wanted = tuple(sorted(self.data.labels))
+        return images.load_images(
+            self.data.root,
+            wanted,
+            self.data.labels,
+            self.classes,
+            self.preprocessing,
+            cache=cache_folder() / "decoded",
+            progress=self.progress,
+        )
+
+    def comparison_images(self, name: str, paths: tuple[str, ...]) -> Images:
+        """Pixels of a data set to compare with; raises Missing when we do not have it."""
+        if name not in self.data.comparison:
+            raise Missing("comparison data", f"the data set {name!r} is not on the judge's machine")
+        if (name, paths) not in self._loaded:
+            foreign = sorted(set(paths) - self._comparison_names(name))
+            if foreign:
+                raise Unreadable("eigenvalues", f"{foreign[0]!r} is not an image of {name}")
+            loaded, problems = images.load_images(
+                self.data.comparison[name], paths, {}, [], self.preprocessing, progress=self.progress
+            )
+            if problems.unreadable:
+                raise Unreadable("eigenvalues", f"{sorted(problems.unreadable)[0]!r} cannot be decoded")
+            self._loaded[name, paths] = loaded
+        return self._loaded[name, paths]
+
+    def _comparison_names(self, name: str) -> set[str]:
+        """Names that a submission may use: what we list ourselves, so that no path leads out of the folder."""
+        return set(images.find_comparison(self.data.comparison[name]))
+
+    def predicted(self, name: str) -> np.ndarray:
+        """Scores of a set as our network computes them from the weights, float32 (N, classes)."""
+        if name not in self._predicted:
+            self._predicted[name] = scores.predict(
+                self.model,
+                self.images(self.known(name)),
+                self.preprocessing,
+                device=self.device,
+                progress=self.progress,
+            )
+        return self._predicted[name]
+
+    def handed_in(self, name: str) -> np.ndarray:
+        """Scores handed in for 'val' or 'test', float64; raises Unreadable unless N x classes for that set."""
+        piece = "scores" if name == "test" else "scores_val"
+        values = self.submission.scores if name == "test" else self.submission.scores_val
+        shape = (len(self.split[name]), len(self.classes))
+        if values.shape != shape:
+            raise Unreadable(piece, f"{piece} has shape {values.shape}, expected {shape}")
+        values = values.astype(np.float64)
+        if not np.isfinite(values).all():
+            raise Unreadable(piece, f"{piece} holds NaN or infinity")
+        return values
+
+    def measured(self, name: str) -> metrics.Metrics:
+        """Metrics of 'val' or 'test': from the scores handed in where they are, else from the weights."""
+        piece = "scores" if name == "test" else "scores_val"
+        values = self.handed_in(name) if piece in self.submission.located else self.predicted(name)
+        return metrics.evaluate(self.labels(name), values, self.classes)
+
+    def recomputed(self, name: str) -> metrics.Metrics:
+        """Metrics of a set from the weights, whatever scores were handed in."""
+        return metrics.evaluate(self.labels(name), self.predicted(name), self.classes)
+
+    # -- inside the network ------------------------------------------------------------------------
+
+    def batches(self, loaded: Images) -> Callable[[], Any]:
+        """Normalised batches of images on the device, float32 NCHW, without labels."""
+        return lambda: (x for x, _ in images.batches(loaded, self.preprocessing, 64, self.device))
+
+    def non_positive(self, paths: tuple[str, ...], modules: Sequence[str]) -> dict[str, float]:
+        """Percentage of non-positive values a module over images of the course, by our network."""
+        with torch.inference_mode():
+            return feature_maps.non_positive(self.model, self.batches(self.images(paths))(), modules)
+
+    def spectra(
+        self, model: str, data: str, paths: tuple[str, ...], modules: Sequence[str], flatten: bool
+    ) -> dict[str, spectrum.Spectrum]:
+        """Spectra of a model ('tuned' or 'untuned') on images of a data set ('course' or a comparison's name)."""
+        net = self.model if model == "tuned" else self.untuned
+        loaded = self.images(paths) if data == "course" else self.comparison_images(data, paths)
+        with torch.inference_mode():
+            return spectrum.eigenvalues(net, self.batches(loaded)(), modules, k=None, flatten=flatten)
+
+    # -- what was claimed --------------------------------------------------------------------------
+
+    def claimed_metrics(self, name: str) -> dict[str, Any]:
+        """The table of metrics handed in for 'val' or 'test'; raises Unreadable when that set is absent."""
+        table = self.submission.metrics.get(name)
+        if not isinstance(table, dict):
+            raise Unreadable("metrics", f"metrics have no table {name!r}")
+        return table
+
+    def series(self) -> list[dict[str, Any]]:
+        """The spectra handed in, as a list of objects; raises Unreadable for any other form."""
+        found = self.submission.eigenvalues.get("series")
+        if not isinstance(found, list) or not found or not all(isinstance(s, dict) for s in found):
+            raise Unreadable("eigenvalues", "eigenvalues have no list 'series' of objects")
+        for one in found:
+            if not isinstance(one.get("modules"), dict) or not isinstance(one.get("paths"), list):
+                raise Unreadable("eigenvalues", "a series of eigenvalues lacks 'modules' or 'paths'")
+        return found
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Headline figures for the report, as far as they can be had."""
+        facts: dict[str, str] = {}
+        try:
+            test = self.recomputed("test")
+            low, high = wilson(round(test.accuracy * len(self.split["test"])), len(self.split["test"]))
+            facts["Test accuracy, recomputed"] = f"{test.accuracy:.4f} (95 %: {low:.3f} to {high:.3f})"
+            facts["Test mAP, recomputed"] = f"{test.map:.4f}"
+            facts["Mean accuracy per class"] = f"{test.mean_accuracy:.4f}"
+        except (Missing, InputError, ValueError):
+            facts["Test accuracy"] = "could not be recomputed"
+        return facts
+
+
+def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson score interval of a proportion at 95 % (Wilson 1927)."""
+    if trials == 0:
+        return 0.0, 1.0
+    p = successes / trials
+    centre = (p + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * (p * (1 - p) / trials + z * z / (4 * trials * trials)) ** 0.5
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def number(table: dict[str, Any], key: str) -> float | None:
+    """A finite number of a claimed table, or None."""
+    return finite(table.get(key))

@@ -1,0 +1,120 @@
+"""What a check records while it looks: findings, figures with tolerances, pictures, and the way to mend."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from in4310.judging.verdict import Finding, Outcome, Picture, overall
+
+SHOWN = 12  # offending items listed in a finding; the count is always given
+WIDTH = 300
+
+
+def listed(items: Iterable[Any], shown: int = SHOWN) -> list[str]:
+    """The first items as short texts, and how many more there are."""
+    texts = [str(item)[:WIDTH] for item in items]
+    more = [f"and {len(texts) - shown} more"] if len(texts) > shown else []
+    return texts[:shown] + more
+
+
+class Judge:
+    """Recorder of one check. A check that records no finding is an error of the judge, never a pass."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.pictures: list[tuple[Picture, bytes]] = []
+        self.mend = ""
+        self.mistake = ""
+
+    def expect(
+        self,
+        good: bool,
+        asked: str,
+        found: object,
+        expected: object = "",
+        *,
+        tolerance: str = "",
+        details: Iterable[Any] = (),
+        mend: str = "",
+        mistake: str = "",
+        otherwise: Outcome = Outcome.FAILED,
+    ) -> bool:
+        """Record a finding; when not good it fails the check (or only warns). Returns `good`."""
+        outcome = Outcome.PASSED if good else otherwise
+        self.findings.append(
+            Finding(
+                outcome=outcome,
+                asked=asked,
+                found=str(found)[:WIDTH],
+                expected=str(expected)[:WIDTH],
+                tolerance=tolerance,
+                details=listed(details),
+            )
+        )
+        if not good:
+            self.mend = self.mend or mend
+            self.mistake = self.mistake or mistake
+        return bool(good)
+
+    def close(
+        self,
+        asked: str,
+        found: float,
+        expected: float,
+        tolerance: float,
+        why: str = "",
+        *,
+        digits: int = 4,
+        **how: Any,
+    ) -> bool:
+        """Record whether two figures agree; NaN agrees with nothing."""
+        good = math.isfinite(found) and math.isfinite(expected) and abs(found - expected) <= tolerance
+        width = f"{tolerance:g}"
+        return self.expect(
+            good,
+            asked,
+            f"{found:.{digits}f}",
+            f"{expected:.{digits}f}",
+            tolerance=f"{width} {why}".strip(),
+            **how,
+        )
+
+    def warn(self, asked: str, found: object, expected: object = "", **how: Any) -> None:
+        """Record something that a reader must know and that costs no points."""
+        self.expect(False, asked, found, expected, otherwise=Outcome.WARNED, **how)
+
+    def picture(self, png: bytes, caption: str, alt: str, suffix: str = "png") -> None:
+        """Attach a picture; its file name is given when the report is written."""
+        self.pictures.append((Picture(file=f".{suffix}", caption=caption, alt=alt), png))
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst of the findings."""
+        return overall([f.outcome for f in self.findings])
+
+    @property
+    def share(self) -> float:
+        """Share of the findings that did not fail, for checks that give partial credit."""
+        good = sum(f.outcome is not Outcome.FAILED for f in self.findings)
+        return good / len(self.findings) if self.findings else 0.0
+
+    @property
+    def reason(self) -> str:
+        """One line for the verdict: the first finding that decided it, and how many more there are."""
+        deciding: Sequence[Finding] = [f for f in self.findings if f.outcome is self.outcome]
+        if not deciding:
+            return "nothing was looked at"
+        if self.outcome is Outcome.PASSED:
+            first = max(deciding, key=lambda f: bool(f.expected or f.tolerance))
+            rest = f" ({len(deciding)} findings)" if len(deciding) > 1 else ""
+            return _sentence(first) + rest
+        rest = f" (and {len(deciding) - 1} more)" if len(deciding) > 1 else ""
+        return _sentence(deciding[0]) + rest
+
+
+def _sentence(finding: Finding) -> str:
+    expected = f", expected {finding.expected}" if finding.expected else ""
+    tolerance = f" within {finding.tolerance}" if finding.tolerance and finding.expected else ""
+    return f"{finding.asked}: {finding.found}{expected}{tolerance}"

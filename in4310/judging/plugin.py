@@ -1,0 +1,185 @@
+"""The pytest plugin: options, fixtures and hooks. The work is in modules that know no pytest.
+
+Imported in every pytest run of an environment that has in4310, so it imports nothing heavy at the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from in4310.judging.edition import Edition
+    from in4310.judging.evidence import Evidence
+    from in4310.judging.judge import Judge
+    from in4310.judging.session import Session
+
+SESSION = pytest.StashKey["Session"]()
+STARTED = pytest.StashKey[float]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of a judging run."""
+    group = parser.getgroup("in4310", "in4310: judge a submission of the assignment")
+    group.addoption(
+        "--submission", metavar="DIR", help="submission to judge; runs the requirement checks on it"
+    )
+    group.addoption(
+        "--data", metavar="PATH", help="data set: a folder of class folders (default: IN4310_DATA)"
+    )
+    group.addoption(
+        "--edition", metavar="NAME", help="2022, 2023, 2026, demo, or a .toml file (default: demo)"
+    )
+    group.addoption("--report", metavar="DIR", help="write index.html, results.json and junit.xml into DIR")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker; with --submission and no paths, run the requirement checks and nothing else."""
+    config.addinivalue_line(
+        "markers",
+        "requirement(id, partial=False): an executable check of a requirement of the assignment (in4310)",
+    )
+    if config.getoption("submission") and config.args_source is not pytest.Config.ArgsSource.ARGS:
+        from in4310.judging.edition import checks_folder
+
+        config.args = [str(checks_folder())]
+
+
+def _session(config: pytest.Config) -> Session:
+    if SESSION not in config.stash:
+        from in4310.errors import InputError
+        from in4310.judging.edition import load_edition
+        from in4310.judging.session import Session
+
+        try:
+            config.stash[SESSION] = Session(load_edition(config.getoption("edition") or "demo"))
+        except InputError as error:
+            raise pytest.UsageError(str(error)) from None
+    return config.stash[SESSION]
+
+
+def _check_name(item: pytest.Item) -> str:
+    return item.name.removeprefix("test_")
+
+
+def _title(item: pytest.Item) -> str:
+    lines = (getattr(getattr(item, "function", None), "__doc__", "") or "").strip().splitlines()
+    return lines[0] if lines else _check_name(item)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the checks that the edition asks for, in its order."""
+    checks = [item for item in items if item.get_closest_marker("requirement")]
+    if not checks:
+        return
+    order = list(_session(config).edition.points_of)
+    dropped = [item for item in checks if _check_name(item) not in order]
+    config.hook.pytest_deselected(items=dropped)
+    kept = sorted((i for i in checks if i not in dropped), key=lambda item: order.index(_check_name(item)))
+    items[:] = kept + [item for item in items if item not in checks]
+
+
+@pytest.fixture(scope="session")
+def edition(pytestconfig: pytest.Config) -> Edition:
+    """The edition that is judged by."""
+    return _session(pytestconfig).edition
+
+
+@pytest.fixture(scope="session")
+def evidence(pytestconfig: pytest.Config, edition: Edition) -> Evidence:
+    """The submission judged, the trusted data, and all that is recomputed from them."""
+    from in4310.errors import InputError
+    from in4310.judging.data import resolve_data
+    from in4310.judging.evidence import Evidence
+    from in4310.submission.folder import Submission
+
+    try:
+        given = pytestconfig.getoption("submission")
+        data = resolve_data(edition, pytestconfig.getoption("data"))
+        if given:
+            folder = Path(given)
+        else:
+            from in4310.reference import reference_submission
+
+            folder = reference_submission(edition, data)
+        session = _session(pytestconfig)
+        session.evidence = Evidence(Submission(folder), data, edition)
+    except InputError as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+    return session.evidence
+
+
+@pytest.fixture
+def judge() -> Judge:
+    """Records what one check looks at."""
+    from in4310.judging.judge import Judge
+
+    return Judge()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
+    """Run a check and turn what it recorded into a verdict."""
+    marker = pyfuncitem.get_closest_marker("requirement")
+    if marker is None:
+        return (yield)
+    import time
+
+    from in4310.judging.verdict import Outcome
+    from in4310.submission.pieces import Missing
+
+    session = _session(pyfuncitem.config)
+    name, title = _check_name(pyfuncitem), _title(pyfuncitem)
+    started = time.perf_counter()
+    try:
+        result = yield
+    except Missing as why:
+        check = session.not_run(name, title, why)
+        pytest.skip(f"not run: {check.reason}")
+    except Exception as error:
+        session.broken(name, title, f"{type(error).__name__}: {error}"[:300])
+        raise
+    check = session.decided(
+        name,
+        title,
+        pyfuncitem.funcargs["judge"],
+        partial=bool(marker.kwargs.get("partial")),
+        seconds=time.perf_counter() - started,
+    )
+    if check.outcome is Outcome.FAILED:
+        pytest.fail(
+            f"{marker.args[0]} {title}\n  {check.reason}\n  {check.mistake or check.mend}".rstrip(),
+            pytrace=False,
+        )
+    return result
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Points that were not earned make the run fail, also where a check could not be run; write the report."""
+    judged = session.config.stash.get(SESSION, None)
+    if judged is None or not judged.checks:
+        return
+    if exitstatus == pytest.ExitCode.OK and not judged.full_marks:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    report = session.config.getoption("report")
+    if report:
+        from in4310.reporting.write import write_report
+
+        write_report(judged.results(), Path(report), judged.pictures)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Points and the report's path, after pytest's own summary."""
+    judged = config.stash.get(SESSION, None)
+    if judged is None or not judged.checks:
+        return
+    results = judged.results()
+    terminalreporter.section("in4310")
+    terminalreporter.write_line(
+        f"{results.name}: {results.points:g} of {results.max_points:g} points ({results.edition})"
+    )
+    if config.getoption("report"):
+        terminalreporter.write_line(f"report: {Path(config.getoption('report')) / 'index.html'}")

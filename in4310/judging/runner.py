@@ -1,0 +1,93 @@
+"""Runs the requirement checks on one submission with pytest, sealed off from whatever configures pytest here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from in4310.errors import InputError
+from in4310.judging.edition import checks_folder, load_edition
+from in4310.judging.plugin import SESSION
+from in4310.judging.verdict import Results
+from in4310.progress import QUIET, Progress, Task
+
+
+class _Collector:
+    """A pytest plugin of one run: moves the bar, and keeps the record when the run ends."""
+
+    def __init__(self, bar: Task):
+        self.bar = bar
+        self.results: Results | None = None
+        self.error = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "teardown":
+            self.bar.advance(1, report.nodeid.rpartition("::test_")[2])
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        judged = session.config.stash.get(SESSION, None)
+        if judged is not None and judged.complete:
+            self.results = judged.results()
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.error = str(getattr(excinfo.value, "msg", "")) or "interrupted"
+
+
+def judge_submission(
+    submission: Path,
+    edition: str,
+    data: str | None = None,
+    report: Path | None = None,
+    progress: Progress = QUIET,
+) -> Results:
+    """Judge a submission and return the record; writes the report when asked to.
+
+    Raises InputError when it could not be judged: no such folder, edition or data.
+    """
+    checks = load_edition(edition).points_of
+    arguments = [
+        str(checks_folder()),
+        f"--submission={submission}",
+        f"--edition={edition}",
+        # Neither a pytest.ini or conftest.py nearby, nor a cache, nor other plugins have a say.
+        f"--config-file={os.devnull}",
+        f"--rootdir={checks_folder()}",
+        "--noconftest",
+        "--import-mode=importlib",
+        "--strict-markers",
+        "--tb=short",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:terminal",
+        "-p",
+        "in4310.judging.plugin",
+    ]
+    if data:
+        arguments.append(f"--data={data}")
+    if report:
+        arguments.append(f"--report={report}")
+    with progress.task("judging", len(checks)) as bar, _sealed():
+        collector = _Collector(bar)
+        pytest.main(arguments, plugins=[collector])
+    if collector.results is None:
+        raise InputError(collector.error or f"{submission}: the judging run did not finish")
+    return collector.results
+
+
+@contextmanager
+def _sealed() -> Iterator[None]:
+    """Environment variables that would add options or plugins to pytest are out of the way."""
+    names = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    before = {name: os.environ.pop(name, None) for name in names}
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
+        os.environ.update({name: value for name, value in before.items() if value is not None})

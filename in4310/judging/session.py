@@ -1,0 +1,158 @@
+"""One judging run, without pytest: turns what the checks recorded into Results."""
+
+from __future__ import annotations
+
+import platform
+import time
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from in4310.judging.edition import Edition
+from in4310.judging.evidence import Evidence
+from in4310.judging.judge import Judge
+from in4310.judging.verdict import Check, Outcome, Piece, Requirement, Results
+from in4310.submission.pieces import KINDS, Missing, Unreadable
+
+STATIC = "no code of the submission was run: its files were read and its figures recomputed from its weights"
+
+
+class Session:
+    """Collects verdicts in the order of the edition and makes the record that every report is made from."""
+
+    def __init__(self, edition: Edition):
+        self.edition = edition
+        self.checks: dict[str, Check] = {}
+        self.pictures: dict[str, bytes] = {}
+        self.evidence: Evidence | None = None
+        self.started = time.perf_counter()
+
+    def decided(self, name: str, title: str, judge: Judge, partial: bool, seconds: float) -> Check:
+        """A check ran to its end: points for what was good."""
+        outcome = judge.outcome if judge.findings else Outcome.FAILED
+        points = self.edition.points_of[name]
+        earned = (
+            points
+            if outcome in (Outcome.PASSED, Outcome.WARNED)
+            else points * judge.share
+            if partial
+            else 0.0
+        )
+        check = Check(
+            name=name,
+            title=title,
+            outcome=outcome,
+            points=round(earned, 2),
+            max_points=points,
+            reason=judge.reason,
+            mistake=judge.mistake,
+            mend=judge.mend,
+            findings=judge.findings,
+            seconds=round(seconds, 3),
+        )
+        for i, (picture, content) in enumerate(judge.pictures, 1):
+            file = f"pictures/{name}-{i}{picture.file}"
+            self.pictures[file] = content
+            check.pictures.append(picture.model_copy(update={"file": file}))
+        self.checks[name] = check
+        return check
+
+    def not_run(self, name: str, title: str, why: Missing) -> Check:
+        """The input of a check is missing or broken: no points, and no claim about the work."""
+        broken = isinstance(why, Unreadable)
+        kind = KINDS.get(why.piece)
+        mend = (
+            f"mend {why.piece}: {why}"
+            if broken
+            else f"hand in {why.piece}"
+            + (f" as {' or '.join(kind.places)}, or name its file in submission.toml" if kind else "")
+        )
+        check = Check(
+            name=name,
+            title=title,
+            outcome=Outcome.NOT_RUN,
+            points=0.0,
+            max_points=self.edition.points_of[name],
+            reason=str(why),
+            missing=why.piece,
+            mend=mend,
+        )
+        self.checks[name] = check
+        return check
+
+    def broken(self, name: str, title: str, error: str) -> Check:
+        """The judge itself failed: never points, and never blamed on the submission."""
+        check = Check(
+            name=name,
+            title=title,
+            outcome=Outcome.NOT_RUN,
+            points=0.0,
+            max_points=self.edition.points_of[name],
+            reason=f"the judge itself failed ({error}); this is not the submission's fault, please report it",
+            missing="judge",
+        )
+        self.checks[name] = check
+        return check
+
+    @property
+    def complete(self) -> bool:
+        """Whether every check of the edition has a verdict."""
+        return set(self.checks) == set(self.edition.points_of)
+
+    @property
+    def full_marks(self) -> bool:
+        """Whether every point of the checks that ran was earned and none was left without a verdict."""
+        return all(
+            c.points >= c.max_points and c.outcome in (Outcome.PASSED, Outcome.WARNED)
+            for c in self.checks.values()
+        )
+
+    def results(self) -> Results:
+        """The record of this run; requirements in the edition's order, checks that were not selected left out."""
+        requirements = [
+            Requirement(
+                id=r.id,
+                title=r.title,
+                text=r.text,
+                checks=[self.checks[name] for name in r.checks if name in self.checks],
+            )
+            for r in self.edition.requirements
+            if any(name in self.checks for name in r.checks)
+        ]
+        evidence = self.evidence
+        submission = evidence.submission if evidence else None
+        return Results(
+            name=submission.name if submission else "",
+            submission=str(submission.folder) if submission else "",
+            submission_digest=submission.digest if submission else "",
+            edition=self.edition.name,
+            edition_title=self.edition.title,
+            data=evidence.data.record if evidence else None,
+            isolation=STATIC,
+            pieces=[
+                Piece(
+                    name=kind,
+                    file=submission.located.get(kind, ("", ""))[0],
+                    why=submission.located.get(kind, ("", "not found"))[1],
+                )
+                for kind in KINDS
+            ]
+            if submission
+            else [],
+            requirements=requirements,
+            facts=evidence.facts if evidence else {},
+            versions=versions(),
+            machine=f"{platform.system()} {platform.machine()}",
+            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            seconds=round(time.perf_counter() - self.started, 2),
+        )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a figure may depend on."""
+    found = {"python": platform.python_version()}
+    for name in ("in4310", "torch", "torchvision", "numpy", "pillow", "scikit-learn"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found

@@ -1,0 +1,155 @@
+"""The one record of what was judged; terminal, HTML, JSON and JUnit are all made from it.
+
+Schema version 1 of `results.json` is `Results.model_json_schema()`. Pictures are files beside it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+
+class Outcome(StrEnum):
+    """How a check, or a requirement as a whole, came out."""
+
+    PASSED = "passed"
+    WARNED = "warned"  # full points, but something a reader must know
+    FAILED = "failed"
+    NOT_RUN = "not run"  # its input is missing: no points, and no claim about the work
+
+
+class Record(BaseModel):
+    """Base of every record: unknown fields are errors, so that a typo cannot pass silently."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Finding(Record):
+    """One thing looked at: what was asked, what was found, and by how much they may differ."""
+
+    outcome: Outcome
+    asked: str = Field(description="what was looked at, e.g. 'images in the test set'")
+    found: str
+    expected: str = ""
+    tolerance: str = Field("", description="how far found may lie from expected, and why")
+    details: list[str] = Field(
+        default_factory=list, description="e.g. the offending paths, bounded in number"
+    )
+
+
+class Picture(Record):
+    """A picture that proves a verdict; `file` lies relative to results.json."""
+
+    file: str
+    caption: str
+    alt: str = Field(description="what the picture shows, in words")
+
+
+class Check(Record):
+    """The verdict on one executable check of a requirement."""
+
+    name: str = Field(description="name of the test function without 'test_'")
+    title: str = Field(description="the sentence that the student reads")
+    outcome: Outcome
+    points: float
+    max_points: float
+    reason: str = Field(description="one line: why this outcome")
+    mistake: str = Field("", description="the mistake that would give exactly these figures, if one is known")
+    mend: str = Field("", description="how to mend it")
+    missing: str = Field("", description="the piece that is missing, when not run")
+    findings: list[Finding] = Field(default_factory=list)
+    pictures: list[Picture] = Field(default_factory=list)
+    seconds: float = 0.0
+
+
+def overall(outcomes: list[Outcome]) -> Outcome:
+    """The outcome of the whole: the worst of its parts, a failure weighing more than a missing input."""
+    for outcome in (Outcome.FAILED, Outcome.NOT_RUN, Outcome.WARNED):
+        if outcome in outcomes:
+            return outcome
+    return Outcome.PASSED
+
+
+class Requirement(Record):
+    """A requirement of the edition with the verdicts on its checks."""
+
+    id: str
+    title: str
+    text: str = Field(description="the edition's wording of what is asked")
+    checks: list[Check]
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst outcome of its checks; no check at all counts as not run."""
+        return overall([c.outcome for c in self.checks]) if self.checks else Outcome.NOT_RUN
+
+    @property
+    def points(self) -> float:
+        """Points earned: the sum over its checks."""
+        return sum(c.points for c in self.checks)
+
+    @property
+    def max_points(self) -> float:
+        """Points to be had."""
+        return sum(c.max_points for c in self.checks)
+
+
+class Piece(Record):
+    """What was taken for a piece of the submission, and why."""
+
+    name: str = Field(description="e.g. 'scores'")
+    file: str = Field(description="path inside the submission; empty if nothing was found")
+    why: str
+    others: list[str] = Field(default_factory=list, description="other candidates that were not taken")
+
+
+class Data(Record):
+    """The data set that was judged against."""
+
+    root: str
+    images: int
+    classes: list[str]
+    digest: str = Field(description="SHA-256 over the sorted relative paths and labels")
+
+
+class Results(Record):
+    """Everything that one judging run found."""
+
+    schema_version: Literal[1] = 1
+    name: str = Field(description="name of the submission")
+    submission: str = Field(description="path of the submission as it was given")
+    submission_digest: str = Field(description="SHA-256 over the files of the submission")
+    edition: str
+    edition_title: str
+    data: Data | None = None
+    isolation: str = Field(description="what ran of the submission's own code, and behind which walls")
+    pieces: list[Piece] = Field(default_factory=list)
+    requirements: list[Requirement] = Field(default_factory=list)
+    facts: dict[str, str] = Field(
+        default_factory=dict,
+        description="headline figures, e.g. 'test accuracy': '0.93 (95 %: 0.90 to 0.95)'",
+    )
+    versions: dict[str, str] = Field(default_factory=dict, description="in4310, python, torch, ...")
+    machine: str = ""
+    made_at: str = Field(description="ISO 8601, UTC")
+    seconds: float = 0.0
+
+    @property
+    def points(self) -> float:
+        """Points earned over all requirements."""
+        return sum(r.points for r in self.requirements)
+
+    @property
+    def max_points(self) -> float:
+        """Points to be had over all requirements."""
+        return sum(r.max_points for r in self.requirements)
+
+    @property
+    def counts(self) -> Counter[Outcome]:
+        """How many requirements came out which way."""
+        return Counter(r.outcome for r in self.requirements)

@@ -1,0 +1,95 @@
+"""The reference solution's own submission for an edition, made once and kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from in4310.errors import InputError
+from in4310.places import cache_folder
+from in4310.progress import QUIET, Progress
+
+if TYPE_CHECKING:
+    from in4310.judging.data import DataSet
+    from in4310.judging.edition import Edition
+    from in4310.solution.pipeline import Plan
+
+
+def demo_plan(edition: Edition, data: DataSet) -> Plan:
+    """The plan of `in4310 demo`: small images and few epochs, for two CPU cores and a few minutes."""
+    from in4310.solution.images import Preprocessing
+    from in4310.solution.pipeline import Plan
+    from in4310.solution.training import Settings
+
+    sizes = edition.sizes(len(data.labels))
+    trials = tuple(
+        Settings(optimizer=optimizer, learning_rate=rate, epochs=3, schedule="onecycle", weight_decay=decay)
+        for optimizer, rate, decay in (("sgd", 0.05, 5e-4), ("adamw", 0.003, 5e-2), ("sgd", 0.005, 5e-4))
+    )
+    return Plan(
+        root=data.root,
+        classes=tuple(data.classes),
+        test=sizes["test"],
+        val=sizes["val"],
+        trials=trials,
+        final_epochs=16,
+        edition=edition.name,
+        preprocessing=Preprocessing(size=64, resize=64),
+        comparison=data.comparison,
+        watch_test=edition.training.test_curve,
+        statistics_images=edition.statistics.images,
+        pictures=edition.statistics.pictures,
+    )
+
+
+def reference_key(edition: Edition, data: DataSet, plan: Plan) -> str:
+    """SHA-256 over what the submission depends on: the solution's code, the edition, the data, the plan, torch."""
+    import torch
+    import torchvision
+
+    key = hashlib.sha256(f"{torch.__version__} {torchvision.__version__}\n".encode())
+    solution = Path(__file__).parent / "solution"
+    for file in [*sorted(solution.glob("*.py")), Path(__file__)]:
+        key.update(file.name.encode() + b"\0" + file.read_bytes())
+    key.update(edition.model_dump_json().encode())
+    key.update(data.digest.encode())
+    key.update(str(plan.as_dict()).encode())
+    return key.hexdigest()
+
+
+def reference_submission(edition: Edition, data: DataSet, progress: Progress = QUIET) -> Path:
+    """Folder of the reference submission, made when the cache has none for this code, edition and data.
+
+    Raises InputError when the edition asks for more than the embedded data has.
+    """
+    from in4310.solution.pipeline import run
+
+    if not edition.data.embedded:
+        raise InputError(
+            f"edition {edition.name}: give --submission DIR to judge; only editions of the embedded data make their own"
+        )
+    plan = demo_plan(edition, data)
+    home = cache_folder() / "reference"
+    folder = home / reference_key(edition, data, plan)[:24]
+    if (folder / "submission.toml").is_file():
+        return folder
+    aside = home / f".{folder.name}.{os.getpid()}.partial"
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        run(
+            plan,
+            aside,
+            cache=cache_folder() / "decoded",
+            command=("demo",),
+            name="reference",
+            progress=progress,
+        )
+        # Another process may have been faster: both made the same.
+        if not folder.is_dir():
+            aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return folder

@@ -1,0 +1,1 @@
+"""HTML reports, results.json and JUnit XML, all made from one record of results."""

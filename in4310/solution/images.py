@@ -1,0 +1,375 @@
+"""From photographs to batches: find, decode once, keep as uint8, normalise and augment batches (task 1c)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.datasets import CIFAR10
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as transforms
+
+from in4310.errors import InputError
+from in4310.progress import QUIET, Progress
+from in4310.solution.saving import write_aside
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What is done to each image before the network, in torchvision's terms.
+
+    The shorter side is resized to `resize` pixels, the centre of `size` x `size` pixels is cut out, values
+    are scaled to 0..1, then (value - mean) / std for each channel.
+    """
+
+    size: int = 224
+    resize: int = 224
+    interpolation: str = "bilinear"
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    def __post_init__(self) -> None:
+        known = [mode.value for mode in InterpolationMode]
+        if self.interpolation not in known:
+            raise InputError(
+                f"preprocessing: interpolation {self.interpolation!r} is unknown; use {', '.join(known)}"
+            )
+        if self.size < 1 or self.resize < 1:
+            raise InputError(
+                f"preprocessing: sizes are at least 1 pixel, found size {self.size}, resize {self.resize}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Decoded images: `pixels` uint8 (N, S, S, 3), array or memory map; `labels` int64 (N,), -1: none."""
+
+    paths: tuple[str, ...]
+    pixels: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def subset(self, paths: Sequence[str]) -> Images:
+        """Return the named images in the order of `paths`, copied; InputError for a path that is not here."""
+        position = {path: row for row, path in enumerate(self.paths)}
+        missing = [path for path in paths if path not in position]
+        if missing:
+            raise InputError(
+                f"{missing[0]}: expected among the {len(self)} loaded images, not found"
+                f" ({len(missing)} missing); load the folder that the paths come from"
+            )
+        rows = np.array([position[path] for path in paths], dtype=np.int64)
+        return Images(tuple(paths), self.pixels[rows], self.labels[rows], self.classes)
+
+
+@dataclass(frozen=True)
+class Problems:
+    """What went wrong while decoding: path -> reason, and path -> mode of images that were not RGB."""
+
+    unreadable: dict[str, str] = field(default_factory=dict)
+    converted: dict[str, str] = field(default_factory=dict)
+
+
+# --- find ---
+
+
+def find_images(root: str | Path) -> dict[str, str]:
+    """Return {'<class>/<file>': class}, sorted by path, for a folder of class folders.
+
+    Raises InputError for a missing folder, no class folders, and a class folder without images.
+    """
+    root = _folder(root)
+    folders = sorted(folder for folder in root.iterdir() if folder.is_dir() and not _hidden(folder.name))
+    if not folders:
+        raise InputError(
+            f"{root}: expected one folder for each class, found none; give the folder that holds them"
+        )
+    labels: dict[str, str] = {}
+    for folder in folders:
+        files = sorted(file.name for file in folder.iterdir() if _is_image(file))
+        if not files:
+            raise InputError(
+                f"{folder}: class folder without images ({', '.join(SUFFIXES)}); fill it or remove it"
+            )
+        labels |= {f"{folder.name}/{file}": folder.name for file in files}
+    return labels
+
+
+def flat_images(root: str | Path) -> list[str]:
+    """Return the paths of all images under `root`, at any depth, relative to it, sorted."""
+    root = _folder(root)
+    relative = [file.relative_to(root) for file in root.rglob("*") if _is_image(file)]
+    paths = sorted(path.as_posix() for path in relative if not any(_hidden(part) for part in path.parts))
+    if not paths:
+        raise InputError(f"{root}: expected images ({', '.join(SUFFIXES)}), found none; give another folder")
+    return paths
+
+
+def find_comparison(root: str | Path, count: int | None = None) -> list[str]:
+    """Return the paths of a comparison set (3b): a flat folder, class folders, or CIFAR-10's batch files.
+
+    With `count`, that many spread evenly over the sorted list, so that every class is among them. Images
+    inside CIFAR-10's batch files are named 'cifar-10-batches-py/test/<number>'.
+    """
+    cifar = _cifar_root(root)
+    paths = [f"{CIFAR10.base_folder}/test/{i:05d}" for i in range(10_000)] if cifar else flat_images(root)
+    if count is None:
+        return paths
+    if count > len(paths):
+        raise InputError(f"{root}: expected at least {count} images, found {len(paths)}; ask for fewer")
+    return [paths[i * len(paths) // count] for i in range(count)]
+
+
+def load_comparison(
+    root: str | Path,
+    paths: Sequence[str],
+    preprocessing: Preprocessing,
+    cache: Path | None = None,
+    progress: Progress = QUIET,
+) -> tuple[Images, Problems]:
+    """Decode images of a comparison set (3b), `paths` as `find_comparison` gives them; all labels are -1."""
+    cifar = _cifar_root(root)
+    if cifar is None:
+        return load_images(root, paths, None, (), preprocessing, cache, progress)
+    try:
+        data = CIFAR10(str(cifar), train=False, download=False).data  # uint8 (10000, 32, 32, 3)
+    except RuntimeError as error:
+        raise InputError(
+            f"{cifar / CIFAR10.base_folder}: expected CIFAR-10 as torchvision stores it, found files that are"
+            " missing or changed; download it again, or give a folder of images"
+        ) from error
+    chosen = [data[int(path.rpartition("/")[2])] for path in progress.track(paths, "CIFAR-10", len(paths))]
+    pixels = np.stack([_shape(Image.fromarray(image), preprocessing) for image in chosen])
+    return Images(tuple(paths), pixels, np.full(len(paths), -1, dtype=np.int64), ()), Problems()
+
+
+def _cifar_root(root: str | Path) -> Path | None:
+    """Return the folder that holds 'cifar-10-batches-py', which may be `root` itself or its parent."""
+    root = _folder(root)
+    if (root / CIFAR10.base_folder).is_dir():
+        return root
+    return root.parent if root.name == CIFAR10.base_folder else None
+
+
+def _folder(root: str | Path) -> Path:
+    root = Path(root)
+    if not root.is_dir():
+        found = "a file" if root.exists() else "nothing"
+        raise InputError(f"{root}: expected a folder of images, found {found}; check the path")
+    return root
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES and not _hidden(file.name) and file.is_file()
+
+
+# --- decode ---
+
+
+def load_images(
+    root: str | Path,
+    paths: Sequence[str],
+    labels: Mapping[str, str] | None,
+    classes: Sequence[str],
+    preprocessing: Preprocessing,
+    cache: Path | None = None,
+    progress: Progress = QUIET,
+) -> tuple[Images, Problems]:
+    """Decode, resize and crop the images once; unreadable ones are left out and named, all become RGB.
+
+    `labels`: path -> class, None for images without labels. With `cache`, the pixels are kept there as a
+    memory map under a key of paths, file sizes and times, and preprocessing: the next run does not decode.
+    Raises InputError when no image can be read, or a label is none of `classes`.
+    """
+    root = _folder(root)
+    if not paths:
+        raise InputError(f"{root}: expected images to load, found an empty list; check the split")
+    numbers = np.array([_class_number(path, labels, classes) for path in paths], dtype=np.int64)
+    if cache is None:
+        pixels = np.zeros((len(paths), preprocessing.size, preprocessing.size, 3), dtype=np.uint8)
+        problems = _decode_all(root, paths, preprocessing, pixels, progress)
+    else:
+        pixels, problems = _load_cached(root, paths, preprocessing, cache, progress)
+    if len(problems.unreadable) == len(paths):
+        path, reason = next(iter(problems.unreadable.items()))
+        raise InputError(f"{root}: none of {len(paths)} images can be read; the first, {path}: {reason}")
+    images = Images(tuple(paths), pixels, numbers, tuple(classes))
+    if problems.unreadable:
+        images = images.subset([path for path in paths if path not in problems.unreadable])
+    return images, problems
+
+
+def _class_number(path: str, labels: Mapping[str, str] | None, classes: Sequence[str]) -> int:
+    if labels is None:
+        return -1
+    label = labels.get(path, "no label")
+    if label not in classes:
+        raise InputError(
+            f"{path}: expected one of the classes {', '.join(classes)}, found {label}; check the data folder"
+        )
+    return list(classes).index(label)
+
+
+def _load_cached(
+    root: Path, paths: Sequence[str], preprocessing: Preprocessing, cache: Path, progress: Progress
+) -> tuple[np.ndarray, Problems]:
+    """Return the memory map of this key, decoding into it first where it does not exist yet."""
+    key = hashlib.sha256(json.dumps(asdict(preprocessing)).encode())
+    for path in paths:
+        try:
+            status = (root / path).stat()
+            key.update(f"\n{path}\t{status.st_size}\t{status.st_mtime_ns}".encode())
+        except OSError:
+            key.update(f"\n{path}\tmissing".encode())
+    file, notes = cache / f"{key.hexdigest()}.npy", cache / f"{key.hexdigest()}.json"
+    shape = (len(paths), preprocessing.size, preprocessing.size, 3)
+    if file.is_file() and notes.is_file():
+        try:
+            pixels = np.load(file, mmap_mode="r", allow_pickle=False)
+            problems = Problems(**json.loads(notes.read_text()))
+            if pixels.shape == shape and pixels.dtype == np.uint8:
+                return pixels, problems
+        except (OSError, ValueError, TypeError):
+            pass  # a damaged cache costs a second decoding, nothing more
+    aside = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        pixels = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=shape)
+        # Reserves the space: writing to a map on a full disk would end the process with a bus error.
+        with aside.open("r+b") as reserved:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(reserved.fileno(), 0, aside.stat().st_size)
+        problems = _decode_all(root, paths, preprocessing, pixels, progress)
+        pixels.flush()
+        write_aside(notes, lambda out: out.write(json.dumps(asdict(problems)).encode()))
+        aside.replace(file)
+    except OSError as error:
+        raise InputError(
+            f"{file}: the image cache cannot be written ({error.strerror or error});"
+            " free some space or choose another cache folder"
+        ) from error
+    finally:
+        aside.unlink(missing_ok=True)
+    return np.load(file, mmap_mode="r", allow_pickle=False), problems
+
+
+def _decode_all(
+    root: Path, paths: Sequence[str], preprocessing: Preprocessing, pixels: np.ndarray, progress: Progress
+) -> Problems:
+    """Fill `pixels` row by row in a few threads: PIL releases the interpreter's lock while it decodes."""
+    problems = Problems()
+
+    def decode(row: int) -> tuple[str, str]:
+        try:
+            with Image.open(root / paths[row]) as image:
+                mode = image.mode
+                pixels[row] = _shape(image.convert("RGB"), preprocessing)
+            return mode, ""
+        except Exception as error:  # PIL raises nearly every kind of exception on a damaged file
+            reason = "no such file" if isinstance(error, FileNotFoundError) else " ".join(str(error).split())
+            return "", reason.replace(str(root / paths[row]), "the file") or type(error).__name__
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(min(8, (os.cpu_count() or 1) + 1)) as pool:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        results = progress.track(pool.map(decode, range(len(paths))), "decoding images", len(paths))
+        for path, (mode, reason) in zip(paths, results, strict=True):
+            if reason:
+                problems.unreadable[path] = reason
+            elif mode != "RGB":
+                problems.converted[path] = mode
+    return problems
+
+
+def _shape(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
+    """Resize the shorter side and cut out the centre, exactly as torchvision does on PIL images."""
+    mode = InterpolationMode(preprocessing.interpolation)
+    image = transforms.resize(image, [preprocessing.resize], interpolation=mode)
+    return np.asarray(transforms.center_crop(image, [preprocessing.size, preprocessing.size]))
+
+
+# --- batches ---
+
+
+def normalise(
+    pixels: Tensor,
+    preprocessing: Preprocessing,
+    device: str | torch.device = "cpu",
+    memory_format: torch.memory_format = torch.channels_last,
+) -> Tensor:
+    """Turn uint8 NHWC into normalised float32 NCHW on the device: bytes travel, not floats (a quarter)."""
+    nchw = pixels.to(device, non_blocking=True).permute(0, 3, 1, 2)
+    values = nchw.to(torch.float32, memory_format=memory_format)
+    mean, std = (
+        torch.tensor(channel, dtype=torch.float32, device=values.device).view(1, 3, 1, 1)
+        for channel in (preprocessing.mean, preprocessing.std)
+    )
+    return values.div_(255).sub_(mean).div_(std)
+
+
+def augment(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Flip half of the images, shift each by up to an eighth of its size, edges reflected; uint8 (N,S,S,3).
+
+    Depends on the (CPU) generator and the batch's shape only, not on the device that holds the pixels.
+    """
+    return move(pixels, *draw_moves(len(pixels), pixels.shape[1], generator))
+
+
+def draw_moves(count: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw which source row and column each row and column of each image comes from: two (count, size).
+
+    Drawn for a whole batch even where a process holds only a share of it: several see what one would see.
+    """
+    reach = size // 8
+    shifts = torch.randint(-reach, reach + 1, (2, count, 1), generator=generator)
+    flipped = torch.randint(0, 2, (count, 1), generator=generator).bool()
+    rows, columns = (_reflect(torch.arange(size) + shift, size) for shift in shifts)
+    return rows, torch.where(flipped, columns.flip(1), columns)
+
+
+def move(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Gather pixel (i, y, x) from (i, rows[i, y], columns[i, x]): one pass, no padding made."""
+    size = pixels.shape[1]
+    first = torch.arange(len(pixels)).view(-1, 1, 1) * size * size
+    places = first + rows.unsqueeze(2) * size + columns.unsqueeze(1)
+    flat = pixels.reshape(-1, 3)
+    return flat.index_select(0, places.reshape(-1).to(flat.device)).view(pixels.shape)
+
+
+def _reflect(index: Tensor, size: int) -> Tensor:
+    index = index.abs()
+    return torch.where(index >= size, 2 * (size - 1) - index, index)
+
+
+def batches(
+    images: Images,
+    preprocessing: Preprocessing,
+    batch_size: int = 64,
+    device: str | torch.device = "cpu",
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield (float32 NCHW, int64 labels) in the order of `images.paths`, last batch short: to evaluate."""
+    for start in range(0, len(images), batch_size):
+        pixels = torch.from_numpy(np.array(images.pixels[start : start + batch_size]))
+        labels = torch.from_numpy(np.array(images.labels[start : start + batch_size]))
+        yield normalise(pixels, preprocessing, device), labels.to(device)

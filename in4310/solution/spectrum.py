@@ -1,0 +1,215 @@
+"""Eigenvalues of the empirical covariance of feature maps (task 3).
+
+With f an image's features, the covariance is 1/N sum(f f^T) - E[f] E[f]^T, its divisor N. Of N images with D
+features each it has at most min(N - 1, D) eigenvalues above zero, and they are also those of the N x N Gram
+matrix of the centred features, divided by N. So the smaller of the two matrices is formed, D x D or N x N,
+never one of 200704 x 200704: from both come the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from in4310.errors import InputError
+from in4310.solution.feature_maps import NOT_RUN, observe
+
+CHUNK = 8192
+"""Features centred and multiplied at a time in the Gram matrix: N x 8192 float64 is all the room it takes."""
+MATRIX_LIMIT = 8192
+"""Largest side of a matrix whose eigenvalues are computed: 512 MiB in float64, some tens of seconds."""
+VALUES_LIMIT = 2**28
+"""Largest number of features, over all images, kept for one Gram matrix: 1 GiB in float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """The k largest eigenvalues of the covariance of one module's features."""
+
+    values: np.ndarray
+    """(k,) float64, descending, none negative."""
+    total_variance: float
+    """Trace of the covariance: the sum of all eigenvalues, of which `values` may be a part."""
+    images: int
+    dimensions: int
+
+
+class Moments:
+    """Mean and covariance of D features over any number of images, in one pass and D x D memory, float64.
+
+    Each batch is centred on its own mean and merged (Chan, Golub and LeVeque 1979): nowhere are large numbers
+    of which the difference is wanted, so a mean far from zero costs no digits.
+    """
+
+    def __init__(self) -> None:
+        self.images = 0
+        self.dimensions = 0
+        self._mean = torch.zeros(0)
+        self._scatter = torch.zeros(0)
+
+    @torch.inference_mode()
+    def update(self, features: Tensor) -> None:
+        """Add the features (n, D) of n images."""
+        rows = features.to(torch.float64)
+        if not len(rows):
+            return
+        if not self.images:
+            self.dimensions = rows.shape[1]
+            self._mean = rows.new_zeros(self.dimensions)
+            self._scatter = rows.new_zeros(self.dimensions, self.dimensions)
+        count, total = len(rows), self.images + len(rows)
+        mean = rows.mean(dim=0)
+        centred = rows - mean
+        step = mean - self._mean
+        self._scatter.addmm_(centred.T, centred)
+        self._scatter.addr_(step, step, alpha=self.images * count / total)
+        self._mean += step * (count / total)
+        self.images = total
+
+    def covariance(self) -> np.ndarray:
+        """(D, D) float64, divisor N."""
+        return self._scatter.cpu().numpy() / self.images
+
+    def spectrum(self, k: int | None = None) -> Spectrum:
+        """The k largest eigenvalues, min(N - 1, D) by default. Raises InputError for a k beyond that."""
+        k = _checked(k, self.images, self.dimensions)
+        return _spectrum(self.covariance(), self.images, self.dimensions, k)
+
+
+@torch.inference_mode()
+def gram_eigenvalues(features: Tensor | Sequence[Tensor], k: int | None = None) -> Spectrum:
+    """The same eigenvalues from the N x N Gram matrix, for more features than images.
+
+    features: (N, D) of any float dtype, or batches of them; they are not copied. The products are summed in
+    float64 over chunks of features (200 x 200704 on two cores: 230 ms; products in float32 would take half of
+    that, for an error of 2e-9 of the largest eigenvalue instead of 2e-15).
+    Raises InputError for a k above min(N - 1, D).
+    """
+    parts = [features] if isinstance(features, Tensor) else list(features)
+    images, dimensions = sum(len(part) for part in parts), parts[0].shape[1] if parts else 0
+    k = _checked(k, images, dimensions)
+    gram = torch.zeros(images, images, dtype=torch.float64, device=parts[0].device)
+    for start in range(0, dimensions, CHUNK):
+        # On purpose in float64 from here on: centring in float32 would round each feature by its own size.
+        rows = torch.cat([part[:, start : start + CHUNK].to(torch.float64) for part in parts])
+        rows -= rows.mean(dim=0)
+        gram.addmm_(rows, rows.T)
+    return _spectrum(gram.cpu().numpy() / images, images, dimensions, k)
+
+
+class FeatureCovariance:
+    """Observer of one module: its features, ready for their eigenvalues.
+
+    flatten: the whole map is the feature vector (D = C x H x W); otherwise the mean of each channel over its
+    positions (D = C). The features are kept while there are no more images than dimensions, for the Gram
+    matrix; then they are folded into moments, so memory does not grow with the number of images.
+    """
+
+    def __init__(self, flatten: bool = False) -> None:
+        self._flatten = flatten
+        self._rows: list[Tensor] = []
+        self._moments = Moments()
+        self.images = 0
+
+    def __call__(self, output: Tensor) -> None:
+        """Take the features of a batch, output (N, C, ...). Raises InputError beyond the limits of memory."""
+        rows = _whole_maps(output) if self._flatten else _channel_means(output)
+        dimensions = rows.shape[1]
+        self.images += len(rows)
+        if self.images > dimensions and dimensions <= MATRIX_LIMIT:
+            for kept in (*self._rows, rows):
+                self._moments.update(kept)
+            self._rows = []
+            return
+        if self.images > MATRIX_LIMIT or self.images * dimensions > VALUES_LIMIT:
+            most = min(MATRIX_LIMIT, VALUES_LIMIT // dimensions)
+            raise InputError(
+                f"spectrum: expected at most {most} images with {dimensions} features each, "
+                f"found {self.images} or more; give fewer images, or take channel means instead of whole maps"
+            )
+        self._rows.append(rows)
+
+    def spectrum(self, k: int | None = None) -> Spectrum:
+        """The k largest eigenvalues, min(N - 1, D) by default. Raises InputError for a k beyond that."""
+        return self._moments.spectrum(k) if self._moments.images else gram_eigenvalues(self._rows, k)
+
+
+def eigenvalues(
+    model: nn.Module,
+    batches: Iterable[Tensor],
+    modules: Sequence[str],
+    k: int | None = None,
+    flatten: bool = False,
+) -> dict[str, Spectrum]:
+    """Spectrum of the covariance of each module's features over all images, in one pass (3a).
+
+    batches: float (N, C, H, W). k: how many of the largest eigenvalues, all min(N - 1, D) by default.
+    Raises InputError as `observe`, for a k beyond min(N - 1, D), for features that are not finite, for a
+    module that runs more than once a pass, and for more flattened images than `MATRIX_LIMIT` and
+    `VALUES_LIMIT` allow.
+    """
+    features = {name: FeatureCovariance(flatten) for name in modules}
+    images = observe(model, batches, {name: [feature] for name, feature in features.items()})
+    found = {}
+    for name, feature in features.items():
+        if not feature.images:
+            raise InputError(f"module {name!r}: {NOT_RUN}")
+        if feature.images != images:
+            raise InputError(
+                f"module {name!r}: expected one output an image, found {feature.images} for {images} images; "
+                "name a module that runs once in a forward pass"
+            )
+        try:
+            found[name] = feature.spectrum(k)
+        except InputError as error:
+            raise InputError(f"module {name!r}: {error}") from error
+    return found
+
+
+def _channel_means(output: Tensor) -> Tensor:
+    """(N, C, ...) -> (N, C) float64, a new tensor."""
+    if output.device.type == "mps":  # has no float64
+        output = output.cpu()
+    if output.ndim == 2:
+        return output.to(torch.float64, copy=True)
+    return output.mean(dim=tuple(range(2, output.ndim)), dtype=torch.float64)
+
+
+def _whole_maps(output: Tensor) -> Tensor:
+    """(N, C, ...) -> (N, C x ...) in the dtype of the output, one copy whatever its memory format."""
+    device = "cpu" if output.device.type == "mps" else output.device
+    rows = torch.empty(output.shape, dtype=output.dtype, device=device)
+    return rows.copy_(output).flatten(1)
+
+
+def _checked(k: int | None, images: int, dimensions: int) -> int:
+    most = min(images - 1, dimensions)
+    if most < 1:
+        raise InputError(
+            f"spectrum: expected at least 2 images for a covariance, found {images}; give more images"
+        )
+    if k is not None and not 1 <= k <= most:
+        raise InputError(
+            f"spectrum: expected k of 1 to {most}, the smaller of images - 1 ({images - 1}) and features "
+            f"({dimensions}), found {k}; ask for fewer eigenvalues or give more images"
+        )
+    return most if k is None else k
+
+
+def _spectrum(matrix: np.ndarray, images: int, dimensions: int, k: int) -> Spectrum:
+    """Eigenvalues of the covariance, or of the Gram matrix over N."""
+    if not np.isfinite(matrix).all():
+        raise InputError(
+            "spectrum: expected finite feature maps, found NaN or infinity; check weights and images"
+        )
+    values = np.linalg.eigvalsh(matrix)[::-1]
+    # A covariance has no negative eigenvalue; rounding, of its products and in the solver, gives small ones.
+    information = np.finfo(np.float64)
+    rounding = 10 * max(images, dimensions) * max(information.eps * values[0], information.tiny)
+    if values[-1] < -rounding:
+        raise ArithmeticError(f"covariance with eigenvalue {values[-1]:g}, rounding explains {-rounding:g}")
+    return Spectrum(values[:k].clip(min=0), float(np.trace(matrix)), images, dimensions)

@@ -1,0 +1,389 @@
+"""Training: one setting, every epoch recorded, the best on validation kept, stoppable any time (1f)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
+
+from in4310.errors import InputError
+from in4310.progress import QUIET, Progress, Task
+from in4310.solution import checkpoints, distributed
+from in4310.solution.hardware import arithmetic, choose_precision, keep_large_buffers
+from in4310.solution.images import Images, Preprocessing, draw_moves, move, normalise
+from in4310.solution.metrics import evaluate
+from in4310.solution.scores import logits
+
+OPTIMIZERS = ("sgd", "adam", "adamw")
+SCHEDULES = ("constant", "cosine", "onecycle")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The hyperparameters of one run (1f). `momentum`: SGD's (Nesterov); `batch_size`: over all processes."""
+
+    optimizer: str = "sgd"
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    epochs: int = 10
+    batch_size: int = 64
+    schedule: str = "cosine"
+    seed: int = 42
+    augment: bool = True
+    freeze_batch_norm: bool = False
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raise InputError for a value that cannot be trained with."""
+        wrong = (
+            (
+                self.optimizer not in OPTIMIZERS,
+                f"optimizer: expected one of {', '.join(OPTIMIZERS)}",
+                self.optimizer,
+            ),
+            (
+                self.schedule not in SCHEDULES,
+                f"schedule: expected one of {', '.join(SCHEDULES)}",
+                self.schedule,
+            ),
+            (not 0 < self.learning_rate < math.inf, "learning_rate: expected above 0", self.learning_rate),
+            (not 0 <= self.momentum < 1, "momentum: expected 0 or more, below 1", self.momentum),
+            (not 0 <= self.weight_decay < math.inf, "weight_decay: expected 0 or more", self.weight_decay),
+            (self.epochs < 1, "epochs: expected at least 1", self.epochs),
+            (self.batch_size < 2, "batch_size: expected at least 2 (batch norm)", self.batch_size),
+            (self.seed < 0, "seed: expected 0 or more", self.seed),
+            (
+                not 0 <= self.label_smoothing < 1,
+                "label_smoothing: expected 0 or more, below 1",
+                self.label_smoothing,
+            ),
+        )
+        for is_wrong, expected, found in wrong:
+            if is_wrong:
+                raise InputError(f"settings: {expected}, found {found!r}; change it")
+
+    @property
+    def name(self) -> str:
+        """A short name, for a folder and a plot's legend."""
+        return f"{self.optimizer}-{self.learning_rate:g}-{self.schedule}"
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How every batch of a run is computed."""
+
+    settings: Settings
+    preprocessing: Preprocessing
+    precision: str
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class History:
+    """The record of a run: one dict for each epoch, all curves and the best epoch come from it (1f, 1j).
+
+    Each epoch: epoch (from 1), learning_rate (of its last step), train_loss, train_accuracy, train_map (of
+    the training pass itself: augmented, while the weights move), val_loss, val_accuracy, val_map,
+    val_accuracy_per_class, seconds, and '<name>_loss', '<name>_accuracy', '<name>_map' for each watched set.
+    Losses are means over images, without label smoothing except train_loss.
+    """
+
+    settings: dict[str, Any]
+    device: str
+    precision: str
+    classes: tuple[str, ...]
+    key: str
+    epochs: list[dict[str, Any]]
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch (from 1) with the highest validation mAP, the earliest of equals; 0 before the first."""
+        best = max(self.epochs, key=lambda epoch: _value(epoch["val_map"]), default={"epoch": 0})
+        return int(best["epoch"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """The history as it is written to history.json."""
+        return {**asdict(self), "classes": list(self.classes), "best_epoch": self.best_epoch}
+
+
+def _note(history: History) -> str:
+    """Return the last epoch's validation figures, shown beside the bar."""
+    if not history.epochs:
+        return ""
+    last = history.epochs[-1]
+    return f"val accuracy {last['val_accuracy']:.3f} mAP {_value(last['val_map']):.3f}"
+
+
+def _value(number: float | None) -> float:
+    return -math.inf if number is None else number
+
+
+def train(
+    model: nn.Module,
+    train_images: Images,
+    val_images: Images,
+    preprocessing: Preprocessing,
+    settings: Settings,
+    folder: Path,
+    device: str | torch.device = "cpu",
+    precision: str = "auto",
+    resume: bool = False,
+    watch: Mapping[str, Images] | None = None,
+    progress: Progress = QUIET,
+) -> History:
+    """Train the model in place and leave it with the weights that are best on validation (1f).
+
+    Writes folder/history.json and folder/best.pth (state dict, float32) after each epoch, and a checkpoint
+    that `resume=True` goes on from: on the CPU with the numbers of an uninterrupted run. Every random number
+    comes from (seed, epoch, step). `watch`: further sets, evaluated after each epoch and used for nothing.
+    Under torchrun, DDP: each process computes its share of every batch, the main one writes.
+    Raises InputError: other settings than the checkpoint's, a loss that is not finite, a full disk or memory.
+    """
+    device = distributed.setup(device)
+    keep_large_buffers()
+    sets = {"val": val_images, **(watch or {})}
+    _check_sizes(train_images, sets, settings)
+    precision = choose_precision(precision, device)
+    history = History(
+        asdict(settings),
+        device.type,
+        precision,
+        train_images.classes,
+        _key(model, train_images, sets, preprocessing),
+        [],
+    )
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = _optimizer(model, settings)
+    files = checkpoints.Files(folder)
+    state = files.start(history.as_dict(), resume, device)
+    history.epochs.extend(state.epochs)
+    if state.weights is not None:
+        model.load_state_dict(state.weights)
+        optimizer.load_state_dict(state.optimizer)
+    best = state.best
+    way = _Way(settings, preprocessing, precision, device)
+    steps = _steps(len(train_images), settings.batch_size)
+    network = DistributedDataParallel(model) if distributed.count() > 1 else model
+    progress = progress if distributed.is_main() else QUIET
+    try:
+        with progress.task(settings.name, settings.epochs * steps) as bar:
+            bar.advance(len(history.epochs) * steps)
+            for epoch in range(len(history.epochs) + 1, settings.epochs + 1):
+                begun = time.perf_counter()
+                record = _train_epoch(network, optimizer, train_images, way, epoch, bar, _note(history))
+                distributed.same_buffers(model)
+                for name, images in sets.items():
+                    record |= _evaluate(model, images, way, name, epoch)
+                history.epochs.append(record | {"seconds": time.perf_counter() - begun})
+                if history.best_epoch == epoch:
+                    best = checkpoints.copy(model)
+                files.save(history.as_dict(), model, optimizer, best)
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            f"{settings.name}: batch of {settings.batch_size} does not fit into the memory of {device};"
+            f" use --batch-size {max(2, settings.batch_size // 2)}"
+        ) from error
+    files.finish()
+    model.load_state_dict(best)
+    model.eval()
+    distributed.wait()
+    return history
+
+
+# --- one epoch ---
+
+
+def _train_epoch(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: Images,
+    way: _Way,
+    epoch: int,
+    bar: Task,
+    note_before: str,
+) -> dict[str, Any]:
+    """Take every training image once; return the epoch's training figures over all processes."""
+    settings, device = way.settings, way.device
+    network.train()
+    if settings.freeze_batch_norm:
+        for module in network.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+    order = torch.randperm(len(images), generator=_generator(settings.seed, epoch)).numpy()
+    # Batches of nearly one size: a last batch of one image would have no batch statistics.
+    parts = np.array_split(order, _steps(len(images), settings.batch_size))
+    found: list[Tensor] = []  # each batch's losses and scores, left on the device: copying them waits for it
+    total = torch.zeros((), device=device)
+    rate = settings.learning_rate
+    done = 0
+    for step, rows in enumerate(parts):
+        rate = learning_rate(settings, (epoch - 1) * len(parts) + step, settings.epochs * len(parts))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        inputs, labels = _batch(images, rows, way, epoch, step)
+        with arithmetic(way.precision, device):
+            outputs = network(inputs)
+        outputs = outputs.float()
+        each = cross_entropy(outputs, labels, reduction="none", label_smoothing=settings.label_smoothing)
+        # DDP takes the mean over processes: this makes it the mean over the batch, whatever the shares.
+        (each.sum() * (distributed.count() / len(rows))).backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        own = torch.cat([each.detach().unsqueeze(1), torch.softmax(outputs.detach(), dim=1)], dim=1)
+        found.append(distributed.gather(own, len(rows)))
+        total += found[-1][:, 0].sum()
+        done += len(rows)
+        note = None
+        if device.type == "cpu" or step % 20 == 0 or step == len(parts) - 1:
+            loss = float(total) / done
+            _check_finite(loss, settings, epoch)
+            note = f"epoch {epoch}/{settings.epochs} loss {loss:.3f} {note_before}"
+        bar.advance(1, note)
+    every = torch.cat(found).cpu()
+    losses, scores = every[:, 0], every[:, 1:]
+    metrics = evaluate(images.labels[order], scores.numpy(), images.classes)
+    return {
+        "epoch": epoch,
+        "learning_rate": rate,
+        "train_loss": float(losses.double().mean()),
+        "train_accuracy": metrics.accuracy,
+        "train_map": metrics.map,
+    }
+
+
+def _batch(
+    images: Images,
+    rows: np.ndarray,
+    way: _Way,
+    epoch: int,
+    step: int,
+) -> tuple[Tensor, Tensor]:
+    """Return this process's share of a batch, augmented as it would be in one process."""
+    share = distributed.share(len(rows))
+    pixels = torch.from_numpy(np.ascontiguousarray(images.pixels[rows[share]]))
+    if way.settings.augment:
+        moves = draw_moves(len(rows), pixels.shape[1], _generator(way.settings.seed, epoch, step))
+        pixels = move(pixels, *(moved[share] for moved in moves))
+    labels = torch.from_numpy(images.labels[rows[share]])
+    return normalise(pixels, way.preprocessing, way.device), labels.to(way.device)
+
+
+def _evaluate(
+    model: nn.Module,
+    images: Images,
+    way: _Way,
+    name: str,
+    epoch: int,
+) -> dict[str, Any]:
+    """Return a set's figures: in fp32, so that they are those that the saved weights give again."""
+    outputs = logits(model, images, way.preprocessing, device=way.device)
+    loss = float(cross_entropy(outputs.double(), torch.from_numpy(images.labels)))
+    _check_finite(loss, way.settings, epoch)
+    metrics = evaluate(images.labels, torch.softmax(outputs, dim=1).numpy(), images.classes)
+    figures: dict[str, Any] = {
+        f"{name}_loss": loss,
+        f"{name}_accuracy": metrics.accuracy,
+        f"{name}_map": metrics.map,
+    }
+    if name == "val":
+        figures["val_accuracy_per_class"] = metrics.accuracy_per_class
+    return figures
+
+
+def learning_rate(settings: Settings, step: int, steps: int) -> float:
+    """Return the learning rate of a step (from 0) of `steps`, all epochs together.
+
+    'cosine': from the full rate to nearly 0 (Loshchilov and Hutter 2017). 'onecycle': from 1/25 of it up to
+    it over the first 30 % of the steps, then down to 1/250000 (Smith and Topin 2018; torch's OneCycleLR).
+    """
+    peak = settings.learning_rate
+    if settings.schedule == "constant":
+        return peak
+    if settings.schedule == "cosine":
+        return peak * (1 + math.cos(math.pi * step / steps)) / 2
+    top = 0.3 * steps - 1
+    if step <= top:
+        return _anneal(peak / 25, peak, step / top)
+    return _anneal(peak, peak / 25e4, (step - top) / max(steps - 1 - top, 1e-9))
+
+
+def _anneal(first: float, last: float, share: float) -> float:
+    return last + (first - last) * (1 + math.cos(math.pi * share)) / 2
+
+
+def _optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+    """Return the optimiser; weight decay is for matrices and filters, not for biases and batch norm."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    rate = settings.learning_rate
+    if settings.optimizer == "sgd":
+        nesterov = settings.momentum > 0
+        return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=nesterov, fused=True)
+    kinds: dict[str, Callable[..., torch.optim.Optimizer]] = {
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+    }
+    return kinds[settings.optimizer](groups, lr=rate, fused=True)
+
+
+def _generator(*numbers: int) -> torch.Generator:
+    """Return a generator that depends on these numbers only: nothing has to be kept to go on after a stop."""
+    seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+    return torch.Generator().manual_seed(seed >> 1)
+
+
+def _steps(images: int, batch_size: int) -> int:
+    return math.ceil(images / batch_size)
+
+
+# --- checks ---
+
+
+def _check_sizes(train_images: Images, sets: Mapping[str, Images], settings: Settings) -> None:
+    for name, images in {"train": train_images, **sets}.items():
+        if len(images) == 0 or int(images.labels.min()) < 0:
+            found = "an image without a label" if len(images) else "no image"
+            raise InputError(f"{name} set: expected labelled images, found {found}; check the split")
+    smallest = len(train_images) // _steps(len(train_images), settings.batch_size)
+    if smallest < 2 * distributed.count():
+        raise InputError(
+            f"train set: expected batches of at least {2 * distributed.count()} images (two a process),"
+            f" found {smallest}; use more images, a larger --batch-size, or fewer processes"
+        )
+
+
+def _check_finite(loss: float, settings: Settings, epoch: int) -> None:
+    if not math.isfinite(loss):
+        raise InputError(
+            f"{settings.name}: the loss became {loss} in epoch {epoch}; use a learning rate below"
+            f" {settings.learning_rate:g}"
+        )
+
+
+def _key(
+    model: nn.Module, train_images: Images, sets: Mapping[str, Images], preprocessing: Preprocessing
+) -> str:
+    """Return a hash of what a run starts from besides its settings: weights, images, preprocessing."""
+    key = hashlib.sha256(json.dumps(asdict(preprocessing)).encode())
+    for name, images in {"train": train_images, **sets}.items():
+        key.update(json.dumps([name, images.paths, images.labels.tolist(), images.classes]).encode())
+    for name, tensor in model.state_dict().items():
+        key.update(name.encode())
+        key.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return key.hexdigest()

@@ -1,0 +1,173 @@
+"""Readers of the file formats that pieces come in. Nothing here runs code from a file.
+
+Every reader bounds the size before it reads, and raises `ValueError` with one line for anything unexpected.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+TEXT_BYTES = 16 * 2**20  # 17034 paths of 200 characters are 3.4 MB
+ARRAY_BYTES = 256 * 2**20  # 100 000 rows of 1000 classes in float16
+PICTURE_PIXELS = 64 * 2**20
+SETS = ("train", "val", "test")
+SET_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+def read_text(path: Path) -> str:
+    """UTF-8 text (a BOM is dropped), at most 16 MiB."""
+    size = path.stat().st_size
+    if size > TEXT_BYTES:
+        raise ValueError(f"is {size} bytes large, expected at most {TEXT_BYTES}")
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not UTF-8 text ({error.reason} at byte {error.start})") from None
+
+
+def read_json(path: Path) -> Any:
+    """A JSON document; NaN and Infinity come as floats and are left to the checks to find."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not valid JSON (line {error.lineno}: {error.msg})") from None
+    except RecursionError:
+        raise ValueError("is nested too deeply for a table of results") from None
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Rows of a CSV file with a header, comma or semicolon; column names in lower case."""
+    text = read_text(path)
+    header = text.split("\n", 1)[0]
+    delimiter = ";" if header.count(";") > header.count(",") else ","
+    try:
+        rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
+    except csv.Error as error:
+        raise ValueError(f"is not a CSV table ({error})") from None
+    return [
+        {(k or "").strip().lower(): (v or "").strip() for k, v in row.items() if isinstance(v, str | None)}
+        for row in rows
+    ]
+
+
+def read_array(path: Path) -> np.ndarray:
+    """A two-dimensional .npy array of real numbers; pickled objects are refused, size is looked at first."""
+    with path.open("rb") as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            reader = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }
+            if version not in reader:
+                raise ValueError(f"is of .npy version {version}, expected 1.0 or 2.0")
+            shape, _, dtype = reader[version](file)
+        except ValueError as error:
+            raise ValueError(f"is not a .npy array ({error})") from None
+    if dtype.hasobject:
+        raise ValueError("holds pickled Python objects; save plain numbers with numpy.save")
+    if dtype.kind not in "fiu":
+        raise ValueError(f"holds {dtype}, expected real numbers")
+    if any(extent < 0 for extent in shape):
+        raise ValueError(f"claims the shape {shape}, expected no negative extent")
+    size = math.prod(shape) * dtype.itemsize
+    if size > ARRAY_BYTES or size > path.stat().st_size:
+        raise ValueError(f"claims {size} bytes of numbers, the file has {path.stat().st_size}")
+    return np.load(path, allow_pickle=False)
+
+
+def read_paths(path: Path) -> tuple[str, ...]:
+    """One set of the split: a .txt with a path a line, or a .csv with a column `path` (or its first column)."""
+    if path.suffix.lower() == ".csv":
+        rows = read_table(path)
+        return tuple(row.get("path") or next(iter(row.values()), "") for row in rows)
+    if path.suffix.lower() == ".json":
+        return _texts(read_json(path))
+    return tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
+
+
+def read_split(path: Path) -> dict[str, tuple[str, ...]]:
+    """train, val, test -> paths as written, from a folder of three files or one JSON or CSV file."""
+    sets: dict[str, tuple[str, ...]] = {}
+    if path.is_dir():
+        for file in sorted(path.iterdir()):
+            name = SET_NAMES.get(file.stem.lower())
+            if name and file.is_file():
+                sets[name] = read_paths(file)
+    elif path.suffix.lower() == ".json":
+        document = read_json(path)
+        if not isinstance(document, Mapping):
+            raise ValueError("is not an object of train, val and test")
+        sets = {SET_NAMES[k.lower()]: _texts(v) for k, v in document.items() if k.lower() in SET_NAMES}
+    else:
+        collected: dict[str, list[str]] = {}
+        for row in read_table(path):
+            name = SET_NAMES.get((row.get("set") or row.get("split") or "").lower())
+            if name:
+                collected.setdefault(name, []).append(row.get("path", ""))
+        sets = {name: tuple(paths) for name, paths in collected.items()}
+    absent = [name for name in SETS if not sets.get(name)]
+    if absent:
+        raise ValueError(f"has no paths for {', '.join(absent)}; expected train, val and test")
+    return sets
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise ValueError("a set of the split is not a list of paths")
+    return tuple(value)
+
+
+def last_two_parts(path: str) -> str:
+    """'C:\\\\Users\\\\me\\\\data\\\\sea\\\\1.jpg' -> 'sea/1.jpg': what is the same on every machine."""
+    return "/".join(path.replace("\\", "/").rstrip("/").split("/")[-2:])
+
+
+def is_absolute(path: str) -> bool:
+    """Whether a path names a place on one machine: '/home/...', 'C:\\\\...', '~/...', '../...'."""
+    path = path.replace("\\", "/")
+    return path.startswith(("/", "~", "../")) or path[1:3] == ":/" or "/../" in path
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """A picture as uint8 grey values (H, W), shrunk to at most 512 px; bombs are refused before decoding."""
+    try:
+        with Image.open(path) as picture:
+            width, height = picture.size
+            if width * height > PICTURE_PIXELS:
+                raise ValueError(f"has {width} x {height} pixels, expected at most {PICTURE_PIXELS} in all")
+            picture.draft("L", (512, 512))
+            grey = picture.convert("L")
+            grey.thumbnail((512, 512))
+            return np.asarray(grey)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"is not a readable picture ({error})") from None
+
+
+def finite(value: Any) -> float | None:
+    """A finite real number, or None: NaN, infinity, text, True and containers are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

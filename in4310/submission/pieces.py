@@ -1,0 +1,55 @@
+"""The pieces of a submission: their names, their usual places, and what is said when one is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PieceKind:
+    """A piece that a submission is made of; `places` are tried in order when submission.toml names none."""
+
+    name: str
+    contents: str
+    places: tuple[str, ...]
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        PieceKind("split", "train, val and test as lists of paths", ("split", "split.json")),
+        PieceKind(
+            "model", "state dict of the network kept", ("model.pth", "model.safetensors", "best_model.pth")
+        ),
+        PieceKind(
+            "untuned", "state dict of the network before training", ("untuned.pth", "untuned.safetensors")
+        ),
+        PieceKind("scores", "softmax scores of the test set, N x classes", ("scores_test.npy", "scores.npy")),
+        PieceKind("scores_val", "softmax scores of the validation set", ("scores_val.npy",)),
+        PieceKind("metrics", "accuracy, AP and means for val and test", ("metrics.json",)),
+        PieceKind("history", "one table of epochs for each setting", ("history",)),
+        PieceKind("ranking", "top and bottom images of each class", ("ranking.json",)),
+        PieceKind("non_positive", "module -> percentage of non-positive values", ("non_positive.json",)),
+        PieceKind("eigenvalues", "data set, model and module -> eigenvalues", ("eigenvalues.json",)),
+        PieceKind("feature_maps", "pictures of the feature maps", ("feature_maps",)),
+        PieceKind("plots", "curves, ranked images, spectra as pictures", ("plots",)),
+        PieceKind("resources", "peak memory and batch size of the training", ("resources.json",)),
+        PieceKind("reproduction", "what the comparison routine found", ("reproduction.json",)),
+    )
+}
+
+
+class Missing(Exception):
+    """A piece that a check needs is not in the submission; the check is not run."""
+
+    def __init__(self, piece: str, message: str = ""):
+        self.piece = piece
+        kind = KINDS.get(piece)
+        default = (
+            f"{piece} is missing ({kind.contents}; expected as {' or '.join(kind.places)})" if kind else piece
+        )
+        super().__init__(message or default)
+
+
+class Unreadable(Missing):
+    """A piece is there but cannot be read; the message says why and how to mend it."""

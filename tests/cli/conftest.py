@@ -1,0 +1,54 @@
+"""A small data set of drawn scenes, and the command line run in this process or in one of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from in4310.cli import cli
+from in4310.solution.scenes import make_scenes
+
+SMALL = ("--size", "32", "--trial-epochs", "1", "--epochs", "3", "--edition", "demo", "--quiet")
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory):
+    """90 scenes in class folders; not to be changed."""
+    return make_scenes(tmp_path_factory.mktemp("drawn") / "a folder with spaces", images=90, seed=1)
+
+
+@pytest.fixture
+def scenes(drawn, tmp_path):
+    """A copy of the 90 scenes that may be changed."""
+    return shutil.copytree(drawn, tmp_path / "data" / "scenes")
+
+
+@pytest.fixture
+def in4310():
+    """Run a command in this process; returns the result with exit_code, stdout, stderr."""
+
+    def run(*arguments):
+        return CliRunner().invoke(cli, [str(a) for a in arguments], prog_name="in4310")
+
+    return run
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Start `python -m in4310` as a process of its own, in an empty folder."""
+
+    def start(*arguments, **options):
+        return subprocess.Popen(
+            [sys.executable, "-m", "in4310", *map(str, arguments)],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "2"},
+            **options,
+        )
+
+    return start

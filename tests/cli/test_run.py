@@ -1,0 +1,127 @@
+"""The command line as a user meets it: help, a small run, stopping it, going on, judging."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+SMALL = ("--size", "32", "--trial-epochs", "1", "--epochs", "3", "--edition", "demo", "--quiet")
+
+
+def without_times(path):
+    """A history without the seconds that each epoch took."""
+    run = json.loads(path.read_text())
+    for epoch in run["epochs"]:
+        del epoch["seconds"]
+    return run
+
+
+def wait_for(path, process, seconds=120):
+    """Until a file appears; fails when the process ends first."""
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < end, f"{path} did not appear"
+        select_nothing(0.005)
+
+
+def select_nothing(seconds):
+    """Give the other process a moment; the wait ends by the file's appearance, not by time."""
+    import threading
+
+    threading.Event().wait(seconds)
+
+
+def test_help_teaches_and_does_not_load_torch():
+    for arguments in (["--help"], ["run", "--help"], ["check", "--help"], ["demo", "--help"]):
+        program = (
+            "import sys; from in4310.cli import cli\n"
+            f"try: cli.main({arguments!r}, prog_name='in4310')\n"
+            "finally: assert not {'torch', 'numpy', 'matplotlib', 'sklearn'} & set(sys.modules)"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "Usage: in4310" in done.stdout
+
+
+def test_network_prints_the_table_of_the_2023_report(in4310):
+    result = in4310("network")
+    assert result.exit_code == 0
+    for text in ("64 x 56 x 56", "128 x 28 x 28", "256 x 14 x 14", "512 x 7 x 7", "512 x 1 x 1"):
+        assert text in result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(program, drawn, tmp_path, stop):
+    common = ("run", "--data", drawn, *SMALL)
+    whole = program(*common, "--out", "whole", "--report", "report-whole")
+    _, errors = whole.communicate(timeout=300)
+    assert whole.returncode in (0, 1), errors
+
+    stopped = program(*common, "--out", "stopped", "--report", "report-stopped")
+    wait_for(tmp_path / "stopped" / "training" / "sgd-0.01-onecycle" / "history.json", stopped)
+    stopped.send_signal(stop)
+    _, errors = stopped.communicate(timeout=60)
+    assert stopped.returncode != 0
+    assert not (tmp_path / "stopped" / "submission.toml").exists()
+    if stop == signal.SIGINT:
+        assert "--resume" in errors
+
+    again = program(*common, "--out", "stopped", "--report", "report-stopped")
+    _, errors = again.communicate(timeout=60)
+    assert again.returncode == 2
+    assert "--resume" in errors
+
+    resumed = program(*common, "--out", "stopped", "--report", "report-stopped", "--resume")
+    _, errors = resumed.communicate(timeout=300)
+    assert resumed.returncode in (0, 1), errors
+    for name in ("scores_test.npy", "scores_val.npy"):
+        assert np.array_equal(np.load(tmp_path / "whole" / name), np.load(tmp_path / "stopped" / name))
+    for name in ("metrics.json", "ranking.json", "non_positive.json", "eigenvalues.json"):
+        assert (tmp_path / "whole" / name).read_text() == (tmp_path / "stopped" / name).read_text()
+    histories = sorted(f.name for f in (tmp_path / "whole" / "history").iterdir())
+    assert histories == sorted(f.name for f in (tmp_path / "stopped" / "history").iterdir())
+    for name in histories:
+        assert without_times(tmp_path / "whole" / "history" / name) == without_times(
+            tmp_path / "stopped" / "history" / name
+        )
+    assert not list((tmp_path / "stopped").rglob("*.partial"))
+    assert not (tmp_path / "stopped" / "training").exists()
+
+
+def test_a_complete_run_is_not_done_again(in4310, scenes, tmp_path):
+    common = ("run", "--data", scenes, *SMALL, "--out", tmp_path / "out", "--report", tmp_path / "report")
+    first = in4310(*common)
+    assert first.exit_code in (0, 1), first.output
+    weights = (tmp_path / "out" / "model.pth").stat().st_mtime_ns
+    second = in4310(*common, "--resume")
+    assert second.exit_code == first.exit_code
+    assert (tmp_path / "out" / "model.pth").stat().st_mtime_ns == weights
+    other = in4310(*common, "--resume", "--seed", "7")
+    assert other.exit_code == 2
+    assert "repeat the first command" in other.stderr
+
+
+def test_check_judges_the_reference(in4310, reference, tmp_path):
+    result = in4310("check", reference, "--report", tmp_path / "report", "--quiet")
+    assert result.exit_code == 0, result.output
+    results = json.loads((tmp_path / "report" / "results.json").read_text())
+    assert results["edition"] == "demo"
+    assert all(c["points"] == c["max_points"] for r in results["requirements"] for c in r["checks"])
+    assert (tmp_path / "report" / "index.html").stat().st_size < 3 * 2**20
+    assert (tmp_path / "report" / "junit.xml").exists()
+
+
+def test_check_of_an_empty_folder_gives_no_point(in4310, tmp_path):
+    (tmp_path / "empty").mkdir()
+    result = in4310("check", tmp_path / "empty", "--report", tmp_path / "report", "--quiet")
+    assert result.exit_code == 1, result.output
+    results = json.loads((tmp_path / "report" / "results.json").read_text())
+    checks = [c for r in results["requirements"] for c in r["checks"]]
+    assert sum(c["points"] for c in checks) == 0
+    assert {c["outcome"] for c in checks} == {"not run"}

@@ -1,0 +1,263 @@
+"""Requirements 1d, 1f, 1g and 1j: the network, its training, and what was recorded of it."""
+
+import math
+
+import pytest
+import torch
+
+from in4310.judging.evidence import number
+from in4310.judging.pictures import blank, png
+from in4310.solution import figures
+from in4310.submission.pieces import Missing
+
+
+@pytest.mark.requirement("1d")
+def test_network_depth(evidence, edition, judge):
+    """The weights are those of a ResNet of an allowed depth."""
+    depth = evidence.depth(evidence.state)
+    judge.expect(
+        depth in edition.network.depths,
+        "network that the weights belong to",
+        f"ResNet-{depth}" if depth else f"no ResNet ({len(evidence.state)} tensors)",
+        " or ".join(f"ResNet-{d}" for d in edition.network.depths),
+        mend="save model.state_dict() of torchvision's ResNet",
+    )
+    if depth is not None:
+        parameters = sum(p.numel() for p in evidence.rebuilt("model").parameters())
+        judge.expect(True, "all weights fit that network", f"{parameters} parameters")
+
+
+@pytest.mark.requirement("1d")
+def test_network_outputs(evidence, judge):
+    """The last layer has one output a class, and all weights are finite."""
+    last = evidence.state.get("fc.weight")
+    outputs = int(last.shape[0]) if last is not None and last.ndim == 2 else None
+    judge.expect(
+        outputs == len(evidence.classes),
+        "outputs of the last layer",
+        outputs,
+        len(evidence.classes),
+        mistake="the last layer of the ImageNet network was kept" if outputs == 1000 else "",
+        mend=f"replace it: model.fc = nn.Linear(model.fc.in_features, {len(evidence.classes)})",
+    )
+    broken = [n for n, t in evidence.state.items() if t.is_floating_point() and not torch.isfinite(t).all()]
+    judge.expect(not broken, "tensors with NaN or infinity", len(broken), 0, details=broken)
+
+
+@pytest.mark.requirement("1d")
+def test_network_start(evidence, edition, judge):
+    """Training started from what the edition asks for."""
+    start = evidence.submission.table("network").get("start")
+    if start is None:
+        raise Missing(
+            "start of training", "submission.toml does not say: [network] start = 'imagenet' or 'scratch'"
+        )
+    wanted = edition.network.start
+    judge.expect(
+        wanted == "any" or start == wanted,
+        "weights that training started from, as stated",
+        start,
+        "any" if wanted == "any" else wanted,
+        mend="start from torchvision's ImageNet weights: resnet18(weights=ResNet18_Weights.DEFAULT)",
+    )
+    if wanted == "imagenet" and start == wanted:
+        judge.warn("comparison with the ImageNet weights", "not made: stated, not verified")
+
+
+def _settings(run):
+    settings = run.get("settings")
+    return (
+        tuple(sorted((str(k), str(v)) for k, v in settings.items())) if isinstance(settings, dict) else None
+    )
+
+
+@pytest.mark.requirement("1f")
+def test_three_settings(evidence, edition, judge):
+    """At least three different hyperparameter settings were trained."""
+    runs = evidence.submission.history
+    different = {_settings(run) or name for name, run in runs.items()}
+    judge.expect(
+        len(different) >= edition.training.settings,
+        "different settings in the history",
+        len(different),
+        f"at least {edition.training.settings}",
+        details=[f"{name}: {dict(_settings(run) or ())}" for name, run in runs.items()],
+        mend="train with other learning rates or optimisers, and keep the history of each run",
+    )
+    curves = {name: tuple(number(e, "val_loss") for e in run["epochs"]) for name, run in runs.items()}
+    same = [(a, b) for a in curves for b in curves if a < b and curves[a] and curves[a] == curves[b]]
+    judge.expect(
+        not same,
+        "pairs of settings with the same validation losses to the last digit",
+        len(same),
+        0,
+        details=[f"{a} = {b}" for a, b in same],
+        mistake="a setting never reached the optimiser" if same else "",
+    )
+
+
+MEASURES = {
+    "train_loss": (0, math.inf),
+    "val_loss": (0, math.inf),
+    "train_accuracy": (0, 1),
+    "val_accuracy": (0, 1),
+    "train_map": (0, 1),
+    "val_map": (0, 1),
+}
+
+
+@pytest.mark.requirement("1f", partial=True)
+def test_history_complete(evidence, edition, judge):
+    """Loss, accuracy and mAP of training and validation are recorded after every epoch."""
+    for name, run in evidence.submission.history.items():
+        epochs = run["epochs"]
+        numbers = [e.get("epoch") for e in epochs]
+        judge.expect(
+            bool(epochs) and numbers == list(range(1, len(epochs) + 1)),
+            f"{name}: epochs recorded",
+            f"{len(epochs)}",
+            "1, 2, 3, ... without a gap",
+        )
+        gaps = [
+            f"epoch {e.get('epoch')}: {measure} = {e.get(measure, 'missing')}"
+            for e in epochs
+            for measure, (low, high) in MEASURES.items()
+            if (value := number(e, measure)) is None or not low <= value <= high
+        ]
+        judge.expect(
+            not gaps,
+            f"{name}: figures missing, not finite or out of range",
+            len(gaps),
+            0,
+            details=gaps,
+            mend=f"record {', '.join(MEASURES)} after every epoch",
+        )
+
+
+@pytest.mark.requirement("1f")
+def test_best_on_validation(evidence, edition, judge):
+    """The weights handed in are those of the epoch that was best on validation."""
+    mine = evidence.recomputed("val")
+    epochs = [
+        (name, e.get("epoch"), value_map, value_accuracy, e)
+        for name, run in evidence.submission.history.items()
+        for e in run["epochs"]
+        if (value_map := number(e, "val_map")) is not None
+        and (value_accuracy := number(e, "val_accuracy")) is not None
+    ]
+    if not epochs:
+        raise Missing("history", "the history has no epoch with val_map and val_accuracy")
+
+    def apart(epoch):
+        return max(abs(epoch[2] - mine.map), abs(epoch[3] - mine.accuracy))
+
+    exact, loose = 1e-3, edition.tolerances.history
+    # Best by mAP or by accuracy: the assignment allows either.
+    best = [max(epochs, key=lambda e: e[2]), max(epochs, key=lambda e: e[3])]
+    ties = [e for e in epochs if e[2] >= best[0][2] or e[3] >= best[1][3]]
+    nearest = min(epochs, key=apart)
+    closest_best = min(ties, key=apart)
+    good = apart(closest_best) <= exact or (apart(closest_best) <= loose and apart(nearest) > exact)
+    run_best = [max((e for e in epochs if e[0] == nearest[0]), key=lambda e: e[k]) for k in (2, 3)]
+    best_of_run = apart(nearest) <= exact and nearest in run_best
+    mistake = ""
+    if not good and not best_of_run and apart(nearest) <= exact:
+        last = max(e[1] for e in epochs if e[0] == nearest[0])
+        on_test = [e for e in epochs if e[0] == nearest[0] and number(e[4], "test_map") is not None]
+        if nearest[1] == last:
+            mistake = f"the last epoch ({last}) of {nearest[0]} was saved, not the best"
+        elif on_test and nearest == max(on_test, key=lambda e: e[4]["test_map"]):
+            mistake = (
+                f"epoch {nearest[1]} of {nearest[0]} is the best on test: the test set chose the weights"
+            )
+        else:
+            mistake = f"the weights are those of epoch {nearest[1]} of {nearest[0]}"
+    judge.expect(
+        good or best_of_run,
+        "validation mAP and accuracy of the weights handed in, recomputed",
+        f"{mine.map:.4f} and {mine.accuracy:.4f}",
+        f"{closest_best[2]:.4f} and {closest_best[3]:.4f} (epoch {closest_best[1]} of {closest_best[0]}, the best)",
+        tolerance=f"{exact:g}, or {loose:g} where no other epoch is nearer than {exact:g}",
+        mistake=mistake,
+        mend="keep a copy of the best weights: copy.deepcopy(model.state_dict()) when the validation mAP improves",
+    )
+    if best_of_run and not good:
+        judge.warn(
+            f"best of its own run ({nearest[0]}), not of all runs",
+            f"{nearest[2]:.4f}",
+            f"{closest_best[2]:.4f} ({closest_best[0]})",
+        )
+    history = {name: run["epochs"] for name, run in evidence.submission.history.items()}
+    judge.picture(
+        png(figures.curves(history)), "Training history as handed in", "Loss, accuracy and mAP against epochs"
+    )
+
+
+@pytest.mark.requirement("1g")
+def test_memory_limit(evidence, edition, judge):
+    """Training fits the memory that the edition allows."""
+    peak = number(evidence.submission.resources, "peak_memory_bytes")
+    if peak is None:
+        raise Missing("resources", "resources.json has no figure 'peak_memory_bytes'")
+    least = 3 * sum(t.numel() * 4 for t in evidence.state.values())  # weights, gradients, momentum in float32
+    gib = 2**30
+    judge.expect(
+        least <= peak <= edition.training.memory_gib * gib,
+        "peak memory of the training, as recorded",
+        f"{peak / gib:.2f} GiB",
+        f"at most {edition.training.memory_gib:g} GiB",
+        tolerance=f"and no less than {least / gib:.2f} GiB, the weights, their gradients and momentum",
+        mend="use a smaller batch, or smaller images",
+    )
+
+
+@pytest.mark.requirement("1g")
+def test_runs_without_arguments(evidence, judge):
+    """The code runs with no command-line arguments."""
+    command = evidence.submission.table("run").get("command")
+    if not isinstance(command, str):
+        raise Missing(
+            "run command",
+            "submission.toml does not say how to run the code: [run] command = 'python main.py'",
+        )
+    words = command.split()
+    script = words[1] if len(words) == 2 else ""
+    judge.expect(
+        len(words) == 2 and script.endswith((".py", ".ipynb")),
+        "command stated",
+        command,
+        "python SCRIPT, without arguments",
+        mend="give every argument a default",
+    )
+    inside = (evidence.submission.folder / script).resolve()
+    judge.expect(
+        bool(script) and inside.is_relative_to(evidence.submission.folder) and inside.is_file(),
+        "script in the submission",
+        script or "none",
+        "a file that was handed in",
+    )
+    judge.warn("running it", "not done: this run of the judge executes nothing of a submission")
+
+
+@pytest.mark.requirement("1j")
+def test_loss_curves(evidence, edition, judge):
+    """Losses are plotted against the epochs."""
+    wanted = ["train_loss", "val_loss"] + (["test_loss"] if edition.training.test_curve else [])
+    for name, run in evidence.submission.history.items():
+        lacking = [w for w in wanted if any(number(e, w) is None for e in run["epochs"])]
+        judge.expect(
+            not lacking,
+            f"{name}: losses recorded",
+            "all" if not lacking else f"{', '.join(lacking)} missing",
+            ", ".join(wanted),
+        )
+    plots = [
+        p
+        for p in evidence.submission.pictures("plots")
+        if "loss" in p.stem.lower() or "curve" in p.stem.lower()
+    ]
+    judge.expect(
+        bool(plots), "plots of the loss", len(plots), "at least one", mend="save it as plots/loss_curves.png"
+    )
+    for plot in plots:
+        judge.expect(not blank(plot), f"{plot.name} shows something", blank(plot) or "drawn", "drawn")

@@ -1,0 +1,432 @@
+"""Requirements 1e, 1h and 1i: scores, the metrics made of them, and the ranked images."""
+
+import math
+
+import numpy as np
+import pytest
+
+from in4310.judging.evidence import number, wilson
+from in4310.judging.pictures import png
+from in4310.judging.verdict import Outcome
+from in4310.solution import figures
+from in4310.solution.images import load_images
+from in4310.submission.formats import last_two_parts
+from in4310.submission.pieces import Missing, Unreadable
+
+SETS = ("val", "test")
+
+
+@pytest.mark.requirement("1h")
+def test_scores_shape(evidence, judge):
+    """One row of scores an image of the test set, one column a class."""
+    found = evidence.submission.scores.shape
+    wanted = (len(evidence.split["test"]), len(evidence.classes))
+    sizes = {name: len(paths) for name, paths in evidence.split.items()}
+    rows = found[0] if found else 0
+    other = next((n for n in ("val", "train") if rows == sizes[n] != sizes["test"]), None)
+    mistake = ""
+    if found != wanted and other:
+        mistake = f"these are as many rows as the {other} set has"
+    elif len(found) == 1 and rows == wanted[0]:
+        mistake = "only one number an image was saved: the largest score, or the predicted class"
+    elif len(found) == 2 and rows < wanted[0]:
+        batches = [b for b in (16, 32, 64, 128, 256) if rows == wanted[0] // b * b]
+        if batches:
+            mistake = (
+                f"the last batch is missing: {rows} is the largest multiple of {batches[0]} below {wanted[0]}"
+            )
+    judge.expect(
+        found == wanted,
+        "shape of the test scores",
+        " x ".join(map(str, found)) or "a single number",
+        " x ".join(map(str, wanted)),
+        mistake=mistake,
+        mend="save all softmax scores of all test images, drop_last=False",
+    )
+
+
+@pytest.mark.requirement("1h")
+def test_scores_are_probabilities(evidence, edition, judge):
+    """Scores are finite, between 0 and 1, and each row sums to 1."""
+    scores = np.asarray(evidence.submission.scores, dtype=np.float64)
+    if scores.ndim != 2 or not scores.size:
+        raise Unreadable("scores", f"scores have shape {scores.shape}, expected two dimensions")
+    finite = np.isfinite(scores)
+    if not judge.expect(bool(finite.all()), "scores that are NaN or infinite", int((~finite).sum()), 0):
+        return
+    tolerance = edition.tolerances.row_sum
+    sums = scores.sum(axis=1)
+    columns = scores.sum(axis=0)
+    low, high = float(scores.min()), float(scores.max())
+    classes = scores.shape[1]
+    mistake = ""
+    if low < -tolerance or high > 1 + tolerance:
+        log = high <= 1e-6 and np.abs(np.exp(scores).sum(axis=1) - 1).max() <= 1e-3
+        mistake = (
+            "log-softmax was saved: exp of the scores sums to 1"
+            if log
+            else "logits were saved, no softmax was taken"
+        )
+    elif (
+        np.abs(sums - 1).max() > tolerance
+        and np.abs(columns - np.round(columns)).max() < 1e-2
+        and columns.min() > 0.5
+    ):
+        mistake = (
+            "the columns sum to whole numbers: softmax was taken over the batch (dim=0), not over the classes"
+        )
+    judge.expect(
+        low >= -tolerance and high <= 1 + tolerance,
+        "range of the scores",
+        f"{low:.4g} to {high:.4g}",
+        "0 to 1",
+        mistake=mistake,
+        mend="save torch.softmax(logits, dim=1)",
+    )
+    worst = int(np.abs(sums - 1).argmax())
+    judge.expect(
+        abs(sums[worst] - 1) <= tolerance,
+        "sum of a row, the one farthest from 1",
+        f"{sums[worst]:.6f} (row {worst})",
+        "1",
+        tolerance=f"{tolerance:g}",
+        mistake=mistake
+        or ("the scores were rounded" if np.abs(scores * 100 - np.round(scores * 100)).max() < 1e-4 else ""),
+        mend="save torch.softmax(logits, dim=1) in full float32 precision",
+    )
+    twice = math.e / (math.e + classes - 1)
+    judge.expect(
+        high > twice + 1e-4 or low < 1 / (math.e + classes - 1) - 1e-4,
+        "largest score",
+        f"{high:.4f}",
+        f"above {twice:.4f}, the most that softmax of a softmax can give",
+        mistake="softmax was applied twice",
+        mend="the network returns logits: take softmax once",
+    )
+
+
+def _permutation(found, expected, tolerance):
+    """Share of the rows found that are another row of expected, within tolerance."""
+    order = {}
+    for i, row in enumerate(np.round(expected, 3)):
+        order.setdefault(row.tobytes(), []).append(i)
+    far = np.abs(found - expected).max(axis=1) > tolerance
+    distance = (
+        np.stack([np.abs(expected - row).max(axis=1).min() for row in found[far]])
+        if far.any()
+        else np.zeros(0)
+    )
+    return float((distance <= tolerance).mean()) if len(distance) else 0.0
+
+
+@pytest.mark.requirement("1h")
+def test_scores_reproduce(evidence, edition, judge):
+    """Our own network with the weights handed in gives the scores handed in."""
+    claimed, ours = evidence.handed_in("test"), evidence.predicted("test").astype(np.float64)
+    tolerance = edition.tolerances.score
+    difference = np.abs(claimed - ours)
+    row, column = np.unravel_index(int(difference.argmax()), difference.shape)
+    wrong = np.flatnonzero(difference.max(axis=1) > tolerance)
+    mistake = ""
+    if len(wrong):
+        elsewhere = _permutation(claimed, ours, tolerance)
+        if elsewhere > 0.9:
+            mistake = (
+                f"{elsewhere:.0%} of the differing rows are the scores of another test image: the loader was shuffled"
+            )
+    judge.expect(
+        not len(wrong),
+        f"rows of {len(ours)} that differ from the recomputed scores",
+        f"{len(wrong)}, the largest difference is {difference[row, column]:.2e} (row {row}, column {column})",
+        "0",
+        tolerance=f"{tolerance:g}",
+        details=[f"row {i}, {evidence.split['test'][i]}: {difference[i].max():.4f}" for i in wrong[:12]],
+        mistake=mistake,
+        mend="load the weights kept, call model.eval(), use the evaluation transform and shuffle=False",
+    )
+    judge.picture(
+        png(figures.score_histogram(claimed, evidence.labels("test"), evidence.classes)),
+        "Scores handed in",
+        "Histogram of the score of the right class and of the others",
+    )
+
+
+@pytest.mark.requirement("1h")
+def test_comparison_recorded(evidence, edition, judge):
+    """The submission's own comparison of saved and recomputed scores was made, with a sensible tolerance."""
+    found = evidence.submission.reproduction
+    rows, largest, tolerance = (number(found, k) for k in ("rows", "largest_difference", "tolerance"))
+    if rows is None or largest is None or tolerance is None:
+        raise Missing(
+            "reproduction", "reproduction.json needs rows, largest_difference and tolerance as numbers"
+        )
+    judge.expect(rows == len(evidence.split["test"]), "rows compared", int(rows), len(evidence.split["test"]))
+    judge.expect(
+        1e-7 <= tolerance <= 0.01,
+        "tolerance of the comparison",
+        f"{tolerance:g}",
+        "1e-7 to 0.01",
+        tolerance="below, rounding is refused; above, altered scores pass",
+        mend="compare with torch.allclose(a, b, atol=1e-4)",
+    )
+    judge.expect(
+        0 <= largest <= tolerance, "largest difference it found", f"{largest:.2e}", f"at most {tolerance:g}"
+    )
+
+
+def _share(value):
+    """A claimed figure as a share of 1: 93.4 is read as 93.4 %."""
+    return value / 100 if value is not None and 1 < value <= 100 else value
+
+
+def _compare(judge, edition, asked, claimed, expected, variants=()):
+    """Compare a claimed figure with ours; a variant that it equals instead is named as the mistake."""
+    value = _share(claimed)
+    if value is None:
+        judge.expect(
+            False,
+            asked,
+            "missing or not a finite number",
+            f"{expected:.4f}",
+            mend="report it in metrics.json",
+        )
+        return
+    near = [
+        text
+        for text, figure in variants
+        if figure is not None and abs(value - figure) <= edition.tolerances.metric
+    ]
+    judge.close(
+        asked,
+        value,
+        expected,
+        edition.tolerances.metric,
+        mistake=near[0] if near and abs(value - expected) > edition.tolerances.metric else "",
+        mend="recompute it from the saved scores with scikit-learn",
+    )
+
+
+@pytest.mark.requirement("1e", partial=True)
+def test_metrics_accuracy(evidence, edition, judge):
+    """Accuracy of validation and test is right."""
+    for name in SETS:
+        ours = evidence.measured(name)
+        claimed = number(evidence.claimed_metrics(name), "accuracy")
+        _compare(
+            judge, edition, f"{name} accuracy", claimed, ours.accuracy,
+            [("this is the mean of the accuracies per class", ours.mean_accuracy)],
+        )  # fmt: skip
+    test = evidence.measured("test")
+    judge.picture(
+        png(figures.confusion(test.confusion, evidence.classes)),
+        "Confusion matrix on test, from the scores",
+        "Counts of true class against predicted class",
+    )
+
+
+@pytest.mark.requirement("1e", partial=True)
+def test_metrics_accuracy_per_class(evidence, edition, judge):
+    """Accuracy per class and its mean are right, for validation and test."""
+    for name in SETS:
+        ours, table = evidence.measured(name), evidence.claimed_metrics(name)
+        claimed = table.get("accuracy_per_class")
+        claimed = claimed if isinstance(claimed, dict) else {}
+        for c in evidence.classes:
+            if (expected := ours.accuracy_per_class[c]) is not None:
+                precision = ours.report.get(c, {}).get("precision")
+                _compare(
+                    judge, edition, f"{name} accuracy of {c}", number(claimed, c), expected,
+                    [("this is the precision: the confusion matrix was divided along the wrong axis", precision)],
+                )  # fmt: skip
+        _compare(
+            judge, edition, f"{name} mean accuracy per class", number(table, "mean_accuracy"), ours.mean_accuracy,
+            [("this is the overall accuracy, not the mean over classes", ours.accuracy)],
+        )  # fmt: skip
+
+
+def _hard(evidence, name, c):
+    """AP of hard predictions in place of scores: the mistake, for comparison."""
+    from sklearn.metrics import average_precision_score
+
+    scores = evidence.handed_in(name)
+    column = evidence.classes.index(c)
+    return float(average_precision_score(evidence.labels(name) == column, scores.argmax(axis=1) == column))
+
+
+@pytest.mark.requirement("1e", partial=True)
+def test_metrics_average_precision(evidence, edition, judge):
+    """Average precision per class is right, for validation and test."""
+    for name in SETS:
+        ours = evidence.measured(name)
+        claimed = evidence.claimed_metrics(name).get("ap_per_class")
+        claimed = claimed if isinstance(claimed, dict) else {}
+        for c in evidence.classes:
+            if (expected := ours.ap_per_class[c]) is not None:
+                value = number(claimed, c)
+                variants = []
+                if value is not None and abs(value - expected) > edition.tolerances.metric:
+                    variants = [
+                        (
+                            "this is the AP of the predicted classes, not of the scores",
+                            _hard(evidence, name, c),
+                        )
+                    ]
+                _compare(judge, edition, f"{name} AP of {c}", value, expected, variants)
+
+
+@pytest.mark.requirement("1e", partial=True)
+def test_metrics_map(evidence, edition, judge):
+    """Mean average precision is right, for validation and test."""
+    for name in SETS:
+        ours = evidence.measured(name)
+        claimed = number(evidence.claimed_metrics(name), "map")
+        _compare(judge, edition, f"{name} mAP", claimed, ours.map)
+
+
+@pytest.mark.requirement("1e")
+def test_accuracy_threshold(evidence, edition, judge):
+    """Test accuracy, recomputed from the weights, reaches what is usual."""
+    test, rows = evidence.recomputed("test"), len(evidence.split["test"])
+    low, high = wilson(round(test.accuracy * rows), rows)
+    judge.expect(
+        test.accuracy >= edition.accuracy.expected,
+        "test accuracy, recomputed from the weights",
+        f"{test.accuracy:.4f} (95 % interval {low:.3f} to {high:.3f}, {rows} images)",
+        f"at least {edition.accuracy.expected:g}",
+        mend="train longer, from ImageNet weights, or with augmentation; look at the confusion matrix first",
+        otherwise=Outcome.FAILED if edition.accuracy.verdict == "fail" else Outcome.WARNED,
+    )
+    judge.picture(
+        png(figures.per_class(test.accuracy_per_class, test.ap_per_class)),
+        "Accuracy and AP per class on test, recomputed",
+        "Bars of accuracy and average precision for each class",
+    )
+
+
+def _entries(ranking, c, side):
+    """(path, score) of one side of a class's ranking; raises Unreadable for any other form."""
+    table = ranking.get(c)
+    entries = table.get(side) if isinstance(table, dict) else None
+    if not isinstance(entries, list):
+        raise Unreadable("ranking", f"ranking of {c!r} has no list {side!r}")
+    found = []
+    for entry in entries:
+        path = entry[0] if isinstance(entry, list) and entry else entry
+        if not isinstance(path, str):
+            raise Unreadable(
+                "ranking", f"ranking of {c!r}: an entry of {side!r} is neither a path nor [path, score]"
+            )
+        found.append(last_two_parts(path))
+    return found
+
+
+@pytest.mark.requirement("1i")
+def test_ranking_complete(evidence, edition, judge):
+    """Enough classes are ranked, each with its top and its bottom images."""
+    ranking = evidence.submission.ranking
+    ranked = [c for c in evidence.classes if c in ranking]
+    judge.expect(
+        len(ranked) >= edition.ranking.classes,
+        "classes ranked",
+        f"{len(ranked)} ({', '.join(ranked)})",
+        f"at least {edition.ranking.classes}",
+    )
+    for c in ranked:
+        for side in ("top", "bottom"):
+            count = len(set(_entries(ranking, c, side)))
+            judge.expect(
+                count == edition.ranking.k, f"different images at the {side} of {c}", count, edition.ranking.k
+            )
+
+
+@pytest.mark.requirement("1i")
+def test_ranking_from_test_set(evidence, judge):
+    """Ranked images are images of the test set."""
+    test = set(evidence.split["test"])
+    ranked = [(c, p) for c in evidence.classes if c in evidence.submission.ranking
+              for side in ("top", "bottom") for p in _entries(evidence.submission.ranking, c, side)]  # fmt: skip
+    if not ranked:
+        raise Missing("ranking", "the ranking holds none of the classes")
+    foreign = [f"{c}: {p}" for c, p in ranked if p not in test]
+    elsewhere = {n for n in ("train", "val") for _, p in ranked if p in set(evidence.split[n])}
+    judge.expect(
+        not foreign,
+        "ranked images that are not in the test set",
+        f"{len(foreign)} of {len(ranked)}",
+        0,
+        details=foreign,
+        mistake=f"images of {' and '.join(sorted(elsewhere))} were ranked" if foreign and elsewhere else "",
+    )
+
+
+@pytest.mark.requirement("1i", partial=True)
+def test_ranking_order(evidence, edition, judge):
+    """Top and bottom images are those with the highest and lowest score of the class."""
+    located = "scores" in evidence.submission.located
+    scores = evidence.handed_in("test") if located else evidence.predicted("test").astype(np.float64)
+    paths = list(evidence.split["test"])
+    row_of = {p: i for i, p in enumerate(paths)}
+    # Two scores nearer than a float32 sum of six rounds to are the same; their order is free.
+    same = 1e-6 if located else edition.tolerances.score
+    ranked = [c for c in evidence.classes if c in evidence.submission.ranking]
+    if not ranked:
+        raise Missing("ranking", "the ranking holds none of the classes")
+    for c in ranked:
+        own = scores[:, evidence.classes.index(c)]
+        inside = np.array([evidence.data.labels.get(p) == c for p in paths])
+        for side in ("top", "bottom"):
+            entries = _entries(evidence.submission.ranking, c, side)
+            listed = [p for p in entries if p in row_of]
+            values = np.array([own[row_of[p]] for p in listed])
+
+            def fits(order, values=values, listed=listed):
+                return len(values) == len(listed) > 0 and np.allclose(
+                    values, order[: len(values)], rtol=0, atol=same
+                )
+
+            down, up = np.sort(own)[::-1], np.sort(own)
+            wanted, reverse = (down, up) if side == "top" else (up, down)
+            good = len(listed) == len(entries) and fits(wanted)
+            backwards = not good and len(listed) == len(entries) and fits(wanted[: len(values)][::-1])
+            within = np.sort(own[inside])[::-1] if side == "top" else np.sort(own[inside])
+            mistake = ""
+            if not good and fits(reverse):
+                mistake = "top and bottom are exchanged"
+            elif not good and np.array_equal(
+                values, own[np.argsort(-scores.max(axis=1), kind="stable")[: len(values)]]
+            ):
+                mistake = "ranked by the largest score of any class, not by this class's own"
+            if backwards or (not good and fits(within)):
+                judge.warn(
+                    f"{side} of {c}",
+                    "the right images, in the opposite order"
+                    if backwards
+                    else "the order holds among the images of this class only",
+                    "order over the whole test set",
+                )
+                continue
+            off = np.abs(values - wanted[: len(values)]).max() if len(values) else 1.0
+            judge.expect(
+                good,
+                f"{side} of {c}",
+                "in order" if good else f"scores differ from the right ones by up to {off:.4f}",
+                f"the {edition.ranking.k} {'highest' if side == 'top' else 'lowest'} scores of {c}",
+                tolerance=f"{same:g} between neighbours",
+                mistake=mistake,
+                mend=f"sort the column of {c} over the whole test set",
+            )
+    c = ranked[0]
+    own = scores[:, evidence.classes.index(c)]
+    order = np.argsort(-own, kind="stable")
+    for side, chosen in (("Top", order[:10]), ("Bottom", order[::-1][:10])):
+        shown = tuple(paths[i] for i in chosen)
+        loaded, _ = load_images(
+            evidence.data.root, shown, evidence.data.labels, evidence.classes, evidence.preprocessing
+        )
+        pixel = dict(zip(loaded.paths, loaded.pixels, strict=True))
+        entries = [(pixel[paths[i]], paths[i], evidence.data.labels[paths[i]], float(own[i])) for i in chosen]
+        judge.picture(
+            png(figures.ranked(entries, f"{side} ten of {c}")),
+            f"{side} ten of {c}, recomputed",
+            f"Ten images: {', '.join(shown)}",
+        )

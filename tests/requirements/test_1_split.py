@@ -1,0 +1,244 @@
+"""Requirements 1a, 1b and 1c: the split, its disjointness, and what the loaders make of it."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.optimize import linear_sum_assignment
+
+from in4310.judging.verdict import Outcome
+from in4310.solution.splits import Split, overlap_by_content, overlap_by_name, stratified_split
+from in4310.submission.formats import is_absolute
+from in4310.submission.pieces import Missing
+
+
+@pytest.mark.requirement("1a")
+def test_split_covers_data(evidence, judge):
+    """Every image of the data set is used, once."""
+    labels = evidence.data.labels
+    used = [path for paths in evidence.split.values() for path in paths]
+    unknown = sorted(set(used) - set(labels))
+    judge.expect(
+        not unknown,
+        "paths that are not in the data set",
+        len(unknown),
+        0,
+        details=unknown,
+        mend="store paths as '<class>/<file>' relative to the root of the data set",
+    )
+    for name, paths in evidence.split.items():
+        twice = sorted({p for p in paths if paths.count(p) > 1}) if len(set(paths)) < len(paths) else []
+        judge.expect(not twice, f"paths that stand twice in {name}", len(twice), 0, details=twice)
+
+    left_out = sorted(set(labels) - set(used))
+    contents = evidence.data.contents if left_out else {}
+    present = {contents[p] for p in used if p in contents}
+    copies = [p for p in left_out if contents.get(p) in present]
+    unreadable = [p for p in left_out if p not in copies and not _decodes(evidence.data.root / p)]
+    missing = [p for p in left_out if p not in copies and p not in unreadable]
+    taken = evidence.class_counts(used)
+    equal = len(set(taken.values())) == 1 and len(set(evidence.class_counts(list(labels)).values())) > 1
+    judge.expect(
+        not missing,
+        "images left out",
+        f"{len(missing)} of {len(labels)} ({len(set(used) & set(labels))} used)",
+        0,
+        details=missing,
+        mistake=f"{taken.most_common(1)[0][1]} images of each class were taken, whatever its size"
+        if equal
+        else "",
+        mend="use all images: the training set is everything that is neither test nor validation",
+    )
+    if copies:
+        judge.warn("images left out that are copies of a used one", len(copies), details=copies)
+    if unreadable:
+        judge.warn("images left out that cannot be decoded", len(unreadable), details=unreadable)
+
+
+def _decodes(path):
+    try:
+        with Image.open(path) as picture:
+            picture.convert("RGB")
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return True
+
+
+@pytest.mark.requirement("1a", partial=True)
+def test_split_sizes(evidence, edition, judge):
+    """Test and validation sets have about the sizes asked for."""
+    total = len(evidence.data.labels)
+    asked = edition.sizes(total)
+    found = {name: len(evidence.split[name]) for name in asked}
+
+    def about(size, wanted):
+        return abs(size - wanted) <= max(1, edition.split.size_tolerance * wanted)
+
+    swapped = about(found["test"], asked["val"]) and about(found["val"], asked["test"])
+    for name, wanted in asked.items():
+        judge.expect(
+            about(found[name], wanted),
+            f"images in the {name} set",
+            f"{found[name]} ({found[name] / total:.1%} of {total})",
+            wanted,
+            tolerance=f"{edition.split.size_tolerance:.0%}",
+            mistake="validation and test are swapped" if swapped else "",
+            mend=f"draw {asked['test']} images for test and {asked['val']} for validation, the rest for training",
+        )
+    train = len(evidence.split["train"])
+    rest = total - found["test"] - found["val"]
+    judge.expect(train > found["test"], "images in the training set", train, f"the rest, {rest}")
+
+
+@pytest.mark.requirement("1a")
+def test_split_stratified(evidence, edition, judge):
+    """Every set has the class proportions of the whole data set."""
+    whole = evidence.class_counts(list(evidence.data.labels))
+    total = sum(whole.values())
+    for name in ("val", "test"):
+        counts = evidence.class_counts(evidence.split[name])
+        size = sum(counts.values())
+        quotas = {c: size * whole[c] / total for c in evidence.classes}
+        worst = max(evidence.classes, key=lambda c: abs(counts[c] - quotas[c]))
+        judge.expect(
+            abs(counts[worst] - quotas[worst]) <= edition.split.class_tolerance + 0.5,
+            f"images of a class in {name}, the one farthest from its quota",
+            f"{worst}: {counts[worst]}",
+            f"{quotas[worst]:.1f}",
+            tolerance=f"{edition.split.class_tolerance} images",
+            details=[f"{c}: {counts[c]} found, quota {quotas[c]:.1f}" for c in evidence.classes],
+            mend="split each class separately, with the same shares, and put the parts together",
+        )
+
+
+@pytest.mark.requirement("1a")
+def test_split_seed(evidence, judge):
+    """The seed is stated, and gives the same split again."""
+    seed = evidence.submission.table("split").get("seed")
+    if seed is None:
+        raise Missing("split seed", "no seed is stated: submission.toml needs [split] with seed = ...")
+    good = isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32
+    if not judge.expect(good, "seed", seed, "a whole number from 0 to 2^32 - 1"):
+        return
+    handed_in = {name: set(paths) for name, paths in evidence.split.items()}
+    labels = {
+        p: evidence.data.labels[p] for paths in handed_in.values() for p in paths if p in evidence.data.labels
+    }
+    for groups, how in (
+        (None, "the reference split"),
+        (evidence.data.contents, "the grouped reference split"),
+    ):
+        again = stratified_split(
+            labels,
+            test=len(handed_in["test"]),
+            val=len(handed_in["val"]),
+            seed=seed,
+            groups={p: groups[p] for p in labels} if groups else None,
+        )
+        if all(set(paths) == handed_in[name] for name, paths in again.sets().items()):
+            judge.expect(True, f"{how} with seed {seed}", "identical to the one handed in", "identical")
+            return
+    judge.warn(
+        f"split made again with seed {seed}",
+        "stated, but not the reference's way of splitting: not recomputed",
+        "identical",
+        mend="name your own function under [adapters] so that it can be called twice",
+    )
+
+
+@pytest.mark.requirement("1b")
+def test_split_disjoint_by_name(evidence, judge):
+    """No file lies in two of the three sets."""
+    for (first, second), shared in overlap_by_name(Split(**evidence.split)).items():
+        judge.expect(
+            not shared,
+            f"files in both {first} and {second}",
+            len(shared),
+            0,
+            details=shared,
+            mistake=f"{second} was drawn from images that still held {first}" if len(shared) > 10 else "",
+            mend="take the files of one set away before the next is drawn",
+        )
+
+
+@pytest.mark.requirement("1b")
+def test_split_disjoint_by_content(evidence, judge):
+    """No two sets hold byte-identical images (the data has some: a warning)."""
+    known = {n: tuple(p for p in paths if p in evidence.data.labels) for n, paths in evidence.split.items()}
+    unique = {n: tuple(dict.fromkeys(paths)) for n, paths in known.items()}
+    leaks = [
+        group
+        for group in overlap_by_content(Split(**unique), evidence.data.contents)
+        if len({path for _, path in group}) > 1  # the same name in two sets is the check by name's
+    ]
+    judge.expect(
+        not leaks,
+        "groups of identical images over several sets",
+        len(leaks),
+        0,
+        details=[" = ".join(f"{name}: {path}" for name, path in group) for group in leaks],
+        mend="keep identical files in one set: compare the SHA-256 of the files, not only their names",
+        otherwise=Outcome.WARNED,
+    )
+
+
+@pytest.mark.requirement("1b")
+def test_split_paths_relative(evidence, judge):
+    """Paths are relative to one root of the data set."""
+    written = [path for paths in evidence.submission.split.values() for path in paths]
+    absolute = [path for path in written if is_absolute(path)]
+    judge.expect(
+        not absolute,
+        "paths tied to one machine",
+        f"{len(absolute)} of {len(written)}",
+        0,
+        details=absolute[:3],
+        mend="store '<class>/<file>'; the rest was judged by matching the last two parts",
+    )
+    backslashes = [path for path in written if "\\" in path and not is_absolute(path)]
+    if backslashes:
+        judge.warn("paths with Windows separators", len(backslashes), "'/'", details=backslashes[:3])
+
+
+@pytest.mark.requirement("1c", partial=True)
+def test_loaders_follow_split(evidence, judge):
+    """The loaders yield the images of the split, in its order, with their own labels."""
+    for name in ("val", "test"):
+        scores = evidence.handed_in(name)
+        labels = evidence.labels(name)
+        chosen = scores.argmax(axis=1)
+        agree = float((chosen == labels).mean())
+        shares = np.bincount(labels, minlength=len(evidence.classes)) / len(labels)
+        chance = float(sum(shares[c] * (chosen == c).mean() for c in range(len(evidence.classes))))
+        noise = 5 * (chance * (1 - chance) / len(labels)) ** 0.5
+        judge.expect(
+            agree > chance + noise,
+            f"{name}: scores that favour their row's own class",
+            f"{agree:.1%} of {len(labels)} rows",
+            f"more than {chance + noise:.1%}",
+            tolerance=f"a random order gives {chance:.1%}, five standard errors are {noise:.1%}",
+            mistake="rows and labels are unrelated: the loader was shuffled, or labels come from elsewhere",
+            mend="use shuffle=False for validation and test, and take labels from the folder names",
+        )
+
+
+@pytest.mark.requirement("1c")
+def test_class_order(evidence, judge):
+    """Column j of the scores is class j of the stated order."""
+    scores, labels = evidence.handed_in("test"), evidence.labels("test")
+    size = len(evidence.classes)
+    table = np.zeros((size, size))
+    np.add.at(table, (labels, scores.argmax(axis=1)), 1)
+    rows, columns = linear_sum_assignment(-table)
+    best = table[rows, columns].sum() / len(labels)
+    stated = np.trace(table) / len(labels)
+    moved = [f"column {c} is {evidence.classes[r]}" for r, c in zip(rows, columns, strict=True) if r != c]
+    judge.expect(
+        best - stated < 0.10,
+        "accuracy with the columns in the stated order",
+        f"{stated:.4f}",
+        f"{best:.4f}, the best of all orders",
+        tolerance="0.1: a weak network may confuse two classes, not exchange them",
+        details=moved,
+        mistake="; ".join(moved)[:250] if best - stated >= 0.10 else "",
+        mend=f"number the classes in the order {', '.join(evidence.classes)}, not as the file system lists them",
+    )

@@ -1,0 +1,134 @@
+"""Requirements 2a, 2b and 2c: modules, share of non-positive values, pictures of feature maps."""
+
+import pytest
+
+from in4310.judging.pictures import blank
+from in4310.submission.formats import finite, last_two_parts
+from in4310.submission.pieces import Missing, Unreadable
+
+
+def _percent(evidence):
+    """module -> claimed value, as handed in."""
+    table = evidence.submission.non_positive.get("percent")
+    if not isinstance(table, dict) or not table:
+        raise Unreadable("non_positive", "non_positive.json has no table 'percent' of modules")
+    return table
+
+
+def _known(evidence, table):
+    modules = dict(evidence.model.named_modules())
+    return [name for name in table if name in modules and name]
+
+
+@pytest.mark.requirement("2a")
+def test_modules_named(evidence, edition, judge):
+    """Enough modules were chosen, and the network has them."""
+    table = _percent(evidence)
+    known = _known(evidence, table)
+    foreign = [name for name in table if name not in known]
+    judge.expect(
+        len(known) >= edition.statistics.modules,
+        "modules of the network that were looked into",
+        f"{len(known)} ({', '.join(known)})",
+        f"at least {edition.statistics.modules}",
+    )
+    judge.expect(
+        not foreign,
+        "modules that the network lacks",
+        len(foreign),
+        0,
+        details=foreign,
+        mend="use names from model.named_modules(), e.g. layer1 or layer4.1.conv2",
+    )
+
+
+@pytest.mark.requirement("2b", partial=True)
+def test_non_positive_in_range(evidence, edition, judge):
+    """Percentages lie between 0 and 100, over enough images of the course."""
+    for name, value in _percent(evidence).items():
+        number = finite(value)
+        judge.expect(number is not None and 0 <= number <= 100, f"percentage of {name}", value, "0 to 100")
+    paths = _images(evidence)
+    asked = edition.statistics.images
+    judge.expect(
+        len(set(paths)) >= asked,
+        "different images averaged over",
+        len(set(paths)),
+        f"at least {asked}",
+        mistake="the same images came again" if len(set(paths)) < asked <= len(paths) else "",
+    )
+
+
+def _images(evidence):
+    paths = evidence.submission.non_positive.get("images")
+    if not isinstance(paths, list) or not paths or not all(isinstance(p, str) for p in paths):
+        raise Missing(
+            "images of the statistics", "non_positive.json does not list its images: 'images': [paths]"
+        )
+    return tuple(last_two_parts(p) for p in paths)
+
+
+@pytest.mark.requirement("2b", partial=True)
+def test_non_positive_recomputed(evidence, edition, judge):
+    """Percentages agree with those of our own network on the same images."""
+    table, paths = _percent(evidence), _images(evidence)
+    unknown = [p for p in paths if p not in evidence.data.labels]
+    if unknown:
+        raise Unreadable(
+            "non_positive", f"{len(unknown)} of its images are not in the data set, e.g. {unknown[0]!r}"
+        )
+    ours = evidence.non_positive(paths, _known(evidence, table))
+    tolerance = edition.tolerances.percent
+    for name, value in table.items():
+        claimed = finite(value)
+        if name not in ours or claimed is None:
+            judge.expect(
+                False, f"non-positive values of {name}", value, "a percentage of a module of the network"
+            )
+            continue
+        right = ours[name]
+        variants = {
+            "this is the share of positive values: 100 minus the right figure": 100 - right,
+            "this is a share of 1, not a percentage": right / 100,
+        }
+        mistake = next((text for text, v in variants.items() if abs(claimed - v) <= tolerance), "")
+        judge.close(
+            f"non-positive values of {name}, percent",
+            claimed,
+            right,
+            tolerance,
+            "percentage points",
+            digits=2,
+            mistake=mistake if abs(claimed - right) > tolerance else "",
+            mend="count (output <= 0) inside the hook, in eval mode, over all images",
+        )
+
+
+@pytest.mark.requirement("2c")
+def test_feature_map_pictures(evidence, edition, judge):
+    """Feature maps of the first images are saved, one PNG an image, named by index."""
+    files = [f for f in evidence.submission.pictures("feature_maps") if f.suffix.lower() == ".png"]
+    numbered = {}
+    for file in files:
+        digits = "".join(ch for ch in file.stem if ch.isdigit())
+        if digits:
+            numbered.setdefault(int(digits[-6:]), file)
+    asked = edition.statistics.pictures
+    first = min(numbered, default=0)
+    indices = list(range(first, first + asked)) if first in (0, 1) else list(range(asked))
+    absent = [i for i in indices if i not in numbered]
+    judge.expect(
+        not absent,
+        "pictures by index",
+        f"{len(indices) - len(absent)} of {asked}",
+        f"{asked}, numbered from {indices[0] if indices else 0}",
+        details=[f"no PNG for image {i}" for i in absent],
+        mistake="one picture for all images" if len(files) == 1 < asked else "",
+        mend="save one PNG an image: 000.png, 001.png, ...",
+    )
+    bad = [f"{f.name}: {why}" for f in files if (why := blank(f))]
+    judge.expect(not bad, "pictures that show nothing", len(bad), 0, details=bad)
+    contents = {f.read_bytes() for f in files}
+    judge.expect(
+        len(contents) == len(files), "pictures that are copies of another", len(files) - len(contents), 0
+    )

@@ -1,0 +1,239 @@
+"""Requirements 3a and 3b: eigenvalues of the features' covariance, and their comparison over data sets."""
+
+import numpy as np
+import pytest
+
+from in4310.judging.pictures import blank, png
+from in4310.judging.verdict import Outcome
+from in4310.solution import figures
+from in4310.submission.formats import finite, last_two_parts
+from in4310.submission.pieces import Missing, Unreadable
+
+
+def _values(entry, where):
+    """Eigenvalues of one module as float64 (k,); raises Unreadable when they are not a list of numbers."""
+    values = entry.get("values") if isinstance(entry, dict) else entry
+    if not isinstance(values, list) or not values:
+        raise Unreadable(
+            "eigenvalues", f"{where}: expected a list of eigenvalues, found {type(values).__name__}"
+        )
+    numbers = [finite(v) for v in values]
+    return np.array([np.nan if n is None else n for n in numbers], dtype=np.float64)
+
+
+def _where(series):
+    return f"{series.get('model')} on {series.get('data')}"
+
+
+@pytest.mark.requirement("3a", partial=True)
+def test_eigenvalues_valid(evidence, edition, judge):
+    """Eigenvalues are real, not negative, in descending order, and no more than the rank allows."""
+    for series in evidence.series():
+        images = len(set(map(str, series["paths"])))
+        for module, entry in series["modules"].items():
+            where = f"{_where(series)}, {module}"
+            values = _values(entry, where)
+            if not judge.expect(
+                bool(np.isfinite(values).all()), f"{where}: real, finite numbers", f"{len(values)} values"
+            ):
+                continue
+            rounding = 1e-6 * max(1e-30, float(np.abs(values).max()))
+            judge.expect(bool((values >= -rounding).all()), f"{where}: smallest", f"{values.min():.3e}", "0 or more",
+                         mend="use numpy.linalg.eigvalsh: a covariance is symmetric")  # fmt: skip
+            judge.expect(
+                bool((np.diff(values) <= rounding).all()),
+                f"{where}: order",
+                "descending" if (np.diff(values) <= rounding).all() else "not descending",
+                "descending",
+                mistake="the order is ascending"
+                if (np.diff(values) >= -rounding).all() and len(values) > 1
+                else "",
+                mend="reverse them: eigvalsh returns ascending eigenvalues",
+            )
+            nonzero = int((values > rounding).sum())
+            judge.expect(nonzero <= images - 1, f"{where}: eigenvalues above zero", nonzero,
+                         f"at most {images - 1}, the rank from {images} images")  # fmt: skip
+            total = finite(entry.get("total_variance")) if isinstance(entry, dict) else None
+            if total is not None:
+                whole = len(values) >= min(images - 1, _channels(evidence, module) or images)
+                judge.expect(
+                    abs(values.sum() - total) <= 1e-4 * total
+                    if whole
+                    else values.sum() <= total * (1 + 1e-4),
+                    f"{where}: sum of the eigenvalues",
+                    f"{values.sum():.6g}",
+                    f"{'' if whole else 'at most '}{total:.6g}, the total variance",
+                    tolerance="1e-4 of it",
+                )
+
+
+def _channels(evidence, module):
+    """Channels of a module's output, from the width of its last batch-norm; None when not known."""
+    found = dict(evidence.model.named_modules()).get(module)
+    widths = (
+        [m.num_features for m in found.modules() if hasattr(m, "num_features")] if found is not None else []
+    )
+    return widths[-1] if widths else None
+
+
+def _recompute(evidence, edition, judge, series):
+    """Compare the spectra of one series with our own; returns ours for the picture."""
+    model, data = str(series.get("model")), str(series.get("data"))
+    if model not in ("tuned", "untuned"):
+        judge.expect(False, "model of a series", model, "tuned or untuned")
+        return None
+    paths = tuple(last_two_parts(str(p)) if data == "course" else str(p) for p in series["paths"])
+    if data == "course" and (unknown := [p for p in paths if p not in evidence.data.labels]):
+        raise Unreadable(
+            "eigenvalues", f"{len(unknown)} images of a series are not in the data set, e.g. {unknown[0]!r}"
+        )
+    names = dict(evidence.model.named_modules())
+    modules = [m for m in series["modules"] if m in names and m]
+    ours = evidence.spectra(model, data, paths, modules, flatten=bool(series.get("flatten", False)))
+    images = len(paths)
+    for module, entry in series["modules"].items():
+        where = f"{_where(series)}, {module}"
+        claimed = _values(entry, where)
+        if module not in ours:
+            judge.expect(False, where, "a module that the network lacks", "a module of the network")
+            continue
+        right = np.pad(ours[module].values, (0, max(0, len(claimed) - len(ours[module].values))))[
+            : len(claimed)
+        ]
+        scale = max(float(right.max()), 1e-30)
+
+        def off(values, right=right, scale=scale):
+            return float(np.abs(values - right).max() / scale) if np.isfinite(values).all() else np.inf
+
+        tolerance = edition.tolerances.eigenvalue
+        unbiased = off(claimed * (images - 1) / images) <= min(off(claimed), tolerance)
+        good = off(claimed) <= tolerance or unbiased
+        mistake = ""
+        if not good:
+            with np.errstate(invalid="ignore"):
+                variants = {
+                    "these are singular values: square them and divide by N": claimed**2,
+                    "these are squares of the eigenvalues": np.sqrt(np.abs(claimed)),
+                    "not divided by the number of images": claimed / images,
+                    "in ascending order": claimed[::-1],
+                }
+            mistake = next((text for text, v in variants.items() if off(v) <= tolerance), "")
+        judge.expect(
+            good,
+            f"{where}: largest of {len(claimed)} eigenvalues",
+            f"{claimed[0]:.6g} (relative difference over all {off(claimed):.1e}"
+            f"{', divided by N - 1' if unbiased else ''})",
+            f"{right[0]:.6g}",
+            tolerance=f"{tolerance:g} of the largest",
+            mistake=mistake,
+            mend="average each channel over its positions, centre over the images, divide by N",
+        )
+    return {module: s.values for module, s in ours.items()}
+
+
+@pytest.mark.requirement("3a", partial=True)
+def test_eigenvalues_recomputed(evidence, edition, judge):
+    """Spectra of the network handed in agree with our own, on the same images of the course."""
+    chosen = [s for s in evidence.series() if s.get("model") == "tuned" and s.get("data") == "course"]
+    if not chosen:
+        raise Missing(
+            "eigenvalues",
+            "no series of the trained network on the course's images (model 'tuned', data 'course')",
+        )
+    for series in chosen:
+        judge.expect(
+            len(set(map(str, series["paths"]))) >= edition.statistics.images,
+            "different images",
+            len(set(map(str, series["paths"]))),
+            f"at least {edition.statistics.images}",
+        )
+        ours = _recompute(evidence, edition, judge, series)
+        if ours:
+            claimed = {m: _values(e, m) for m, e in series["modules"].items() if m in ours}
+            judge.picture(
+                png(figures.spectra({"handed in": claimed, "recomputed": ours})),
+                "Spectra handed in and recomputed",
+                "Eigenvalues against their index on a logarithmic scale, one panel a module",
+            )
+
+
+@pytest.mark.requirement("3a")
+def test_spectrum_plot(evidence, judge):
+    """The spectra are plotted."""
+    plots = [
+        p
+        for p in evidence.submission.pictures("plots")
+        if any(w in p.stem.lower() for w in ("spectr", "eigen"))
+    ]
+    judge.expect(
+        bool(plots), "plots of eigenvalues", len(plots), "at least one", mend="save it as plots/spectra.png"
+    )
+    for plot in plots:
+        judge.expect(not blank(plot), f"{plot.name} shows something", blank(plot) or "drawn", "drawn")
+
+
+@pytest.mark.requirement("3b", partial=True)
+def test_comparison_complete(evidence, edition, judge):
+    """Spectra are there for every data set asked for, untuned and trained, over enough images."""
+    wanted = [
+        ("untuned", "course"),
+        *(("untuned", name) for name in edition.statistics.comparison),
+        ("tuned", "course"),
+    ]
+    found = {(s.get("model"), s.get("data")): s for s in evidence.series()}
+    for model, data in wanted:
+        series = found.get((model, data))
+        images = len(set(map(str, series["paths"]))) if series else 0
+        judge.expect(
+            images >= edition.statistics.images,
+            f"{model} network on {data}",
+            f"{images} images" if series else "missing",
+            f"{edition.statistics.images} images",
+            mend="report one series for each: model 'untuned' or 'tuned', data 'course' or the data set's name",
+        )
+    first = [
+        json_like(found[key]["modules"])
+        for key in (("untuned", "course"), ("tuned", "course"))
+        if key in found
+    ]
+    if len(first) == 2:
+        judge.expect(
+            first[0] != first[1],
+            "spectra of the untuned and the trained network",
+            "equal to the last digit" if first[0] == first[1] else "different",
+            "different",
+            mistake="the same network was used for both" if first[0] == first[1] else "",
+        )
+
+
+def json_like(modules):
+    """A comparable form of the modules of a series."""
+    return {name: tuple(_values(entry, name)) for name, entry in modules.items()}
+
+
+@pytest.mark.requirement("3b", partial=True)
+def test_comparison_recomputed(evidence, edition, judge):
+    """Spectra of the other networks and data sets agree with our own, where we have the data."""
+    others = [s for s in evidence.series() if (s.get("model"), s.get("data")) != ("tuned", "course")]
+    if not others:
+        raise Missing("eigenvalues", "no series besides the trained network on the course's images")
+    panels = {}
+    for series in others:
+        data = series.get("data")
+        if data != "course" and data not in evidence.data.comparison:
+            judge.expect(
+                False,
+                _where(series),
+                "not recomputed: the judge does not have this data set",
+                otherwise=Outcome.WARNED,
+            )
+            continue
+        ours = _recompute(evidence, edition, judge, series)
+        if ours:
+            panels[_where(series)] = ours
+    if panels:
+        judge.picture(
+            png(figures.spectra(panels)),
+            "Spectra compared, recomputed",
+            "Eigenvalues of each network and data set against their index on a logarithmic scale",
+        )
