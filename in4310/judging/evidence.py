@@ -182,8 +182,8 @@ class Evidence:
             foreign = sorted(set(paths) - self._comparison_names(name))
             if foreign:
                 raise Unreadable("eigenvalues", f"{foreign[0]!r} is not an image of {name}")
-            loaded, problems = images.load_images(
-                self.data.comparison[name], paths, {}, [], self.preprocessing, progress=self.progress
+            loaded, problems = images.load_comparison(
+                self.data.comparison[name], paths, self.preprocessing, progress=self.progress
             )
             if problems.unreadable:
                 raise Unreadable("eigenvalues", f"{sorted(problems.unreadable)[0]!r} cannot be decoded")

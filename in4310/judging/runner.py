@@ -60,7 +60,6 @@ def judge_submission(
         "--noconftest",
         "--import-mode=importlib",
         "--strict-markers",
-        "--tb=short",
         "-p",
         "no:cacheprovider",
         "-p",

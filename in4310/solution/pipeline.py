@@ -363,7 +363,7 @@ class Writer:
         feature_maps.observe(model, self._batches(course, "feature maps"), observers)
         write_json(
             self.out / "non_positive.json",
-            {"images": list(paths), "percent": {name: share.percent for name, share in shares.items()}},
+            {"images": list(paths), "percent": {name: share.percent() for name, share in shares.items()}},
         )
         self._pictures(model, images.subset(split.test[: plan.pictures]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,5 +28,8 @@ def write_aside(path: Path, write: Callable[[BinaryIO], object]) -> Path:
             f"{path}: cannot be written ({error.strerror or error}); free some space or choose another folder"
         ) from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(
+            OSError
+        ):  # where the folder itself is a file, say: the first error is the one to report
+            aside.unlink(missing_ok=True)
     return path

@@ -64,7 +64,9 @@ def test_all_images_unreadable(refused, scenes):
 def test_one_unreadable_image_is_named_and_left_out(in4310, scenes, tmp_path):
     bad = sorted(scenes.rglob("sea/*.jpg"))[0]
     bad.write_bytes(b"no photograph")
-    result = in4310("run", "--data", scenes, *SMALL[:-1], "--out", tmp_path / "out", "--report", tmp_path / "report")
+    result = in4310(
+        "run", "--data", scenes, *SMALL[:-1], "--out", tmp_path / "out", "--report", tmp_path / "report"
+    )
     assert result.exit_code in (0, 1), result.output
     assert f"left out: sea/{bad.name}" in result.stderr.replace("\n", "")
     listed = "".join((tmp_path / "out" / "split" / f"{n}.csv").read_text() for n in ("train", "val", "test"))

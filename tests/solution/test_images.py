@@ -182,7 +182,9 @@ def test_all_unreadable_is_an_error(root: Path):
         load_images(root, ["sea/0.jpg"], None, (), SMALL)
 
 
-@pytest.mark.parametrize("limit", [1000, 500])  # 40 x 30 = 1200: PIL warns above the limit, refuses above twice it
+@pytest.mark.parametrize(
+    "limit", [1000, 500]
+)  # 40 x 30 = 1200: PIL warns above the limit, refuses above twice it
 def test_a_decompression_bomb_is_unreadable_and_silent(
     root: Path, monkeypatch: pytest.MonkeyPatch, limit: int
 ):
@@ -239,7 +241,9 @@ def test_a_full_disk_while_caching_is_one_line(root: Path, tmp_path: Path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(InputError, match=r"\.npy: the image cache cannot be written \(No space left on device\)"):
+    with pytest.raises(
+        InputError, match=r"\.npy: the image cache cannot be written \(No space left on device\)"
+    ):
         load_images(root, ["sea/0.jpg"], None, (), SMALL, tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
 

@@ -48,7 +48,10 @@ def test_weights_come_back_from_every_kind_of_file(tmp_path: Path, suffix: str):
     path = tmp_path / f"weights{suffix}"
     (save_file if suffix == ".safetensors" else torch.save)(model.state_dict(), path)
     loaded = load_into(build(seed=2), path)
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), loaded.state_dict().values()))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(model.state_dict().values(), loaded.state_dict().values(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "model"])
@@ -70,7 +73,9 @@ def test_a_1000_class_file_starts_fine_tuning_but_is_refused_for_evaluation(
     assert torch.equal(model.state_dict()["fc.weight"], build(seed=7).state_dict()["fc.weight"])
     with pytest.raises(InputError) as caught:
         load_into(build(), tmp_path / "imagenet.pth")
-    assert "imagenet.pth: weights of another network; fc.weight: expected 6x512, found 1000x512" in str(caught.value)
+    assert "imagenet.pth: weights of another network; fc.weight: expected 6x512, found 1000x512" in str(
+        caught.value
+    )
     assert "resnet18 with 1000 outputs" in str(caught.value)
 
 
@@ -87,7 +92,9 @@ def test_another_depth_is_named(tmp_path: Path):
 
 def test_no_resnet_at_all_is_said(tmp_path: Path):
     torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
-    with pytest.raises(InputError, match=r"conv1.weight: expected 64x3x7x7, found none .* not a torchvision ResNet"):
+    with pytest.raises(
+        InputError, match=r"conv1.weight: expected 64x3x7x7, found none .* not a torchvision ResNet"
+    ):
         load_into(build(), tmp_path / "other.pth")
 
 
@@ -166,7 +173,9 @@ def test_imagenet_weights_without_a_network_say_the_way_out(tmp_path: Path, monk
 def test_the_layer_table_of_the_2023_report():
     model = build(seed=1).train()
     rows = {row.name: row for row in layer_table(model)}
-    assert {name: rows[name].shape for name in ("maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool")} == {
+    assert {
+        name: rows[name].shape for name in ("maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool")
+    } == {
         "maxpool": (1, 64, 56, 56),
         "layer1": (1, 64, 56, 56),
         "layer2": (1, 128, 28, 28),

@@ -11,18 +11,26 @@ from PIL import Image
 
 from in4310.submission import formats
 
-PATHS = {"train": ("sea/1.jpg", "sea/2.jpg"), "val": ("forest/ø 3.jpg",), "test": ("street/4.jpg", "sea/5.jpg")}
+PATHS = {
+    "train": ("sea/1.jpg", "sea/2.jpg"),
+    "val": ("forest/ø 3.jpg",),
+    "test": ("street/4.jpg", "sea/5.jpg"),
+}
 
 
 def three_csv(folder):
     for name, paths in PATHS.items():
-        (folder / f"{name}.csv").write_text("path,label\n" + "".join(f"{p},x\n" for p in paths), encoding="utf-8")
+        (folder / f"{name}.csv").write_text(
+            "path,label\n" + "".join(f"{p},x\n" for p in paths), encoding="utf-8"
+        )
     return folder
 
 
 def three_csv_semicolon_bom(folder):
     for name, paths in PATHS.items():
-        (folder / f"{name}.csv").write_text("Path;Label\n" + "".join(f"{p};x\n" for p in paths), encoding="utf-8-sig")
+        (folder / f"{name}.csv").write_text(
+            "Path;Label\n" + "".join(f"{p};x\n" for p in paths), encoding="utf-8-sig"
+        )
     return folder
 
 
@@ -33,7 +41,9 @@ def three_txt_crlf(folder):
 
 
 def one_json(folder):
-    (folder / "s.json").write_text(json.dumps({"Train": PATHS["train"], "valid": PATHS["val"], "test": PATHS["test"]}))
+    (folder / "s.json").write_text(
+        json.dumps({"Train": PATHS["train"], "valid": PATHS["val"], "test": PATHS["test"]})
+    )
     return folder / "s.json"
 
 
@@ -75,7 +85,8 @@ def test_paths_are_matched_by_their_last_two_parts(written, matched, absolute):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(content=st.binary(max_size=400))
 @pytest.mark.parametrize(
-    "reader", [formats.read_json, formats.read_table, formats.read_array, formats.read_picture, formats.read_paths]
+    "reader",
+    [formats.read_json, formats.read_table, formats.read_array, formats.read_picture, formats.read_paths],
 )
 def test_random_bytes_give_a_value_or_one_line(tmp_path, reader, content):
     file = tmp_path / "file.csv"

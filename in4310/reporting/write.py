@@ -1,0 +1,78 @@
+"""Writes a report: index.html, results.json and junit.xml, each whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from in4310.errors import InputError
+from in4310.judging.verdict import Results
+from in4310.reporting.html import render
+from in4310.reporting.junit import junit
+from in4310.reporting.text import shown
+from in4310.solution.saving import write_aside
+
+
+def write_report(results: Results, folder: Path, pictures: Mapping[str, bytes] | None = None) -> Path:
+    """Write the report of one judging run into `folder` and return the path of its index.html.
+
+    pictures: file as in `Picture.file` -> its bytes; they are written beside results.json and into the HTML. Without
+    them, pictures that lie in the folder already are taken. index.html is written last.
+    Raises InputError, one line, when the folder cannot be written to; files of an earlier report stay whole.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: expected a folder that the report can be written to, found none and it cannot be made "
+            f"({error.strerror or error}); choose another folder"
+        ) from error
+    if pictures is None:
+        pictures = _pictures_there(results, folder)
+    else:
+        for name, content in pictures.items():
+            _write(folder / _inside(name, folder), content)
+    _write(folder / "results.json", record_json(results).encode())
+    _write(folder / "junit.xml", junit(results).encode())
+    return _write(folder / "index.html", render(results, pictures).encode())
+
+
+def record_json(results: Results) -> str:
+    """results.json as text, by the schema `Results.model_json_schema()`.
+
+    A file name that is no valid Unicode reaches us with lone surrogates, which no JSON in UTF-8 can hold: spelt out.
+    """
+    text = json.dumps(results.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    return re.sub("[\ud800-\udfff]", lambda found: shown(found[0]), text)
+
+
+def _write(path: Path, content: bytes) -> Path:
+    return write_aside(path, lambda file: file.write(content))
+
+
+def _inside(name: str, folder: Path) -> PurePosixPath:
+    """The relative path of a picture; raises InputError when it would lie outside the report."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or not path.name:
+        raise InputError(
+            f"{folder}: expected a picture inside the report, found {name!r}; name it 'pictures/...'"
+        )
+    return path
+
+
+def _pictures_there(results: Results, folder: Path) -> dict[str, bytes]:
+    files = [p.file for r in results.requirements for check in r.checks for p in check.pictures]
+    found = {}
+    for name in files:
+        path = folder / _inside(name, folder)
+        if path.is_file():
+            try:
+                found[name] = path.read_bytes()
+            except OSError as error:
+                raise InputError(
+                    f"{path}: cannot be read ({error.strerror or error}); mend its rights or remove it"
+                ) from error
+    return found
