@@ -321,7 +321,6 @@ def _judge(submission: Path, edition: str, data: str | None, report: Path | None
     console.print(table(results))
     for name, figure in results.facts.items():
         console.print(f"{name}: {figure}", markup=False, highlight=False)
-    console.print(f"{results.points:g} of {results.max_points:g} points", markup=False, highlight=False)
     if report:
         console.print(str(report / "index.html"), markup=False, highlight=False, soft_wrap=True)
     return 0 if results.points >= results.max_points else 1

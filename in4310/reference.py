@@ -35,7 +35,7 @@ def demo_plan(edition: Edition, data: DataSet) -> Plan:
         test=sizes["test"],
         val=sizes["val"],
         trials=trials,
-        final_epochs=16,
+        final_epochs=20,
         edition=edition.name,
         preprocessing=Preprocessing(size=64, resize=64),
         comparison=data.comparison,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from in4310.judging.session import Session
 
 SESSION = pytest.StashKey["Session"]()
-STARTED = pytest.StashKey[float]()
+REPORT_ERROR = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -166,9 +166,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     report = session.config.getoption("report")
     if report:
+        from in4310.errors import InputError
         from in4310.reporting.write import write_report
 
-        write_report(judged.results(), Path(report), judged.pictures)
+        try:
+            write_report(judged.results(), Path(report), judged.pictures)
+        except InputError as error:
+            session.config.stash[REPORT_ERROR] = str(error)
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -181,5 +186,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.write_line(
         f"{results.name}: {results.points:g} of {results.max_points:g} points ({results.edition})"
     )
-    if config.getoption("report"):
+    if REPORT_ERROR in config.stash:
+        terminalreporter.write_line(f"no report: {config.stash[REPORT_ERROR]}", red=True)
+    elif config.getoption("report"):
         terminalreporter.write_line(f"report: {Path(config.getoption('report')) / 'index.html'}")

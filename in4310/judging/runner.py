@@ -11,7 +11,7 @@ import pytest
 
 from in4310.errors import InputError
 from in4310.judging.edition import checks_folder, load_edition
-from in4310.judging.plugin import SESSION
+from in4310.judging.plugin import REPORT_ERROR, SESSION
 from in4310.judging.verdict import Results
 from in4310.progress import QUIET, Progress, Task
 
@@ -30,6 +30,7 @@ class _Collector:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self.error = session.config.stash.get(REPORT_ERROR, self.error)
         judged = session.config.stash.get(SESSION, None)
         if judged is not None and judged.complete:
             self.results = judged.results()
@@ -74,7 +75,7 @@ def judge_submission(
     with progress.task("judging", len(checks)) as bar, _sealed():
         collector = _Collector(bar)
         pytest.main(arguments, plugins=[collector])
-    if collector.results is None:
+    if collector.results is None or collector.error:
         raise InputError(collector.error or f"{submission}: the judging run did not finish")
     return collector.results
 

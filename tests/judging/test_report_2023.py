@@ -144,6 +144,8 @@ def test_its_split_is_refused_with_the_numbers(judged):
 
     proportions = judged("split_stratified", split=split_of_the_report())
     assert proportions.outcome is Outcome.FAILED
-    assert "250" in proportions.reason
+    on_test = proportions.findings[1]
+    assert "250" in on_test.found
+    assert on_test.outcome is Outcome.FAILED
 
     assert judged("split_disjoint_by_name", split=split_of_the_report()).outcome is Outcome.PASSED
