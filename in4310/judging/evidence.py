@@ -21,7 +21,7 @@ from in4310.judging.edition import Edition
 from in4310.places import cache_folder
 from in4310.progress import QUIET, Progress
 from in4310.solution import feature_maps, images, metrics, network, scores, spectrum
-from in4310.solution.images import Images, Preprocessing
+from in4310.solution.images import Images, Preprocessing, Problems
 from in4310.submission.folder import Submission
 from in4310.submission.formats import SETS, finite, last_two_parts
 from in4310.submission.pieces import Missing, Unreadable
@@ -145,8 +145,9 @@ class Evidence:
             raise Missing(
                 "preprocessing", "preprocessing is not stated: submission.toml needs a table [preprocessing]"
             )
+        stated: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
         try:
-            return Preprocessing(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
+            return Preprocessing(**stated)
         except (TypeError, ValueError, InputError) as error:
             raise Unreadable("preprocessing", f"submission.toml [preprocessing]: {error}") from None
 
@@ -162,7 +163,7 @@ class Evidence:
         return self._loaded["", paths]
 
     @cached_property
-    def _all_images(self) -> tuple[Images, images.Problems]:
+    def _all_images(self) -> tuple[Images, Problems]:
         wanted = tuple(sorted(self.data.labels))
         return images.load_images(
             self.data.root,

@@ -142,10 +142,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     except Exception as error:
         session.broken(name, title, f"{type(error).__name__}: {error}"[:300])
         raise
+    judge: Any = pyfuncitem.funcargs["judge"]
     check = session.decided(
         name,
         title,
-        pyfuncitem.funcargs["judge"],
+        judge,
         partial=bool(marker.kwargs.get("partial")),
         seconds=time.perf_counter() - started,
     )

@@ -36,7 +36,7 @@ class Finding(Record):
     asked: str = Field(description="what was looked at, e.g. 'images in the test set'")
     found: str
     expected: str = ""
-    tolerance: str = Field("", description="how far found may lie from expected, and why")
+    tolerance: str = Field(default="", description="how far found may lie from expected, and why")
     details: list[str] = Field(
         default_factory=list, description="e.g. the offending paths, bounded in number"
     )
@@ -59,9 +59,11 @@ class Check(Record):
     points: float
     max_points: float
     reason: str = Field(description="one line: why this outcome")
-    mistake: str = Field("", description="the mistake that would give exactly these figures, if one is known")
-    mend: str = Field("", description="how to mend it")
-    missing: str = Field("", description="the piece that is missing, when not run")
+    mistake: str = Field(
+        default="", description="the mistake that would give exactly these figures, if one is known"
+    )
+    mend: str = Field(default="", description="how to mend it")
+    missing: str = Field(default="", description="the piece that is missing, when not run")
     findings: list[Finding] = Field(default_factory=list)
     pictures: list[Picture] = Field(default_factory=list)
     seconds: float = 0.0

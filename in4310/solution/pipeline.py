@@ -271,10 +271,14 @@ def peak_memory(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 aside and rename it; names that are not UTF-8 come back as they were."""
+    write_aside(path, lambda file: file.write(text.encode("utf-8", "surrogateescape")))
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON aside and rename it."""
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    write_aside(path, lambda file: file.write(text.encode()))
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def spread(paths: Sequence[str], count: int) -> tuple[str, ...]:
@@ -293,10 +297,7 @@ class Writer:
         """split/train.csv, val.csv, test.csv: path and label, relative to the root (1b)."""
         for name, paths in split.sets().items():
             rows = "".join(f"{_quoted(path)},{labels[path]}\n" for path in paths)
-            write_aside(
-                self.out / "split" / f"{name}.csv",
-                lambda file, rows=rows: file.write(b"path,label\n" + rows.encode()),
-            )
+            write_text(self.out / "split" / f"{name}.csv", "path,label\n" + rows)
 
     def model(self, model: nn.Module, histories: Mapping[str, History], chosen: str) -> None:
         """model.pth (weights only), history/<run>.json, and the curves (1f, 1j)."""
@@ -356,10 +357,9 @@ class Writer:
         untuned = network.build(plan.architecture, len(plan.classes), "none", plan.seed)
         network.load_into(untuned, self.out / "untuned.pth").to(self.device)
 
-        percent = feature_maps.NonPositive
-        shares = {name: percent() for name in plan.modules}
+        shares = {name: feature_maps.NonPositive() for name in plan.modules}
         spectra = {name: spectrum.FeatureCovariance() for name in plan.modules}
-        observers = {name: [shares[name], spectra[name]] for name in plan.modules}
+        observers: dict[str, list[feature_maps.Observer]] = {n: [shares[n], spectra[n]] for n in plan.modules}
         feature_maps.observe(model, self._batches(course, "feature maps"), observers)
         write_json(
             self.out / "non_positive.json",
@@ -421,7 +421,7 @@ class Writer:
         program = (
             f'"""Makes this submission again."""\n\nfrom in4310.cli import main\n\nmain([{arguments}])\n'
         )
-        write_aside(self.out / "run.py", lambda file: file.write(program.encode()))
+        write_text(self.out / "run.py", program)
         tables: dict[str, dict[str, Any]] = {
             "submission": {"name": name, "edition": plan.edition},
             "run": {"command": "python run.py"},
@@ -455,7 +455,7 @@ class Writer:
             for name, table in tables.items()
             for line in (f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items()), "")
         ]
-        write_aside(self.out / "submission.toml", lambda file: file.write("\n".join(lines).encode()))
+        write_text(self.out / "submission.toml", "\n".join(lines))
 
 
 def _quoted(path: str) -> str:

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -440,16 +441,16 @@ def _street(rng: Rng) -> np.ndarray:
                 (x0 - 22, y0 + 2),
             ],
         )
-    for side, edge in ((-1, 0.0), (1, float(SIDE))):
+    for edge in (0.0, float(SIDE)):
         if rng.random() < 0.12:
             continue  # open to one side
         near_top, near_foot = rng.uniform(-160, 20), rng.uniform(135, 190)
         cuts = np.concatenate([[0.0], np.sort(rng.uniform(0.15, 0.75, int(rng.integers(2, 5)))), [0.86]])
-        for near, far in zip(cuts[:-1], cuts[1:], strict=True):
+        for near, far in pairwise(cuts):
             top = near_top + rng.uniform(-25, 35)
             quad = []
             for t, y in ((near, top), (far, top), (far, near_foot), (near, near_foot)):
-                quad.append((edge + (x0 - edge) * t - side * 0, y + (y0 - y) * t))
+                quad.append((edge + (x0 - edge) * t, y + (y0 - y) * t))
             _facade(pen, rng, quad)
     road = _colour(rng, *((0.28, 0.28, 0.30), (0.46, 0.44, 0.42), (0.38, 0.34, 0.30))[rng.integers(3)])
     left, right = rng.uniform(-50, 35), rng.uniform(115, 200)

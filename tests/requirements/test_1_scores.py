@@ -131,7 +131,9 @@ def test_scores_reproduce(evidence, edition, judge):
     if len(wrong):
         elsewhere = _permutation(claimed, ours, tolerance)
         if elsewhere > 0.9:
-            mistake = f"{elsewhere:.0%} of the differing rows are the scores of another test image: the loader was shuffled"
+            mistake = (
+                f"{elsewhere:.0%} of these rows are the scores of another test image: the loader was shuffled"
+            )
     judge.expect(
         not len(wrong),
         f"rows of {len(ours)} that differ from the recomputed scores",
