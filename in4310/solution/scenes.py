@@ -42,7 +42,8 @@ Colour = np.ndarray  # float (3,), 0..1
 
 def class_sizes(images: int) -> dict[str, int]:
     """Images of each class, in the proportions of the course's data; they sum to `images`."""
-    return quotas(COURSE_SIZES, images)
+    times = -(-images // sum(COURSE_SIZES.values())) or 1  # quotas are shares of what is there
+    return quotas({c: size * times for c, size in COURSE_SIZES.items()}, images)
 
 
 def make_scenes(root: str | Path, images: int = 1200, seed: int = 42, progress: Progress = QUIET) -> Path:
