@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from in4310.errors import InputError
+from in4310.judging.data import resolve_data
 from in4310.judging.edition import checks_folder, load_edition
 from in4310.judging.plugin import REPORT_ERROR, SESSION
 from in4310.judging.verdict import Results
 from in4310.progress import QUIET, Progress, Task
+from in4310.submission.folder import Submission
 
 
 class _Collector:
@@ -50,7 +52,9 @@ def judge_submission(
 
     Raises InputError when it could not be judged: no such folder, edition or data.
     """
-    checks = load_edition(edition).points_of
+    asked = load_edition(edition)
+    Submission(submission)
+    resolve_data(asked, data, progress)  # what is wrong with the input is said before a bar is drawn
     arguments = [
         str(checks_folder()),
         f"--submission={submission}",
@@ -72,7 +76,7 @@ def judge_submission(
         arguments.append(f"--data={data}")
     if report:
         arguments.append(f"--report={report}")
-    with progress.task("judging", len(checks)) as bar, _sealed():
+    with progress.task("judging", len(asked.points_of)) as bar, _sealed():
         collector = _Collector(bar)
         pytest.main(arguments, plugins=[collector])
     if collector.results is None or collector.error:

@@ -78,26 +78,41 @@ def test_unknown_edition(refused, scenes):
     assert "'2031' is unknown; expected one of 2022" in refused("run", "--data", scenes, "--edition", "2031")
 
 
-def test_edition_with_a_wrong_field(refused, scenes, tmp_path):
-    package = checks_folder().parents[1] / "in4310" / "judging" / "editions" / "demo.toml"
-    mine = tmp_path / "mine.toml"
-    mine.write_text(package.read_text().replace("[ranking]\nclasses = 2", "[ranking]\nklasses = 2"))
-    line = refused("run", "--data", scenes, "--edition", mine)
+@pytest.fixture
+def edition(tmp_path):
+    """A copy of the demo edition with one text replaced; returns its path."""
+
+    def write(old, new):
+        text = (checks_folder().parents[1] / "in4310" / "judging" / "editions" / "demo.toml").read_text()
+        assert old in text
+        (tmp_path / "mine.toml").write_text(text.replace(old, new))
+        return tmp_path / "mine.toml"
+
+    return write
+
+
+def test_edition_with_a_wrong_field(refused, scenes, edition):
+    line = refused(
+        "run", "--data", scenes, "--edition", edition("[ranking]\nclasses = 2", "[ranking]\nklasses = 2")
+    )
     assert "mine.toml: ranking.classes" in line or "mine.toml: ranking.klasses" in line
 
 
-def test_too_few_images_for_the_split(refused, scenes):
-    for c in ("forest", "sea"):
-        for file in sorted((scenes / c).glob("*.jpg"))[2:]:
-            file.unlink()
-    assert "test" in refused("run", "--data", scenes, *SMALL)
+def test_too_few_images_for_the_split(refused, scenes, edition):
+    line = refused(
+        "run",
+        "--data",
+        scenes,
+        "--quiet",
+        "--edition",
+        edition("test = 211\nval = 141", "test = 900\nval = 290"),
+    )
+    assert "expected at least 96 images" in line
+    assert "found 90" in line
 
 
-def test_k_larger_than_possible(refused, scenes, tmp_path):
-    package = checks_folder().parents[1] / "in4310" / "judging" / "editions" / "demo.toml"
-    mine = tmp_path / "mine.toml"
-    mine.write_text(package.read_text().replace("k = 10", "k = 1000"))
-    line = refused("run", "--data", scenes, *SMALL[:-3], "--quiet", "--edition", mine)
+def test_k_larger_than_possible(refused, scenes, edition):
+    line = refused("run", "--data", scenes, *SMALL[:6], "--quiet", "--edition", edition("k = 10", "k = 1000"))
     assert "1000" in line
 
 

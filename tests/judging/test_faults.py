@@ -434,7 +434,17 @@ def test_a_command_with_arguments(folder, outcomes):
 
 
 def change_ranking(folder, edit):
-    ranking = read(folder / "ranking.json")
+    """Scores without ties (a trained network gives many equal ones), their right ranking, then the fault."""
+    scores = np.random.RandomState(0).dirichlet(np.ones(6), len(rows(folder, "test"))).astype(np.float32)
+    replace(folder / "scores_test.npy", scores)
+    paths = [line.split(",")[0] for line in rows(folder, "test")]
+    ranking = {}
+    for c, column in (("sea", 4), ("buildings", 0)):
+        order = np.argsort(-scores[:, column])
+        ranking[c] = {
+            side: [[paths[i], float(scores[i, column])] for i in chosen]
+            for side, chosen in (("top", order[:10]), ("bottom", order[::-1][:10]))
+        }
     edit(ranking)
     replace(folder / "ranking.json", ranking)
 
@@ -462,6 +472,7 @@ def reversed_bottom(ranking):
         (nine_only, {"ranking_complete"}, "top of sea"),
         (one_class, {"ranking_complete"}, "classes ranked"),
         (reversed_bottom, set(), "opposite order"),
+        (lambda ranking: None, set(), "in order"),
     ],
 )
 def test_faults_of_the_ranking(folder, outcomes, edit, fails, says):

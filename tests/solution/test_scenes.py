@@ -1,7 +1,6 @@
 """The embedded data: the same bytes for the same seed, in proportion, drawn whole or not at all, and not trivial."""
 
 import hashlib
-import os
 
 import numpy as np
 import pytest
@@ -146,4 +145,4 @@ def test_a_linear_model_on_the_pixels_is_not_enough(tmp_path):
 
 def test_no_partial_folder_has_the_final_name(tmp_path):
     root = scenes.make_scenes(tmp_path / "s", images=6)
-    assert sorted(os.listdir(tmp_path)) == [root.name]
+    assert list(tmp_path.iterdir()) == [root]
