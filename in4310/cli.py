@@ -211,8 +211,8 @@ def run(
     from in4310.places import cache_folder
     from in4310.solution import distributed
     from in4310.solution.images import Preprocessing
-    from in4310.solution.pipeline import Plan
     from in4310.solution.pipeline import run as carry_out
+    from in4310.solution.plan import Plan
     from in4310.solution.training import Settings
 
     progress = _progress(quiet)

@@ -15,13 +15,13 @@ from in4310.progress import QUIET, Progress
 if TYPE_CHECKING:
     from in4310.judging.data import DataSet
     from in4310.judging.edition import Edition
-    from in4310.solution.pipeline import Plan
+    from in4310.solution.plan import Plan
 
 
 def demo_plan(edition: Edition, data: DataSet) -> Plan:
     """The plan of `in4310 demo`: small images and few epochs, for two CPU cores and a few minutes."""
     from in4310.solution.images import Preprocessing
-    from in4310.solution.pipeline import Plan
+    from in4310.solution.plan import Plan
     from in4310.solution.training import Settings
 
     sizes = edition.sizes(len(data.labels))

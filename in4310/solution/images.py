@@ -86,6 +86,16 @@ class Problems:
     unreadable: dict[str, str] = field(default_factory=dict)
     converted: dict[str, str] = field(default_factory=dict)
 
+    def tell(self, total: int, progress: Progress) -> None:
+        """Say what was left out or converted, of `total` images; names of the first five."""
+        for path, reason in sorted(self.unreadable.items())[:5]:
+            progress.say(f"left out: {path}: {reason}")
+        if self.unreadable:
+            progress.say(f"{len(self.unreadable)} of {total} images cannot be read and are left out")
+        if self.converted:
+            path, mode = sorted(self.converted.items())[0]
+            progress.say(f"{len(self.converted)} images are not RGB and were converted, e.g. {path} ({mode})")
+
 
 # --- find ---
 
