@@ -59,6 +59,9 @@ class TrainingPart(Part):
 
     settings: int = Field(gt=0, description="hyperparameter settings to try, at least")
     memory_gib: float = Field(gt=0, description="peak memory allowed, GiB")
+    memory_of: Literal["gpu", "process"] = Field(
+        "process", description="what the limit is for; a CPU run's resident set says nothing of GPU memory"
+    )
     test_curve: bool = Field(False, description="loss curves must show the test set too")
 
 

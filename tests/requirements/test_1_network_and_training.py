@@ -201,12 +201,20 @@ def test_memory_limit(evidence, edition, judge):
         raise Missing("resources", "resources.json has no figure 'peak_memory_bytes'")
     least = 3 * sum(t.numel() * 4 for t in evidence.state.values())  # weights, gradients, momentum in float32
     gib = 2**30
+    limit = edition.training.memory_gib
+    on_cpu = str(evidence.submission.resources.get("device", "")).lower() == "cpu"
+    if edition.training.memory_of == "gpu" and on_cpu and least <= peak:
+        judge.warn(
+            "peak memory of the training, as recorded",
+            f"{peak / gib:.2f} GiB resident, trained on a CPU",
+            f"at most {limit:g} GiB of GPU memory, which this figure does not tell",
+        )
+        return
     judge.expect(
-        least <= peak <= edition.training.memory_gib * gib,
+        least <= peak <= limit * gib,
         "peak memory of the training, as recorded",
         f"{peak / gib:.2f} GiB",
-        f"at most {edition.training.memory_gib:g} GiB",
-        tolerance=f"and no less than {least / gib:.2f} GiB, the weights, their gradients and momentum",
+        f"{least / gib:.2f} GiB (the weights, their gradients and momentum) to {limit:g} GiB",
         mend="use a smaller batch, or smaller images",
     )
 

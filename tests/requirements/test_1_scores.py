@@ -107,9 +107,6 @@ def test_scores_are_probabilities(evidence, edition, judge):
 
 def _permutation(found, expected, tolerance):
     """Share of the rows found that are another row of expected, within tolerance."""
-    order = {}
-    for i, row in enumerate(np.round(expected, 3)):
-        order.setdefault(row.tobytes(), []).append(i)
     far = np.abs(found - expected).max(axis=1) > tolerance
     distance = (
         np.stack([np.abs(expected - row).max(axis=1).min() for row in found[far]])

@@ -1,0 +1,68 @@
+"""The course's own photographs: the facts known of them, and a small run from the files to the verdict."""
+
+import csv
+import json
+from collections import Counter
+
+import pytest
+from click.testing import CliRunner
+
+from in4310.cli import cli
+from in4310.solution import images, splits
+
+pytestmark = pytest.mark.realdata
+
+CLASSES = ("buildings", "forest", "glacier", "mountain", "sea", "street")
+SIZES = (2628, 2745, 2957, 3037, 2784, 2883)
+TEST = (463, 483, 521, 535, 490, 508)
+VAL = (309, 322, 347, 357, 327, 338)
+
+
+@pytest.fixture(scope="module")
+def listing(photos):
+    """Rows of manifest.csv: path, label and md5 of all 17034 photographs."""
+    with (photos / "manifest.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_full_listing_is_split_by_exact_quotas(listing):
+    labels = {row["path"]: row["label"] for row in listing}
+    split = splits.stratified_split(labels)
+    for paths, quotas in ((split.test, TEST), (split.val, VAL)):
+        assert tuple(sum(labels[p] == c for p in paths) for c in CLASSES) == quotas
+    assert len(split.train) == sum(SIZES) - 3000 - 2000
+    assert not any(splits.overlap_by_name(split).values())
+
+
+def test_the_eighteen_pairs_are_found_and_kept_together_on_request(listing):
+    labels = {row["path"]: row["label"] for row in listing}
+    contents = {row["path"]: row["md5"] for row in listing}
+    assert sorted(n for n in Counter(contents.values()).values() if n > 1) == [2] * 18
+    grouped = splits.stratified_split(labels, groups=contents)
+    assert splits.overlap_by_content(grouped, contents) == []
+    assert (len(grouped.test), len(grouped.val)) == (3000, 2000)
+    free = splits.stratified_split(labels)
+    leaks = splits.overlap_by_content(free, contents)
+    assert 0 < len(leaks) <= 18
+
+
+def test_eight_pairs_lie_in_the_photographs_here(photos):
+    found = images.find_images(photos / "scenes")
+    contents = splits.content_groups(photos / "scenes", sorted(found))
+    assert len(found) == 6000
+    assert sorted(n for n in Counter(contents.values()).values() if n > 1) == [2] * 8
+
+
+def test_a_small_run_is_judged_on_real_photographs(photos, tmp_path):
+    """32 pixels and five epochs in all: a poor network, and yet everything but its accuracy must hold."""
+    small = ("--size", "32", "--trial-epochs", "1", "--epochs", "2", "--quiet")
+    folders = ("--out", str(tmp_path / "out"), "--report", str(tmp_path / "report"))
+    result = CliRunner().invoke(cli, ["run", "--data", str(photos / "scenes"), *small, *folders])
+    assert result.exit_code == 0, result.output
+    results = json.loads((tmp_path / "report" / "results.json").read_text())
+    checks = {c["name"]: c for r in results["requirements"] for c in r["checks"]}
+    assert {c["outcome"] for c in checks.values()} <= {"passed", "warned"}
+    assert checks["split_disjoint_by_content"]["outcome"] == "warned"
+    assert checks["accuracy_threshold"]["outcome"] == "warned"
+    series = json.loads((tmp_path / "out" / "eigenvalues.json").read_text())["series"]
+    assert {s["data"] for s in series} == {"course", "imagenet", "cifar10"}
