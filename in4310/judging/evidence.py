@@ -16,23 +16,22 @@ import torch
 from torch import Tensor, nn
 
 from in4310.errors import InputError
+from in4310.judging.audit import FULL, Audit, bound
 from in4310.judging.data import DataSet
 from in4310.judging.edition import Edition
+from in4310.judging.preprocessing import Inference, infer
 from in4310.places import cache_folder
 from in4310.progress import QUIET, Progress
 from in4310.solution import feature_maps, images, metrics, network, scores, spectrum
 from in4310.solution.images import Images, Preprocessing, Problems
+from in4310.submission.discovery import CHECKPOINTS
 from in4310.submission.folder import Submission
 from in4310.submission.formats import SETS, finite, last_two_parts
+from in4310.submission.names import shown
 from in4310.submission.pieces import Missing, Unreadable
+from in4310.submission.state_dicts import Network
 
-DEPTHS = {  # blocks a stage, and the width factor of the last one: He et al. 2015, table 1
-    18: ((2, 2, 2, 2), 1),
-    34: ((3, 4, 6, 3), 1),
-    50: ((3, 4, 6, 3), 4),
-    101: ((3, 4, 23, 3), 4),
-    152: ((3, 8, 36, 3), 4),
-}
+FEW = 500  # images that are decoded for one submission; more, and the whole data set is decoded once and kept
 
 
 class Evidence:
@@ -45,6 +44,7 @@ class Evidence:
         edition: Edition,
         device: str = "cpu",
         progress: Progress = QUIET,
+        audit: Audit = FULL,
     ):
         self.submission = submission
         self.data = data
@@ -52,8 +52,12 @@ class Evidence:
         self.device = device
         self.progress = progress
         self.classes = edition.data.classes
+        self.audit = audit
         self._predicted: dict[str, np.ndarray] = {}
         self._loaded: dict[tuple[str, tuple[str, ...]], Images] = {}
+        self._networks: dict[str, tuple[Network, dict[str, Tensor]]] = {}
+        self._audited: dict[str, np.ndarray] = {}
+        self.chosen_because = ""
 
     # -- split -------------------------------------------------------------------------------------
 
@@ -82,44 +86,60 @@ class Evidence:
 
     # -- the network, rebuilt by us from the weights -----------------------------------------------
 
-    def weights(self, piece: str) -> dict[str, Tensor]:
-        """State dict of a piece, loaded without running anything of it, in torchvision's names."""
-        path = self.submission.path(piece)
+    def network(self, piece: str) -> tuple[Network, dict[str, Tensor]]:
+        """What a weights file holds, and its state dict in torchvision's names; nothing of it is run."""
+        if piece not in self._networks:
+            self._networks[piece] = self.submission.network(piece, self._best_file(piece))
+        return self._networks[piece]
+
+    def _best_file(self, piece: str) -> str | None:
+        """Of several networks found, the file whose network gives the scores handed in; None: the first."""
+        candidates = self.submission.candidates(piece)
+        if piece != "model" or len(candidates) < 2 or "scores" not in self.submission.located:
+            return None
         try:
-            return network.read_weights(path)
-        except InputError as error:
-            raise Unreadable(piece, str(error)) from None
+            claimed, paths = self.handed_in("test"), self.known("test")
+        except Missing:
+            return None
+        for candidate in candidates[:CHECKPOINTS]:
+            try:
+                found, state = self.submission.network(piece, candidate.files[0])
+                if found.outputs != len(self.classes):
+                    continue
+                model = self._build(piece, found, state)
+            except Missing:
+                continue
+            fitting = self._infer(model, claimed, paths)
+            if fitting.fits:
+                self.chosen_because = (
+                    f"its network gives the scores handed in ({len(candidates)} networks found)"
+                )
+                return candidate.files[0]
+        return None
 
-    @cached_property
+    @property
     def state(self) -> dict[str, Tensor]:
-        """State dict of the network handed in."""
-        return self.weights("model")
+        """State dict of the network handed in, in torchvision's names."""
+        return self.network("model")[1]
 
-    def depth(self, state: dict[str, Tensor]) -> int | None:
-        """Depth of the ResNet that a state dict belongs to, from its stages and shapes; None if it is none."""
-        blocks = tuple(
-            len({name.split(".")[1] for name in state if name.startswith(f"layer{stage}.")})
-            for stage in (1, 2, 3, 4)
-        )
-        bottleneck = 4 if "layer1.0.conv3.weight" in state else 1
-        return next((depth for depth, shape in DEPTHS.items() if shape == (blocks, bottleneck)), None)
+    def depth(self, piece: str = "model") -> int:
+        """Depth of the ResNet handed in."""
+        return self.network(piece)[0].depth
 
     def rebuilt(self, piece: str) -> nn.Module:
         """Our own network with the weights of a piece, in eval mode; raises Unreadable when they do not fit."""
-        state = self.weights(piece)
-        depth = self.depth(state)
-        if depth is None or "fc.weight" not in state or state["fc.weight"].ndim != 2:
-            raise Unreadable(piece, f"{self.submission.path(piece).name} is not the state dict of a ResNet")
-        model = network.build(
-            f"resnet{depth}", classes=int(state["fc.weight"].shape[0]), weights="none", seed=0
-        )
+        found, state = self.network(piece)
+        return self._build(piece, found, state)
+
+    def _build(self, piece: str, found: Network, state: dict[str, Tensor]) -> nn.Module:
+        model = network.build(f"resnet{found.depth}", classes=found.outputs, weights="none", seed=0)
+        counters = {n: t for n, t in model.state_dict().items() if n.endswith("num_batches_tracked")}
         try:
-            model.load_state_dict(state)
+            model.load_state_dict(counters | state)
         except RuntimeError as error:
             lines = str(error).splitlines()
             raise Unreadable(
-                piece,
-                f"{self.submission.path(piece).name}: weights do not fit a ResNet-{depth}: {lines[-1].strip()[:200]}",
+                piece, f"weights do not fit a ResNet-{found.depth}: {shown(lines[-1].strip(), 200)}"
             ) from None
         return model.eval().to(self.device)
 
@@ -127,34 +147,67 @@ class Evidence:
     def model(self) -> nn.Module:
         """The network handed in, rebuilt by us; for predictions its last layer must have the edition's classes."""
         model = self.rebuilt("model")
-        outputs = self.state["fc.weight"].shape[0]
+        outputs = self.network("model")[0].outputs
         if outputs != len(self.classes):
             raise Unreadable("model", f"the last layer has {outputs} outputs, expected {len(self.classes)}")
         return model
 
     @cached_property
     def untuned(self) -> nn.Module:
-        """The network before training, rebuilt by us."""
+        """The network before training, rebuilt by us; torchvision's ImageNet weights where the edition starts there."""
+        if "untuned" not in self.submission.located and self.edition.network.start == "imagenet":
+            try:
+                model = network.build(f"resnet{self.depth()}", classes=1000, weights="imagenet")
+            except InputError as error:
+                raise Missing(
+                    "untuned", f"the network before training was not handed in, and {error}"
+                ) from None
+            return model.eval().to(self.device)
         return self.rebuilt("untuned")
 
     @cached_property
     def preprocessing(self) -> Preprocessing:
-        """As stated in submission.toml; raises Missing when not stated."""
+        """As stated in submission.toml; else the one that reproduces the scores; else ImageNet's usual, as assumed."""
         table = self.submission.table("preprocessing")
         if not table:
-            raise Missing(
-                "preprocessing", "preprocessing is not stated: submission.toml needs a table [preprocessing]"
-            )
+            return self.inferred.preprocessing
         stated: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
         try:
             return Preprocessing(**stated)
         except (TypeError, ValueError, InputError) as error:
-            raise Unreadable("preprocessing", f"submission.toml [preprocessing]: {error}") from None
+            raise Unreadable(
+                "preprocessing", f"submission.toml [preprocessing]: {shown(str(error))}"
+            ) from None
+
+    @cached_property
+    def inferred(self) -> Inference:
+        """The preprocessing found by trying, where none is stated."""
+        for name in ("test", "val"):
+            try:
+                return self._infer(self.model, self.handed_in(name), self.known(name))
+            except Missing:
+                continue
+        return Inference(Preprocessing(), float("inf"), 0, False)
+
+    def _infer(self, model: nn.Module, claimed: np.ndarray, paths: tuple[str, ...]) -> Inference:
+        return infer(model, claimed, paths, self.data.root, self.data.labels, self.classes)
 
     # -- pixels and what the network makes of them -------------------------------------------------
 
     def images(self, paths: tuple[str, ...]) -> Images:
         """Our own pixels of paths of the data set, prepared as the submission states."""
+        if ("", paths) not in self._loaded and "_all_images" not in self.__dict__ and len(paths) <= FEW:
+            loaded, problems = images.load_images(
+                self.data.root,
+                paths,
+                self.data.labels,
+                self.classes,
+                self.preprocessing,
+                progress=self.progress,
+            )
+            if problems.unreadable:
+                raise Unreadable("split", f"{min(problems.unreadable)} of the data set cannot be decoded")
+            self._loaded["", paths] = loaded
         if ("", paths) not in self._loaded:
             unreadable = sorted(set(paths) & set(self._all_images[1].unreadable))
             if unreadable:
@@ -196,16 +249,51 @@ class Evidence:
         return set(images.find_comparison(self.data.comparison[name]))
 
     def predicted(self, name: str) -> np.ndarray:
-        """Scores of a set as our network computes them from the weights, float32 (N, classes)."""
+        """Scores of a whole set as our network computes them from the weights, float32 (N, classes)."""
         if name not in self._predicted:
-            self._predicted[name] = scores.predict(
-                self.model,
-                self.images(self.known(name)),
-                self.preprocessing,
-                device=self.device,
-                progress=self.progress,
-            )
+            self._predicted[name] = self._predict(self.known(name))
         return self._predicted[name]
+
+    def _predict(self, paths: tuple[str, ...]) -> np.ndarray:
+        return scores.predict(
+            self.model, self.images(paths), self.preprocessing, device=self.device, progress=self.progress
+        )
+
+    def audited(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The audit sample of a set: its rows, ascending, and our scores of them, float32 (rows, classes)."""
+        rows = self.audit.sample(name, len(self.known(name)))
+        if name in self._predicted or len(rows) == len(self.split[name]):
+            return rows, self.predicted(name)[rows]
+        if name not in self._audited:
+            self._audited[name] = self._predict(tuple(self.split[name][i] for i in rows))
+        return rows, self._audited[name]
+
+    def trusted(self, name: str) -> np.ndarray:
+        """Scores of a whole set to build on: those handed in where the audit sample of them is right, else ours."""
+        piece = "scores" if name == "test" else "scores_val"
+        if name not in self._predicted and piece in self.submission.located:
+            try:
+                claimed = self.handed_in(name)
+            except Missing:
+                return self.predicted(name)
+            rows, ours = self.audited(name)
+            if (
+                len(rows) < len(claimed)
+                and np.abs(claimed[rows] - ours).max() <= self.edition.tolerances.score
+            ):
+                return claimed
+        return self.predicted(name)
+
+    def audit_bound(self, name: str) -> str:
+        """What the audit sample says of the rows that were not computed again, in words; '' when all were."""
+        total = len(self.split[name])
+        checked = len(self.audit.sample(name, total))
+        if checked == total:
+            return ""
+        share = f"{bound(checked, total):.1%}"
+        return (
+            f"{checked} of {total} rows computed again; all right: fewer than {share} of all are wrong (95 %)"
+        )
 
     def handed_in(self, name: str) -> np.ndarray:
         """Scores handed in for 'val' or 'test', float64; raises Unreadable unless N x classes for that set."""
@@ -227,7 +315,7 @@ class Evidence:
 
     def recomputed(self, name: str) -> metrics.Metrics:
         """Metrics of a set from the weights, whatever scores were handed in."""
-        return metrics.evaluate(self.labels(name), self.predicted(name), self.classes)
+        return metrics.evaluate(self.labels(name), self.trusted(name), self.classes)
 
     # -- inside the network ------------------------------------------------------------------------
 

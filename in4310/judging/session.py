@@ -11,6 +11,7 @@ from in4310.judging.edition import Edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
 from in4310.judging.verdict import Check, Outcome, Piece, Requirement, Results
+from in4310.submission.names import shown
 from in4310.submission.pieces import KINDS, Missing, Unreadable
 
 STATIC = "no code of the submission was run: its files were read and its figures recomputed from its weights"
@@ -131,8 +132,9 @@ class Session:
             pieces=[
                 Piece(
                     name=kind,
-                    file=submission.located.get(kind, ("", ""))[0],
+                    file=shown(submission.located.get(kind, ("", ""))[0]),
                     why=submission.located.get(kind, ("", "not found"))[1],
+                    others=submission.others(kind),
                 )
                 for kind in KINDS
             ]

@@ -33,7 +33,8 @@ class Preprocessing:
     """What is done to each image before the network, in torchvision's terms.
 
     The shorter side is resized to `resize` pixels, the centre of `size` x `size` pixels is cut out, values
-    are scaled to 0..1, then (value - mean) / std for each channel.
+    are scaled to 0..1, then (value - mean) / std for each channel. `antialias=False`: as torchvision resized tensors
+    before 0.17; PIL images are always resized with antialiasing.
     """
 
     size: int = 224
@@ -41,6 +42,7 @@ class Preprocessing:
     interpolation: str = "bilinear"
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    antialias: bool = True
 
     def __post_init__(self) -> None:
         known = [mode.value for mode in InterpolationMode]
@@ -315,6 +317,12 @@ def _decode_all(
 def _shape(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
     """Resize the shorter side and cut out the centre, exactly as torchvision does on PIL images."""
     mode = InterpolationMode(preprocessing.interpolation)
+    if not preprocessing.antialias:
+        tensor = transforms.resize(
+            transforms.pil_to_tensor(image), [preprocessing.resize], mode, antialias=False
+        )
+        cut = transforms.center_crop(tensor, [preprocessing.size, preprocessing.size])
+        return cut.permute(1, 2, 0).numpy()
     image = transforms.resize(image, [preprocessing.resize], interpolation=mode)
     return np.asarray(transforms.center_crop(image, [preprocessing.size, preprocessing.size]))
 

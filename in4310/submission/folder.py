@@ -10,23 +10,37 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from torch import Tensor
 
 from in4310.errors import InputError
-from in4310.submission import formats
+from in4310.submission import claims, formats, histories
+from in4310.submission.discovery import Candidate, Discovery, Hints
+from in4310.submission.names import shown
 from in4310.submission.pieces import KINDS, Missing, Unreadable
+from in4310.submission.state_dicts import Network, describe, find_networks, translate
+from in4310.submission.weights import load_tensors
 
 PICTURES = (".png", ".jpg", ".jpeg", ".pdf", ".svg")
 Value = TypeVar("Value")
+Loader = Callable[[Path], Mapping[str, Tensor]]
 
 
 class Submission:
-    """A folder handed in. Reading a piece that is not there raises Missing; one that is broken, Unreadable."""
+    """A folder handed in. Reading a piece that is not there raises Missing; one that is broken, Unreadable.
 
-    def __init__(self, folder: Path):
+    `hints`: what to look for where neither submission.toml nor a usual name says where a piece is; `load`: how weights
+    files are read, by default in this process, as tensors only.
+    """
+
+    def __init__(self, folder: Path, hints: Hints | None = None, load: Loader = load_tensors, name: str = ""):
         if not folder.is_dir():
             found = "a file" if folder.is_file() else "nothing"
             raise InputError(f"{folder}: expected a submission folder, found {found}")
         self.folder = folder.resolve()
+        self.hints = hints or Hints(())
+        self._load = load
+        self._loaded: dict[Path, Mapping[str, Tensor]] = {}
+        self._given_name = name
         self.manifest = self._read_manifest()
 
     def _read_manifest(self) -> dict[str, Any]:
@@ -45,13 +59,15 @@ class Submission:
 
     @property
     def name(self) -> str:
-        """The name in submission.toml, else the folder's."""
+        """The name in submission.toml, else the folder's or archive's."""
         name = self.table("submission").get("name")
-        return name if isinstance(name, str) and name else self.folder.name
+        return shown(name) if isinstance(name, str) and name else self._given_name or self.folder.name
+
+    # -- where the pieces are ----------------------------------------------------------------------
 
     @cached_property
-    def located(self) -> dict[str, tuple[str, str]]:
-        """piece -> (path inside the submission, why it was taken); pieces not found are absent."""
+    def placed(self) -> dict[str, tuple[str, str]]:
+        """piece -> (path inside, why), for pieces that submission.toml names or that lie in their usual place."""
         found: dict[str, tuple[str, str]] = {}
         for kind in KINDS.values():
             named = self.table("files").get(kind.name)
@@ -65,8 +81,45 @@ class Submission:
         return found
 
     def _inside(self, relative: str) -> bool:
-        path = (self.folder / relative).resolve()
-        return path.is_relative_to(self.folder) and path.exists()
+        try:
+            path = (self.folder / relative).resolve()
+            return path.is_relative_to(self.folder) and path.exists()
+        except (OSError, ValueError):
+            return False
+
+    @cached_property
+    def discovery(self) -> Discovery:
+        """Candidates for every piece, found by content."""
+        return Discovery(self.folder, self.hints, self.tensors)
+
+    @cached_property
+    def located(self) -> dict[str, tuple[str, str]]:
+        """piece -> (path inside the submission, why it was taken); pieces not found are absent."""
+        found = dict(self.placed)
+        for piece in KINDS:
+            candidate = self._candidate(piece) if piece not in found else None
+            if candidate is not None:
+                found[piece] = (candidate.files[0], candidate.why)
+        return {piece: found[piece] for piece in KINDS if piece in found}
+
+    def _candidate(self, piece: str) -> Candidate | None:
+        candidates = self.candidates(piece)
+        return candidates[0] if candidates else None
+
+    def candidates(self, piece: str) -> list[Candidate]:
+        """All candidates for a piece found by content, best first; [] when its place was stated, or without hints."""
+        if piece in self.placed or not self.hints.classes:
+            return []
+        taken = {file for file, _ in self.placed.values()}
+        return [c for c in self.discovery.candidates.get(piece, []) if not taken & set(c.files)]
+
+    def others(self, piece: str) -> list[str]:
+        """Other files that could be the piece, or that it was read from too; shown safely."""
+        if piece in self.placed:
+            return []
+        own = self.located.get(piece, ("", ""))[0]
+        files = dict.fromkeys(f for c in self.candidates(piece) for f in c.files)
+        return [shown(f) for f in files if f != own][:20]
 
     def path(self, piece: str) -> Path:
         """Absolute path of a piece; raises Missing."""
@@ -74,13 +127,26 @@ class Submission:
             raise Missing(piece)
         return self.folder / self.located[piece][0]
 
+    # -- reading them ------------------------------------------------------------------------------
+
     def _read(self, piece: str, reader: Callable[[Path], Value]) -> Value:
-        path = self.path(piece)
+        """A stated piece by its reader; where that cannot read it, or none was stated, what was found by content."""
+        if piece not in self.placed:
+            candidate = self._candidate(piece)
+            if candidate is None or candidate.value is None:
+                raise Missing(piece)
+            value: Value = candidate.value
+            return value
         try:
-            return reader(path)
+            return reader(self.folder / self.placed[piece][0])
         except (ValueError, OSError) as error:
+            stated = self.placed[piece][0]
+            for candidate in self.discovery.candidates.get(piece, []) if self.hints.classes else ():
+                mine = any(f == stated or f.startswith(f"{stated}/") for f in candidate.files)
+                if mine and candidate.value is not None:
+                    return candidate.value
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise Unreadable(piece, f"{self.located[piece][0]} {reason}") from None
+            raise Unreadable(piece, f"{shown(stated)} {reason}") from None
 
     @cached_property
     def split(self) -> dict[str, tuple[str, ...]]:
@@ -100,22 +166,33 @@ class Submission:
     @cached_property
     def metrics(self) -> Any:
         """The document of metrics: {'val': {...}, 'test': {...}}."""
-        return self._mapping("metrics")
+        document = self._mapping("metrics")
+        if any(isinstance(document.get(s), Mapping) and "accuracy" in document[s] for s in ("val", "test")):
+            return document
+        label = self.path("metrics").stem
+        return claims.as_metrics(document, label, self.hints.classes) or document
 
     @cached_property
     def ranking(self) -> Any:
         """class -> {'top': [[path, score], ...], 'bottom': [...]}."""
-        return self._mapping("ranking")
+        document = self._mapping("ranking")
+        if any(isinstance(v, Mapping) and "top" in v for v in document.values()):
+            return document
+        return claims.as_ranking(document, "", self.hints.classes) or document
 
     @cached_property
     def non_positive(self) -> Any:
         """{'images': [paths], 'percent': {module: number}}."""
-        return self._mapping("non_positive")
+        document = self._mapping("non_positive")
+        return document if "percent" in document else claims.as_non_positive(document) or document
 
     @cached_property
     def eigenvalues(self) -> Any:
         """{'series': [{'model', 'data', 'images', 'paths', 'modules': {module: {...}}}]}."""
-        return self._mapping("eigenvalues")
+        document = self._mapping("eigenvalues")
+        if "series" in document:
+            return document
+        return claims.as_eigenvalues(Discovery.leaves(document), self.path("eigenvalues").stem) or document
 
     @cached_property
     def resources(self) -> Any:
@@ -130,42 +207,84 @@ class Submission:
     def _mapping(self, piece: str) -> Mapping[str, Any]:
         document = self._read(piece, formats.read_json)
         if not isinstance(document, Mapping):
-            raise Unreadable(piece, f"{self.located[piece][0]} is not a JSON object")
+            raise Unreadable(piece, f"{shown(self.located[piece][0])} is not a JSON object")
         return document
 
     @cached_property
     def history(self) -> dict[str, Mapping[str, Any]]:
         """run -> {'settings': {...}, 'epochs': [{...}], 'best_epoch': n}."""
+        if "history" not in self.placed:
+            return self._read("history", lambda path: {})
         folder = self.path("history")
         files = sorted(folder.glob("*.json")) if folder.is_dir() else [folder]
         if not files:
-            raise Missing("history")
+            found = self.discovery.candidates.get("history", []) if self.hints.classes else []
+            if not found:
+                raise Missing("history")
+            return dict(found[0].value)
         runs: dict[str, Mapping[str, Any]] = {}
         for file in files:
             try:
                 run = formats.read_json(file)
             except (ValueError, OSError) as error:
-                raise Unreadable("history", f"{file.name} {error}") from None
-            if not isinstance(run, Mapping) or not isinstance(run.get("epochs"), list):
+                raise Unreadable("history", f"{shown(file.name)} {error}") from None
+            if isinstance(run, Mapping) and isinstance(run.get("epochs"), list):
+                if not all(isinstance(epoch, Mapping) for epoch in run["epochs"]):
+                    raise Unreadable("history", f"{shown(file.name)}: an epoch is not an object")
+                runs[file.stem] = run
+                continue
+            foreign = histories.as_history(run, file.stem)
+            if foreign is None:
                 raise Unreadable(
-                    "history", f"{file.name} is not a history: expected 'settings' and a list 'epochs'"
+                    "history", f"{shown(file.name)} is not a history: expected 'settings' and a list 'epochs'"
                 )
-            if not all(isinstance(epoch, Mapping) for epoch in run["epochs"]):
-                raise Unreadable("history", f"{file.name}: an epoch is not an object")
-            runs[file.stem] = run
+            runs |= foreign
         return runs
 
     def pictures(self, piece: str) -> list[Path]:
-        """Files of pictures in a folder piece, by name; raises Missing when there is none."""
-        folder = self.path(piece)
+        """Files of pictures of a piece, by name; raises Missing when there is none."""
+        if piece not in self.placed:
+            candidate = self._candidate(piece)
+            if candidate is None:
+                raise Missing(piece)
+            return [self.folder / file for file in candidate.files]
+        place = self.path(piece)
         files = (
-            sorted(f for f in folder.iterdir() if f.suffix.lower() in PICTURES)
-            if folder.is_dir()
-            else [folder]
+            sorted(
+                f
+                for f in place.iterdir()
+                if f.suffix.lower() in PICTURES and f.is_file() and not f.is_symlink()
+            )
+            if place.is_dir()
+            else [place]
         )
         if not files:
             raise Missing(piece)
         return files
+
+    # -- weights -----------------------------------------------------------------------------------
+
+    def tensors(self, path: Path) -> Mapping[str, Tensor]:
+        """Tensors of a weights file by dotted name, loaded once; raises ValueError."""
+        if path not in self._loaded:
+            self._loaded[path] = self._load(path)
+        return self._loaded[path]
+
+    def network(self, piece: str, file: str | None = None) -> tuple[Network, dict[str, Tensor]]:
+        """The network in a weights file and its state dict in torchvision's names, float32.
+
+        `file`: one of the candidates instead of the first. Raises Missing, and Unreadable where no ResNet is found.
+        """
+        path = self.folder / file if file else self.path(piece)
+        try:
+            tensors = self.tensors(path)
+        except (ValueError, OSError) as error:
+            raise Unreadable(piece, f"{shown(path.name)} {error}") from None
+        shapes = {name: tuple(t.shape) for name, t in tensors.items()}
+        networks = find_networks(shapes)
+        if not networks:
+            raise Unreadable(piece, f"{shown(path.name)} holds no ResNet that we know: {describe(shapes)}")
+        return networks[0], translate(networks[0], tensors)
 
     @cached_property
     def digest(self) -> str:

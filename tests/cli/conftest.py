@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -48,6 +49,8 @@ def program(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
             env=os.environ | {"OMP_NUM_THREADS": "2"},
+            # Tests run in the background of a shell are given an ignored SIGINT, and would hand it on.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
             **options,
         )
 

@@ -94,6 +94,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(program, drawn, tmp_
     assert not (tmp_path / "stopped" / "training").exists()
 
 
+@pytest.mark.slow
 def test_a_complete_run_is_not_done_again(in4310, scenes, tmp_path):
     common = ("run", "--data", scenes, *SMALL, "--out", tmp_path / "out", "--report", tmp_path / "report")
     first = in4310(*common)

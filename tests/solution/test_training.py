@@ -270,6 +270,7 @@ def test_a_stop_between_any_two_writes_changes_nothing(
     assert all(torch.equal(best[name], value) for name, value in model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_kill_9_and_resume_give_the_very_same_numbers(tmp_path: Path):
     """A process of its own, killed when a checkpoint has just appeared, twice; ResNet-18."""
     program = (

@@ -1,0 +1,308 @@
+"""Figures that a submission claims, from whatever table they stand in, brought to one form for the checks.
+
+Each `as_...` function takes a parsed document (JSON object or list) or a Table and returns the house's form, or None
+when the document is something else. They judge nothing: a wrong figure comes out as wrong as it went in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from in4310.submission.tables import Table, flatten, key, number
+
+Document = Any
+SETS = {
+    "val": "val", "valid": "val", "validation": "val", "dev": "val", "validering": "val",
+    "test": "test", "testing": "test",
+    "train": "train", "training": "train", "trening": "train",
+}  # fmt: skip
+_LOSS = ("loss", "losses", "cost", "crossentropy")
+_ACCURACY = ("accuracy", "acc", "accuracies", "top1")
+_AP = ("ap", "average_precision", "avg_precision", "averageprecision")
+_MAP = ("map", "mean_ap", "mean_average_precision", "m_ap", "macro_ap")
+
+
+def words(text: str) -> list[str]:
+    """'best_valLoss' -> ['best', 'val', 'loss']."""
+    return [w for w in key(text).split("_") if w]
+
+
+def set_of(text: str) -> str | None:
+    """train, val or test, when a name says exactly one of them."""
+    said = {SETS[w] for w in words(text) if w in SETS}
+    return said.pop() if len(said) == 1 else None
+
+
+def measure(text: str) -> str | None:
+    """loss, accuracy, map or ap, when a name says it; else None."""
+    rest = "_".join(
+        w for w in words(text) if w not in SETS and w not in ("epoch", "mean", "avg", "overall", "total")
+    )
+    said = words(text)
+    if any(w in _LOSS for w in said):
+        return "loss"
+    if (
+        rest in _MAP
+        or "map" in said
+        or ("mean" in said and ("ap" in said or ("precision" in said and "average" in said)))
+    ):
+        return "map"
+    if rest in _AP or "ap" in said or "average_precision" in key(text):
+        return "ap"
+    if any(w in _ACCURACY for w in said):
+        return "accuracy"
+    return None
+
+
+# -- metrics ---------------------------------------------------------------------------------------
+
+
+def as_metrics(document: Document, name: str, classes: Sequence[str]) -> dict[str, dict[str, Any]] | None:
+    """set -> accuracy, accuracy_per_class, mean_accuracy, ap_per_class, map, as far as they are there; or None."""
+    found: dict[str, dict[str, Any]] = {}
+    default = set_of(name) or "test"
+    index = {key(c): c for c in classes}
+
+    def put(path: Sequence[str], value: Any) -> None:
+        figure = number(value)
+        if figure is None:
+            return
+        said = [w for part in path for w in words(part)]
+        which = {SETS[w] for w in said if w in SETS}
+        table = found.setdefault(which.pop() if len(which) == 1 else default, {})
+        own = [index[w] for w in said if w in index]
+        text = "_".join(w for w in said if w not in SETS and w not in index)
+        kind = measure(text)
+        if own and measure in ("accuracy", "ap", "map"):
+            table.setdefault("accuracy_per_class" if measure == "accuracy" else "ap_per_class", {})[
+                own[0]
+            ] = figure
+        elif measure == "accuracy":
+            mean = "mean" in said or "average" in said or "avg" in said or "balanced" in said
+            table.setdefault("mean_accuracy" if mean else "accuracy", figure)
+        elif kind in ("map", "ap"):
+            table.setdefault("map", figure)
+
+    if isinstance(document, Table):
+        _metrics_of_table(document, index, put)
+    elif isinstance(document, Mapping):
+        for path, leaf in flatten(document):
+            if isinstance(leaf, list) and len(leaf) == len(classes):
+                for c, value in zip(classes, leaf, strict=True):
+                    put((*path, c), value)
+            elif isinstance(leaf, list) and len(leaf) == 1:
+                put(path, leaf[0])
+            else:
+                put(path, leaf)
+    else:
+        return None
+    found = {k: v for k, v in found.items() if v}
+    return found or None
+
+
+def _metrics_of_table(table: Table, index: Mapping[str, str], put: Any) -> None:
+    """A row a class (columns accuracy, AP), a row a measure (columns value, or val and test), or one row in all."""
+    rows = [table.header, *table.rows] if not table.header else table.rows
+    for row in rows:
+        texts = [cell for cell in row if number(cell) is None]
+        for i, cell in enumerate(row):
+            if number(cell) is not None:
+                title = table.header[i] if i < len(table.header) else ""
+                put([*texts, title if number(title) is None else ""], cell)
+
+
+# -- ranking ---------------------------------------------------------------------------------------
+
+_TOP = {"top", "highest", "best", "most", "topp", "first"}
+_BOTTOM = {"bottom", "lowest", "worst", "least", "bunn", "last", "low"}
+
+
+def as_ranking(
+    document: Document, name: str, classes: Sequence[str]
+) -> dict[str, dict[str, list[Any]]] | None:
+    """class -> {'top': [[path, score], ...], 'bottom': [...]}, the form of the house; None when it is no ranking."""
+    found: dict[str, dict[str, list[Any]]] = {}
+    index = {key(c): c for c in classes}
+
+    def place(said: Sequence[str]) -> tuple[str, str] | None:
+        side = {"top" for w in said if w in _TOP} | {"bottom" for w in said if w in _BOTTOM}
+        own = [index[w] for w in said if w in index]
+        return (own[0], side.pop()) if len(side) == 1 and own else None
+
+    if isinstance(document, Table):
+        base = words(name)
+        for row in document.rows:
+            paths = [cell for cell in row if _is_path(cell)]
+            if not paths:
+                continue
+            others = [w for cell in row if not _is_path(cell) and number(cell) is None for w in words(cell)]
+            where = place(others) or place([*others, *base])
+            scores = [number(cell) for cell in row if number(cell) is not None and not _is_path(cell)]
+            if where:
+                entry = [paths[0], scores[-1] if scores else None]
+                found.setdefault(where[0], {"top": [], "bottom": []})[where[1]].append(entry)
+    elif isinstance(document, Mapping):
+        for path, leaf in flatten(document):
+            where = place([w for part in (name, *path) for w in words(part)]) or place(
+                [w for p in path for w in words(p)]
+            )
+            if where and isinstance(leaf, list) and leaf:
+                entries = [_entry(e) for e in leaf]
+                if all(e is not None for e in entries):
+                    found.setdefault(where[0], {"top": [], "bottom": []})[where[1]].extend(entries)
+    return found if any(t["top"] or t["bottom"] for t in found.values()) else None
+
+
+def _entry(value: Any) -> list[Any] | None:
+    """[path, score] from a path, a pair in either order, or an object with a path in it."""
+    if isinstance(value, str):
+        return [value, None] if _is_path(value) else None
+    parts = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else []
+    paths = [p for p in parts if isinstance(p, str) and _is_path(p)]
+    scores = [number(p) for p in parts if not isinstance(p, str) and number(p) is not None]
+    return [paths[0], scores[-1] if scores else None] if paths else None
+
+
+def _is_path(text: str) -> bool:
+    return bool(re.search(r"\.(jpe?g|png|bmp|webp)$", text.strip(), re.IGNORECASE))
+
+
+# -- non-positive share ----------------------------------------------------------------------------
+
+_MODULE = re.compile(r"(conv1|bn1|relu|maxpool|layer[1-4]|stage[1-4]|avgpool|fc|conv\d|bn\d)(\.[\w.]+)?")
+
+
+def is_module(name: str) -> bool:
+    """Whether a name may be that of a module of a ResNet."""
+    return bool(_MODULE.fullmatch(name.strip().removeprefix("model.").removeprefix("module.")))
+
+
+_SHARE = {"positive", "nonpositive", "percent", "percentage", "share", "prosent", "zeros"}
+
+
+def as_non_positive(document: Document) -> dict[str, Any] | None:
+    """{'percent': {module: number}, 'images': [paths] when stated}; None when it is something else."""
+    percent: dict[str, Any] = {}
+    images: Any = None
+    if isinstance(document, Table):
+        rows = document.rows
+        column = document.column(
+            "percent", "percentage", "non_positive", "nonpositive", "value", "share", "prosent"
+        )
+        for row in rows:
+            names = [cell for cell in row if is_module(cell)]
+            values = [number(cell) for cell in row if number(cell) is not None]
+            value = (
+                number(row[column])
+                if column is not None and column < len(row)
+                else values[-1]
+                if values
+                else None
+            )
+            if names and value is not None:
+                percent[_module(names[0])] = value
+        if not percent and document.header and len(document.rows) == 1:
+            percent = {_module(t): number(c) for t, c in zip(document.header, document.rows[0], strict=False)
+                       if is_module(t) and number(c) is not None}  # fmt: skip
+    elif isinstance(document, Mapping):
+        for path, leaf in flatten(document):
+            if path and path[-1] in ("images", "paths") and isinstance(leaf, list):
+                images = leaf
+            elif path and not isinstance(leaf, list | bool | None):
+                module = path[-1] if is_module(path[-1]) else None
+                if module is None and _SHARE & set(words(path[-1])):
+                    module = next((p for p in reversed(path) if is_module(p)), None)
+                if module and not (isinstance(leaf, str) and number(leaf) is None):
+                    percent.setdefault(_module(module), number(leaf) if isinstance(leaf, str) else leaf)
+    if not percent:
+        return None
+    return {"percent": percent} | ({"images": images} if images is not None else {})
+
+
+def _module(name: str) -> str:
+    return re.sub(r"^stage(?=\d)", "layer", name.strip().removeprefix("model.").removeprefix("module."))
+
+
+# -- eigenvalues -----------------------------------------------------------------------------------
+
+_DATA = {
+    "course": "course", "scenes": "course", "mandatory": "course", "mandatory1": "course", "intel": "course",
+    "own": "course", "imagenet": "imagenet", "ilsvrc": "imagenet", "cifar10": "cifar10", "cifar": "cifar10",
+    "shapes": "shapes", "tiny": "tiny",
+}  # fmt: skip
+_UNTUNED = {"untuned", "pretrained", "initial", "before", "base", "original", "untrained", "raw"}
+_TUNED = {"tuned", "finetuned", "trained", "fine", "best", "after", "ours"}
+
+
+def as_eigenvalues(leaves: Iterable[tuple[Sequence[str], Any]], name: str) -> dict[str, Any] | None:
+    """{'series': [{'model', 'data', 'paths', 'modules': {module: [numbers]}}]} from named lists of numbers.
+
+    `leaves`: (names that lead to it, list of numbers). Which network and which data set, the names must say: without,
+    a series is of the trained network on the course's images, and says so in 'assumed'.
+    """
+    series: dict[tuple[str, str], dict[str, Any]] = {}
+    for path, leaf in leaves:
+        if not isinstance(leaf, list) or not leaf or not all(isinstance(v, int | float) for v in leaf):
+            continue
+        module = module_in(path)
+        if module is None:
+            continue
+        said = [w for p in (name, *path) for w in _tokens(p)]
+        data = next((_DATA[w] for w in reversed(said) if w in _DATA), None)
+        model = (
+            "untuned"
+            if any(w in _UNTUNED for w in said)
+            else "tuned"
+            if any(w in _TUNED for w in said)
+            else None
+        )
+        if model is None:
+            model = "untuned" if data not in (None, "course") else "tuned"
+        one = series.setdefault(
+            (model, data or "course"), {"model": model, "data": data or "course", "modules": {}}
+        )
+        one["modules"].setdefault(module, leaf)
+        if data is None:
+            one["assumed"] = "the names do not say which data set: taken as the course's"
+    return {"series": list(series.values())} if series else None
+
+
+def module_in(names: Sequence[str]) -> str | None:
+    """The module that one of the names is, or holds between spaces, dashes or underscores; the last of them."""
+    parts = [
+        part for name in names for part in (name, *re.split(r"[\s/|:,]+|__|-|(?<=[a-z0-9])_(?=[a-z])", name))
+    ]
+    return next((_module(part) for part in reversed(parts) if is_module(part)), None)
+
+
+def lists_in(table: Table) -> Iterable[tuple[tuple[str, ...], list[float]]]:
+    """Named lists of numbers in a table: a column a module, a row a module, or a row a value ('long' form)."""
+    columns = {i: title for i, title in enumerate(table.header) if module_in([title])}
+    if columns:
+        for i, title in columns.items():
+            values = [v for row in table.rows if i < len(row) and (v := number(row[i])) is not None]
+            if len(values) > 1:
+                yield (title,), values
+        return
+    grouped: dict[tuple[str, ...], list[float]] = {}
+    for row in table.rows:
+        names = tuple(cell for cell in row if cell and number(cell) is None)
+        values = [v for cell in row if (v := number(cell)) is not None]
+        if module_in(names) is None or not values:
+            continue
+        # Three numbers and more are the list itself; one or two are (an index and) one value of it.
+        grouped.setdefault(names, []).extend(values if len(values) > 2 else values[-1:])
+    for names, values in grouped.items():
+        if len(values) > 1:
+            yield names, values
+
+
+def _tokens(text: str) -> list[str]:
+    lowered = (
+        re.sub(r"[^a-z0-9]+", " ", text.lower())
+        .replace("cifar 10", "cifar10")
+        .replace("fine tuned", "finetuned")
+    )
+    return lowered.split()

@@ -1,0 +1,402 @@
+"""What was handed in, found by what it is and not by what it is called.
+
+Every file is read once by bounded readers; each reader that understands it makes a candidate for a piece. The best
+explained candidate is taken, the others are listed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from in4310.submission import claims, histories, listings, matrices, tables
+from in4310.submission.claims import set_of, words
+from in4310.submission.names import shown
+from in4310.submission.state_dicts import find_networks
+
+FILES = 20_000
+PARSED_BYTES = 256 * 2**20  # of texts in all; a submission's tables are a few MB
+CHECKPOINTS = 24
+SKIPPED = {
+    "__MACOSX",
+    ".git",
+    "__pycache__",
+    ".ipynb_checkpoints",
+    ".venv",
+    "venv",
+    "node_modules",
+    ".DS_Store",
+}
+TEXTS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".dat", ".log", ".md", ""}
+WEIGHTS = {".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".tar", ".model", ".weights"}
+SCORE_NAMES = {"scores", "score", "softmax", "probs", "probabilities", "predictions", "preds", "logits", "outputs",
+               "prediction", "output"}  # fmt: skip
+PICTURES = {".png", ".jpg", ".jpeg", ".pdf", ".svg"}
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What the judge knows of the assignment: classes in index order, 'class/file' of every image, sizes asked for."""
+
+    classes: tuple[str, ...]
+    images: frozenset[str] = frozenset()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Files that may be a piece, what they were read as, and why they are taken for it; `strength` orders them."""
+
+    piece: str
+    files: tuple[str, ...]
+    why: str
+    strength: float
+    value: Any = None
+
+
+Tensors = Callable[
+    [Path], Mapping[str, Any]
+]  # a weights file's tensors by dotted name; ValueError when refused
+
+
+def walk(folder: Path) -> list[str]:
+    """Regular files below a folder as sorted POSIX paths; links, hidden folders and tools' rubbish are left out."""
+    found: list[str] = []
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(f for f in folders if f not in SKIPPED and not f.startswith("."))
+        for name in sorted(files):
+            path = Path(root) / name
+            if name in SKIPPED or name.startswith("._") or path.is_symlink() or not path.is_file():
+                continue
+            found.append(path.relative_to(folder).as_posix())
+            if len(found) >= FILES:
+                return found
+    return sorted(found)
+
+
+class Discovery:
+    """Candidates for every piece of a folder."""
+
+    def __init__(self, folder: Path, hints: Hints, tensors: Tensors):
+        self.folder, self.hints, self.tensors = folder, hints, tensors
+        self.files = walk(folder)
+        self.notes: list[str] = []
+        self.candidates: dict[str, list[Candidate]] = defaultdict(list)
+        self._resolve = listings.Resolver(hints.classes, hints.images)
+        self._listings: dict[str, listings.Listing] = {}
+        self._matrices: list[tuple[str, np.ndarray, str]] = []
+        self._documents: dict[str, Any] = {}
+        self._eigen: list[tuple[str, Sequence[str], list[float]]] = []
+        self._read()
+        self._splits()
+        self._scores()
+        self._tables()
+        self._pictures()
+        for piece in self.candidates:
+            self.candidates[piece].sort(
+                key=lambda c: (-c.strength, len(PurePosixPath(c.files[0]).parts), c.files)
+            )
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        parsed, checkpoints = 0, 0
+        for file in self.files:
+            path, suffix = self.folder / file, PurePosixPath(file).suffix.lower()
+            try:
+                size = path.stat().st_size
+                if suffix in (".npy", ".npz"):
+                    self._arrays(file, path)
+                elif suffix in WEIGHTS and size > 0:
+                    checkpoints += 1
+                    if checkpoints > CHECKPOINTS:
+                        self.notes.append(
+                            f"{shown(file)}: not looked at, more than {CHECKPOINTS} weights files"
+                        )
+                        continue
+                    self._weights(file, path)
+                elif suffix in TEXTS and 0 < size <= tables.TEXT_BYTES and parsed + size <= PARSED_BYTES:
+                    parsed += size
+                    self._text(file, path, suffix)
+                elif suffix in (".pkl", ".pickle", ".joblib"):
+                    self.notes.append(
+                        f"{shown(file)}: a pickle is never opened; save it as .npy, .csv or .json"
+                    )
+            except (ValueError, OSError) as error:
+                self.notes.append(f"{shown(file)}: {shown(str(error))}")
+
+    def _arrays(self, file: str, path: Path) -> None:
+        for name, array in matrices.read_arrays(path):
+            label = f"{file}:{name}" if name else file
+            if array.dtype.kind in "US":
+                listing = listings.of_document([str(v) for v in array.ravel().tolist()], self._resolve)
+                if listing:
+                    listing.sets = {set_of(name) or "": listing.sets[""]}
+                    self._listings[label] = listing
+            elif array.ndim == 2 or (array.ndim == 1 and claims.module_in([Path(file).stem, name]) is None):
+                self._matrices.append((label, array, file))
+            elif array.ndim == 1 and array.size <= 4096:
+                self._eigen.append(
+                    (file, (Path(file).parent.name, Path(file).stem, name), array.astype(float).tolist())
+                )
+
+    def _weights(self, file: str, path: Path) -> None:
+        tensors = self.tensors(path)
+        shapes = {name: tuple(t.shape) for name, t in tensors.items()}
+        networks = find_networks(shapes)
+        for network in networks:
+            outputs = len(self.hints.classes)
+            said = set(words(file))
+            untuned = network.outputs != outputs or said & {
+                "untuned",
+                "pretrained",
+                "imagenet",
+                "initial",
+                "init",
+            }
+            strength = 2.0 + bool(said & {"best", "final", "kept", "chosen"}) - 0.5 * bool(
+                said & {"last", "old", "checkpoint", "epoch", "tmp", "test", "trial"})  # fmt: skip
+            why = f"a ResNet-{network.depth} with {network.outputs} outputs ({network.how})"
+            piece = "untuned" if untuned else "model"
+            self.candidates[piece].append(Candidate(piece, (file,), why, strength, network))
+            if piece == "untuned" and network.outputs != outputs and network.outputs != 1000:
+                self.candidates["model"].append(Candidate("model", (file,), why, 0.5, network))
+        if not networks:
+            small = [
+                (n, t)
+                for n, t in tensors.items()
+                if len(t.shape) == 2 and t.shape[1] == len(self.hints.classes)
+            ]
+            for name, tensor in small[:4]:
+                self._matrices.append((f"{file}:{name}" if name else file, np.asarray(tensor.double()), file))
+            if not small:
+                self.notes.append(f"{shown(file)}: weights of no ResNet that we know")
+
+    def _text(self, file: str, path: Path, suffix: str) -> None:
+        if suffix == ".json":
+            document = tables.read_json(path)
+        elif suffix in (".md", ".log"):
+            return
+        else:
+            document = tables.read_table(path)
+        self._documents[file] = document
+        if isinstance(document, tables.Table):
+            listing = listings.of_table(document, self._resolve)
+            matrix = matrices.of_table(document, self.hints.classes)
+        else:
+            listing = listings.of_document(document, self._resolve)
+            matrix = matrices.of_document(document, self.hints.classes)
+            if listings.is_indices(document):
+                self.notes.append(
+                    f"{shown(file)}: a split stored as row numbers of a listing that only its author has; store paths"
+                )
+        if matrix is not None:
+            self._matrices.append((file, matrix, file))
+        if listing is not None:
+            self._listings[file] = listing
+
+    # -- pieces ------------------------------------------------------------------------------------
+
+    def _splits(self) -> None:
+        groups: dict[str, dict[str, listings.Listing]] = defaultdict(dict)
+        with_scores = {file for file, _, _ in self._matrices}
+        for file, listing in sorted(
+            self._listings.items(), key=lambda item: (item[0] in with_scores, item[0])
+        ):
+            ranked = (
+                claims.as_ranking(self._documents.get(file), file, self.hints.classes)
+                if file in self._documents
+                else None
+            )
+            if ranked and listing.entries <= 2000 and not any(name for name in listing.sets):
+                continue
+            parent = PurePosixPath(file.partition(":")[0]).parent
+            groups[str(parent)][file] = listing
+            if (set_of(parent.name) or "") and parent.name:
+                groups[str(parent.parent)][file] = listing  # split/train/list.txt
+        for folder, listing in listings.of_folders(self.files, self.hints.classes).items():
+            self._split_candidate({folder or ".": listing}, "folders of images named after the sets")
+        for group in groups.values():
+            self._split_candidate(group, "")
+
+    def _split_candidate(self, group: Mapping[str, listings.Listing], why: str) -> None:
+        sets, used = listings.settle(group, self.hints.sizes)
+        if "test" not in sets and len(sets) < 2:
+            return
+        entries = [p for paths in sets.values() for p in paths]
+        known = sum(listings.last_two_parts(p) in self.hints.images for p in entries[:5000])
+        share = known / max(1, min(5000, len(entries)))
+        if not why:
+            sizes = ", ".join(f"{name} {len(paths)}" for name, paths in sets.items())
+            why = f"lists images of {sizes}; {share:.0%} of them are in the data set"
+        whole = {name: sets.get(name, ()) for name in listings.NAMES}
+        self.candidates["split"].append(
+            Candidate("split", tuple(used), why, len(sets) + 2 * share + min(1, len(entries) / 1e5), whole)
+        )
+
+    def _scores(self) -> None:
+        best = max(self.candidates["split"], key=lambda c: c.strength, default=None)
+        lengths = {name: len(paths) for name, paths in best.value.items()} if best else dict(self.hints.sizes)
+        for label, array, file in self._matrices:
+            found = matrices.as_scores(array, len(self.hints.classes))
+            said = set_of(Path(file).stem) or set_of(label)
+            named = bool(set(words(label)) & SCORE_NAMES)
+            if not found and not named:
+                continue
+            rows = len(array)
+            strength = 2.0 * bool(found) + named
+            why = f"{' x '.join(map(str, array.shape))} numbers"
+            if found:
+                why += f", {found}"
+            for piece, name in (("scores", "test"), ("scores_val", "val")):
+                fits = rows == lengths.get(name)
+                other = said is not None and said != name
+                if other or (piece == "scores_val" and said != "val" and not fits):
+                    continue
+                extra = f", as many rows as the {name} set" if fits else ""
+                self.candidates[piece].append(
+                    Candidate(piece, (file,), why + extra, strength + 2 * fits + (said == name), array)
+                )
+
+    def _tables(self) -> None:
+        runs_of: dict[str, dict[str, Any]] = {}
+        metrics: list[tuple[str, dict[str, Any]]] = []
+        rankings: list[tuple[str, dict[str, Any]]] = []
+        scored = {file for file, _, _ in self._matrices} | set(self._listings)
+        for file, document in self._documents.items():
+            stem = PurePosixPath(file).stem
+            label = f"{PurePosixPath(file).parent.name} {stem}"
+            history = histories.as_history(document, stem)
+            if history:
+                for name, run in history.items():
+                    runs_of[file + (f":{name}" if len(history) > 1 else "")] = run
+            ranking = claims.as_ranking(document, label, self.hints.classes)
+            if ranking:
+                rankings.append((file, ranking))
+            if not (history and isinstance(document, tables.Table)) and file not in scored and not ranking:
+                figures = claims.as_metrics(document, label, self.hints.classes)
+                if figures:
+                    metrics.append((file, figures))
+            share = self._share(file, document)
+            if share and not history:
+                count = len(share["percent"])
+                hint = bool(
+                    set(words(label))
+                    & {"positive", "nonpositive", "negative", "share", "percent", "percentage"}
+                )
+                self.candidates["non_positive"].append(
+                    Candidate(
+                        "non_positive",
+                        (file,),
+                        f"{count} modules with a percentage",
+                        count / 100 + hint,
+                        share,
+                    )
+                )
+            self._eigen += [(file, (PurePosixPath(file).parent.name, stem, *names), leaf)
+                            for names, leaf in self.leaves(document)]  # fmt: skip
+        if runs_of:
+            runs = {PurePosixPath(n.partition(":")[0]).stem + (f":{n.partition(':')[2]}" if ":" in n else ""): r
+                    for n, r in runs_of.items()}  # fmt: skip
+            runs = runs if len(runs) == len(runs_of) else runs_of
+            files = tuple(dict.fromkeys(n.partition(":")[0] for n in runs_of))
+            self._add("history", files, f"{len(runs)} runs with losses after each epoch", 1.0, runs)
+        self._merged("metrics", metrics, "figures of accuracy and average precision")
+        self._merged("ranking", rankings, "paths of images at the top and the bottom of a class")
+        found = claims.as_eigenvalues([(names, leaf) for _, names, leaf in self._eigen], "")
+        if found:
+            files = tuple(dict.fromkeys(file for file, names, _ in self._eigen if claims.module_in(names)))
+            self._add(
+                "eigenvalues",
+                files,
+                f"lists of numbers under names of modules, {len(found['series'])} series",
+                1.0,
+                found,
+            )
+
+    def _share(self, file: str, document: Any) -> dict[str, Any] | None:
+        share = claims.as_non_positive(document)
+        if share is None and PurePosixPath(file).suffix.lower() in (".txt", ""):
+            try:
+                share = claims.as_non_positive(tables.pairs(self.folder / file))
+            except ValueError:
+                return None
+        return share
+
+    @staticmethod
+    def leaves(document: Any) -> Iterable[tuple[tuple[str, ...], list[float]]]:
+        """Named lists of numbers in a document or table: what eigenvalues are looked for in."""
+        if isinstance(document, Mapping):
+            for names, leaf in tables.flatten(document):
+                if isinstance(leaf, list) and leaf and all(type(v) in (int, float) for v in leaf):
+                    yield names, leaf
+        elif isinstance(document, tables.Table):
+            yield from claims.lists_in(document)
+
+    def _merged(self, piece: str, parts: list[tuple[str, dict[str, Any]]], why: str) -> None:
+        """One candidate from several files; where two give the same figure, the fuller file's is taken."""
+        if not parts:
+            return
+        parts.sort(key=lambda part: (-sum(len(t) for t in part[1].values()), part[0]))
+        whole: dict[str, dict[str, Any]] = {}
+        for _, part in parts:
+            for name, table in part.items():
+                own = whole.setdefault(name, {})
+                for k, v in table.items():
+                    if not own.get(k):
+                        own[k] = v
+        self._add(piece, tuple(file for file, _ in parts), why, 1.0, whole)
+
+    def _add(self, piece: str, files: tuple[str, ...], why: str, strength: float, value: Any) -> None:
+        self.candidates[piece].append(Candidate(piece, files, why, strength, value))
+
+    def _pictures(self) -> None:
+        pictures = [f for f in self.files if PurePosixPath(f).suffix.lower() in PICTURES]
+        images = {
+            f
+            for f in pictures
+            if len(PurePosixPath(f).parts) >= 2 and PurePosixPath(f).parts[-2] in self.hints.classes
+        }
+        folders: dict[str, list[str]] = defaultdict(list)
+        for file in pictures:
+            if (
+                file.lower().endswith(".png")
+                and file not in images
+                and any(ch.isdigit() for ch in PurePosixPath(file).stem)
+            ):
+                folders[str(PurePosixPath(file).parent)].append(file)
+        maps: tuple[str, ...] = ()
+        for folder, files in folders.items():
+            said = set(words(folder)) | {w for f in files for w in words(PurePosixPath(f).stem)}
+            named = bool(
+                said
+                & {
+                    "feature",
+                    "featuremap",
+                    "featuremaps",
+                    "features",
+                    "map",
+                    "maps",
+                    "activation",
+                    "activations",
+                }
+            )
+            if named or len(files) >= 10:
+                self._add(
+                    "feature_maps",
+                    tuple(files),
+                    f"{len(files)} numbered pictures",
+                    named + len(files) / 1000,
+                    None,
+                )
+        if self.candidates["feature_maps"]:
+            maps = max(self.candidates["feature_maps"], key=lambda c: c.strength).files
+        plots = tuple(f for f in pictures if f not in images and f not in maps)
+        if plots:
+            self._add("plots", plots, f"{len(plots)} pictures", 1.0, None)

@@ -1,0 +1,184 @@
+"""Split files: which images a file or folder names, and of which set, in every form that students use."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from in4310.submission.claims import SETS, set_of, words
+from in4310.submission.formats import last_two_parts
+from in4310.submission.tables import Table, flatten, key
+
+NAMES = ("train", "val", "test")
+_IMAGE = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+
+def is_image(text: str) -> bool:
+    """Whether a text names an image file."""
+    return text.strip().strip("\"'").lower().endswith(_IMAGE)
+
+
+@dataclass
+class Listing:
+    """Entries of one file: set -> paths as written; '' where the file does not say the set."""
+
+    sets: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def entries(self) -> int:
+        """Entries in all."""
+        return sum(map(len, self.sets.values()))
+
+
+class Resolver:
+    """Finds the image of the data set that an entry means: by its last two parts, by label and name, by name."""
+
+    def __init__(self, classes: Sequence[str], images: Iterable[str]):
+        self.classes = tuple(classes)
+        self.images = frozenset(images)
+        self.by_name: dict[str, set[str]] = defaultdict(set)
+        for path in self.images:
+            self.by_name[path.rpartition("/")[2]].add(path)
+
+    def __call__(self, entry: str, label: str = "") -> str:
+        """'class/file' where the entry can be resolved, else the entry as it was written."""
+        short = last_two_parts(entry)
+        if short in self.images:
+            return entry
+        name = short.rpartition("/")[2]
+        if label.isdigit() and int(label) < len(self.classes):
+            label = self.classes[int(label)]
+        if f"{label}/{name}" in self.images:
+            return f"{label}/{name}"
+        unique = self.by_name.get(name, set())
+        return next(iter(unique)) if len(unique) == 1 and "/" not in short else entry
+
+
+def of_table(table: Table, resolve: Resolver) -> Listing | None:
+    """Paths of a table: a column of paths, perhaps one of labels and one of sets; or one column for each set."""
+    found = Listing()
+    columns = {i: SETS[key(t)] for i, t in enumerate(table.header) if key(t) in SETS}
+    if len(columns) >= 2:
+        for row in table.rows:
+            for i, name in columns.items():
+                if i < len(row) and is_image(row[i]):
+                    found.sets[name].append(resolve(row[i]))
+        return found if found.entries else None
+    width = max((len(row) for row in table.rows), default=0)
+    paths = Counter({i: sum(i < len(r) and is_image(r[i]) for r in table.rows[:200]) for i in range(width)})
+    if not paths or not paths.most_common(1)[0][1]:
+        return None
+    column = paths.most_common(1)[0][0]
+    label = _column_of(table, width, set(resolve.classes))
+    if label is None:
+        label = table.column("label", "class", "target", "y", "category", "klasse")
+    sets = _column_of(table, width, set(SETS), fold=True)
+    for row in table.rows:
+        if column < len(row) and is_image(row[column]):
+            said = row[label] if label is not None and label < len(row) and label != column else ""
+            name = SETS.get(row[sets].strip().lower(), "") if sets is not None and sets < len(row) else ""
+            found.sets[name].append(resolve(row[column], said))
+    return found
+
+
+def _column_of(table: Table, width: int, values: set[str], fold: bool = False) -> int | None:
+    """The column whose cells all are among `values`."""
+    rows = table.rows[:500]
+    for i in range(width):
+        cells = [row[i].strip() for row in rows if i < len(row)]
+        if cells and all((c.lower() if fold else c) in values for c in cells):
+            return i
+    return None
+
+
+def of_document(document: Any, resolve: Resolver) -> Listing | None:
+    """Paths of a JSON document: lists under the names of sets, objects with a path and a set, or one plain list."""
+    found = Listing()
+    if isinstance(document, list):
+        if document and all(isinstance(d, Mapping) for d in document):
+            for record in document:
+                texts = [v for v in record.values() if isinstance(v, str)]
+                path = next((t for t in texts if is_image(t)), None)
+                name = next((SETS[t.lower()] for t in texts if t.lower() in SETS), "")
+                label = next((t for t in texts if t in resolve.classes), "")
+                if path:
+                    found.sets[name].append(resolve(path, label))
+        else:
+            found.sets[""] += _entries(document, resolve, "")
+        return found if found.entries else None
+    if not isinstance(document, Mapping):
+        return None
+    for names, leaf in flatten(document):
+        said = {SETS[w] for part in names for w in words(part) if w in SETS}
+        name = said.pop() if len(said) == 1 else ""
+        label = next((part for part in names if part in resolve.classes), "")
+        if isinstance(leaf, list):
+            found.sets[name] += _entries(leaf, resolve, label)
+        elif isinstance(leaf, str) and names and is_image(names[-1]) and leaf.lower() in SETS:
+            found.sets[SETS[leaf.lower()]].append(resolve(names[-1]))
+    return found if found.entries else None
+
+
+def _entries(values: list[Any], resolve: Resolver, label: str) -> list[str]:
+    entries = []
+    for value in values:
+        parts = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+        parts = list(value.values()) if isinstance(value, Mapping) else parts
+        path = next((p for p in parts if isinstance(p, str) and is_image(p)), None)
+        if path is not None:
+            said = next((str(p) for p in parts if p is not path and not isinstance(p, float)), label)
+            entries.append(resolve(path, said if said in resolve.classes or said.isdigit() else label))
+    return entries
+
+
+def is_indices(document: Any) -> bool:
+    """Whether a split is stored as row numbers of some listing, which nobody else can resolve."""
+    if isinstance(document, Mapping):
+        lists = [v for k, v in document.items() if set_of(str(k))]
+        return len(lists) >= 2 and all(is_indices(v) for v in lists)
+    return isinstance(document, list) and len(document) > 20 and all(type(v) is int for v in document[:200])
+
+
+def of_folders(files: Iterable[str], classes: Sequence[str]) -> dict[str, Listing]:
+    """Folders of images by set: top folder -> listing, from '<...>/train/<class>/<file>'."""
+    found: dict[str, Listing] = defaultdict(Listing)
+    for file in files:
+        parts = Path(file).parts
+        if len(parts) >= 3 and is_image(file) and parts[-2] in classes and parts[-3].lower() in SETS:
+            found["/".join(parts[:-3])].sets[SETS[parts[-3].lower()]].append("/".join(parts[-2:]))
+    return dict(found)
+
+
+def settle(
+    listings: Mapping[str, Listing], asked: Mapping[str, int]
+) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """Sets from several files of one folder: by what the files say, else by their names, else by their sizes.
+
+    Returns set -> paths and the files used.
+    """
+    sets: dict[str, list[str]] = {}
+    used: list[str] = []
+    silent: dict[str, list[str]] = {}
+    for file, listing in listings.items():
+        said = {name: paths for name, paths in listing.sets.items() if name and paths}
+        unsaid = listing.sets.get("", [])
+        own = set_of(Path(file).stem) or set_of(Path(file).parent.name)
+        if said and all(name not in sets for name in said):
+            sets |= said
+            used.append(file)
+        elif unsaid and own and own not in sets:
+            sets[own] = unsaid
+            used.append(file)
+        elif unsaid and not own:
+            silent[file] = unsaid
+    absent = [name for name in NAMES if name not in sets]
+    if silent and len(silent) == len(absent) and (len(absent) == 3 or len(sets) == 2):
+        ordered = sorted(silent, key=lambda f: -len(silent[f]))
+        by_size = sorted(absent, key=lambda n: -asked.get(n, 10**9))
+        for name, file in zip(by_size, ordered, strict=True):
+            sets[name] = silent[file]
+            used.append(file)
+    return {name: tuple(paths) for name, paths in sets.items()}, used

@@ -1,0 +1,138 @@
+"""Matrices of scores, from .npy, .npz, tables and JSON; sizes are looked at before anything is allocated."""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from in4310.submission.formats import ARRAY_BYTES
+from in4310.submission.tables import Table, key, number
+
+MEMBERS = 1000
+
+
+def read_arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, array) of a .npy file (name '') or each member of an .npz; numbers, booleans and texts only.
+
+    Raises ValueError for pickled objects, and for claims larger than what is there or than 256 MiB.
+    """
+    with path.open("rb") as file:
+        if file.read(2) != b"PK":
+            file.seek(0)
+            yield "", _read_array(file, path.stat().st_size)
+            return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
+            if len(members) > MEMBERS:
+                raise ValueError(f"holds {len(members)} arrays, expected at most {MEMBERS}")
+            total = 0
+            for member in members:
+                total += member.file_size
+                if total > ARRAY_BYTES:
+                    raise ValueError(f"claims more than {ARRAY_BYTES} bytes of arrays")
+                with archive.open(member) as stream:
+                    content = stream.read(member.file_size + 1)
+                yield member.filename.removesuffix(".npy"), _read_array(io.BytesIO(content), len(content))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        raise ValueError(f"is not a readable .npz archive ({error})") from None
+
+
+def _read_array(file: Any, size: int) -> np.ndarray:
+    try:
+        version = np.lib.format.read_magic(file)
+        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        if version not in readers:
+            raise ValueError(f"is of .npy version {version}, expected 1.0 or 2.0")
+        shape, order, dtype = readers[version](file)
+    except (
+        ValueError,
+        SyntaxError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+        MemoryError,
+        EOFError,
+    ) as error:
+        raise ValueError(f"is not a .npy array ({str(error)[:120]})") from None
+    if dtype.hasobject:
+        raise ValueError(
+            "holds pickled Python objects, which are never opened; save plain numbers with numpy.save"
+        )
+    if dtype.kind not in "fiubUS" or any(type(n) is not int or n < 0 for n in shape):
+        raise ValueError(f"holds {dtype} of shape {shape}, expected numbers")
+    claimed = math.prod(shape) * dtype.itemsize
+    if claimed > ARRAY_BYTES or claimed > size:
+        raise ValueError(f"claims {claimed} bytes of numbers, the file has {size}")
+    content = file.read(claimed)
+    if len(content) != claimed:
+        raise ValueError(f"claims {claimed} bytes of numbers, {len(content)} are there")
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if order else "C")
+
+
+def as_scores(array: np.ndarray, classes: int) -> str:
+    """What a matrix of N x classes looks like, in words; '' when it is no matrix of scores."""
+    if array.ndim != 2 or array.shape[1] != classes or not len(array) or array.dtype.kind not in "fiu":
+        return ""
+    with np.errstate(all="ignore"):
+        sums = array.astype(np.float64).sum(axis=1)
+        close = float((np.abs(sums - 1) < 0.02).mean())
+    if close > 0.98:
+        return "rows sum to 1"
+    return "rows do not sum to 1" if np.isfinite(sums).mean() > 0.5 else "not finite"
+
+
+def of_table(table: Table, classes: Sequence[str]) -> np.ndarray | None:
+    """Scores in a table: the columns named after the classes, or the columns of numbers whose rows sum to 1."""
+    if not table.rows or (len(table.rows) < 12 and not table.header):
+        return None
+    keys = [key(t) for t in table.header]
+    # 'score_sea' and 'sea' alike; a table of metrics has one row a class, not one an image
+    named = [
+        next((i for i, k in enumerate(keys) if k == key(c) or k.split("_")[-1] == key(c)), None)
+        for c in classes
+    ]
+    if keys and all(i is not None for i in named) and len(set(named)) == len(classes):
+        if len(table.rows) < 12:
+            return None
+        return _numbers(table, [i for i in named if i is not None])
+    width = min(len(row) for row in table.rows)
+    numeric = [i for i in range(width) if number(table.rows[0][i]) is not None]
+    if len(table.rows) < 12 or len(numeric) < len(classes):
+        return None
+    runs = [numeric[i : i + len(classes)] for i in range(len(numeric) - len(classes) + 1)]
+    for columns in runs:
+        if columns[-1] - columns[0] != len(classes) - 1:
+            continue
+        matrix = _numbers(table, columns)
+        if matrix is not None and as_scores(matrix, len(classes)) == "rows sum to 1":
+            return matrix
+    return _numbers(table, numeric) if len(numeric) == len(classes) and width == len(classes) else None
+
+
+def _numbers(table: Table, columns: Sequence[int]) -> np.ndarray | None:
+    rows = [[number(row[i]) if i < len(row) else None for i in columns] for row in table.rows]
+    if any(v is None for v in rows[0]):
+        return None
+    return np.array([[math.nan if v is None else v for v in row] for row in rows], dtype=np.float64)
+
+
+def of_document(document: Any, classes: Sequence[str]) -> np.ndarray | None:
+    """Scores in a JSON document: a list of N lists of numbers, perhaps under one name."""
+    if isinstance(document, dict) and len(document) <= 4:
+        found = [m for value in document.values() if (m := of_document(value, classes)) is not None]
+        return found[0] if len(found) == 1 else None
+    if not isinstance(document, list) or len(document) < 12:
+        return None
+    if not all(
+        isinstance(r, list) and len(r) == len(classes) and all(type(v) in (int, float) for v in r)
+        for r in document
+    ):
+        return None
+    return np.array(document, dtype=np.float64)

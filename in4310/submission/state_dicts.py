@@ -1,0 +1,224 @@
+"""A ResNet's weights under anybody's names, brought to torchvision's: by name where known, else by order and shape.
+
+Known are torchvision's own names, those of the course's own ResNet (`stage1` to `stage4`), Hugging Face's
+(`resnet.embedder...`), prefixes of wrappers (`module.`, `model.`, Lightning), and checkpoints with more in them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+DEPTHS = {  # blocks a stage, and whether they are bottlenecks: He et al. 2015, table 1
+    18: ((2, 2, 2, 2), False),
+    34: ((3, 4, 6, 3), False),
+    50: ((3, 4, 6, 3), True),
+    101: ((3, 4, 23, 3), True),
+    152: ((3, 8, 36, 3), True),
+}
+Shape = tuple[int, ...]
+_PREFIX = re.compile(
+    r"(_orig_mod|module|model|net|network|backbone|resnet|base_model|base|cnn|encoder(?=\.conv1))\."
+)
+_NOT_WEIGHTS = re.compile(r"optim|momentum|exp_avg|scheduler|(^|\.)(ema|swa)_?n_averaged", re.IGNORECASE)
+_COUNTER = "num_batches_tracked"
+_RULES = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        # Hugging Face: transformers' ResNetForImageClassification
+        (r"^embedder\.embedder\.convolution\.", "conv1."),
+        (r"^embedder\.embedder\.normalization\.", "bn1."),
+        (r"^encoder\.stages\.", "stages."),
+        (r"\.layers\.(\d+)\.", r".\1."),
+        (r"\.shortcut\.convolution\.", ".downsample.0."),
+        (r"\.shortcut\.normalization\.", ".downsample.1."),
+        # stems
+        (r"^(stem|conv1|layer0|stage0|init|input|prep)\.(conv1?|0)\.", "conv1."),
+        (r"^(stem|conv1|layer0|stage0|init|input|prep|bn1)\.(bn1?|norm1?|1)\.", "bn1."),
+        (r"^(conv_1|conv0|conv|first_conv|conv_in|stem_conv|stem)\.(?=weight|bias)", "conv1."),
+        (r"^(bn_1|bn0|bn|norm1|norm|first_bn|stem_bn)\.(?=weight|bias|running)", "bn1."),
+        # stages and blocks
+        (r"^(stage|block|group|conv|layers?)_?(\d)(_x)?\.(blocks?\.)?(?=\d)", r"layer\2."),
+        (r"\.(shortcut|skip|skip_connection|projection|proj|identity|identity_downsample|residual|down|downsample)\."
+         r"(conv|0)\.", ".downsample.0."),
+        (r"\.(shortcut|skip|skip_connection|projection|proj|identity|identity_downsample|residual|down|downsample)\."
+         r"(bn|norm|1)\.", ".downsample.1."),
+        (r"\.norm(\d)\.", r".bn\1."),
+        (r"\.conv_(\d)\.", r".conv\1."),
+        (r"\.bn_(\d)\.", r".bn\1."),
+        # heads
+        (r"^(classifier|head|linear|last_linear|output|out|fc|fc1|dense)\.(\d+\.|fc\.|linear\.)?(?=weight|bias)",
+         "fc."),
+    )
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Network:
+    """A ResNet found in a file: `names` maps torchvision's names to the file's; `how` says what they were."""
+
+    depth: int
+    outputs: int
+    names: Mapping[str, str]
+    how: str
+
+
+def find_networks(shapes: Mapping[str, Shape]) -> list[Network]:
+    """The ResNets among the tensors of a file, by name and shape; [] when there is none.
+
+    `shapes`: name -> shape, in the order of the file; names of nested dicts joined by dots.
+    """
+    usable = {n: s for n, s in shapes.items() if not _NOT_WEIGHTS.search(n)}
+    found: list[Network] = []
+    taken: set[str] = set()
+    for stem in [n for n, s in usable.items() if len(s) == 4 and s[1] == 3]:
+        if stem in taken:
+            continue
+        for prefix in _ancestors(stem):
+            inside = {n[len(prefix) :]: s for n, s in usable.items() if n.startswith(prefix)}
+            network = _match(inside, prefix)
+            if network is not None:
+                found.append(network)
+                taken.update(network.names.values())
+                break
+    return found
+
+
+def _ancestors(name: str) -> Iterable[str]:
+    """'a.b.conv1.weight' -> 'a.b.conv1.', 'a.b.', 'a.', ''."""
+    parts = name.split(".")
+    for i in range(len(parts) - 1, -1, -1):
+        yield "".join(f"{part}." for part in parts[:i])
+
+
+def _match(inside: Mapping[str, Shape], prefix: str) -> Network | None:
+    for names, how in (
+        (dict(zip(inside, inside, strict=True)), "torchvision's names"),
+        (_translated(inside), ""),
+    ):
+        network = _by_name(inside, names, prefix, how or "other names for torchvision's layers")
+        if network is not None:
+            return network
+    return _by_order(inside, prefix)
+
+
+def _translated(inside: Mapping[str, Shape]) -> dict[str, str]:
+    """torchvision's name, as far as the rules give one -> the name inside."""
+    names: dict[str, str] = {}
+    zero_based = any(re.search(r"(^|\.)stages\.0\.", n) for n in inside)
+    for name in inside:
+        new = name
+        while match := _PREFIX.match(new):
+            new = new[match.end() :]
+        for pattern, replacement in _RULES:
+            new = pattern.sub(replacement, new)
+        new = re.sub(r"^stages\.(\d)\.", lambda m: f"layer{int(m[1]) + zero_based}.", new)
+        new = re.sub(r"\.layer\.(\d)\.convolution\.", lambda m: f".conv{int(m[1]) + 1}.", new)
+        new = re.sub(r"\.layer\.(\d)\.normalization\.", lambda m: f".bn{int(m[1]) + 1}.", new)
+        if new in names:
+            return {}  # two tensors under one name: the rules do not fit this file
+        names[new] = name
+    return names
+
+
+def _by_name(inside: Mapping[str, Shape], names: Mapping[str, str], prefix: str, how: str) -> Network | None:
+    if "fc.weight" not in names or len(inside[names["fc.weight"]]) != 2:
+        return None
+    outputs, width = inside[names["fc.weight"]]
+    for depth in DEPTHS:
+        expected = layer_shapes(depth, outputs)
+        if expected["fc.weight"] != (outputs, width):
+            continue
+        if all(name in names and tuple(inside[names[name]]) == shape for name, shape in expected.items()):
+            chosen = {name: prefix + names[name] for name in expected}
+            wrapped = f", inside '{prefix[:-1]}'" if prefix else ""
+            return Network(depth, outputs, chosen, how + wrapped)
+    return None
+
+
+def _by_order(inside: Mapping[str, Shape], prefix: str) -> Network | None:
+    """Layers in the order of registration: 3 x 3 convolutions in order, projections in order, each with its norm."""
+    convolutions = [n for n, s in inside.items() if len(s) == 4]
+    scales = [n for n, s in inside.items() if len(s) == 1 and n.endswith("running_mean")]
+    linear = [n for n, s in inside.items() if len(s) == 2]
+    if len(linear) != 1 or len(convolutions) != len(scales):
+        return None
+    outputs = inside[linear[0]][0]
+    for depth, (_, bottleneck) in DEPTHS.items():
+        expected = layer_shapes(depth, outputs)
+        wanted = [n.removesuffix(".weight") for n, s in expected.items() if len(s) == 4]
+        if len(wanted) != len(convolutions) or bottleneck:
+            continue  # in bottlenecks 1 x 1 kernels are everywhere: order alone would be a guess
+        main = [w for w in wanted if "downsample" not in w]
+        side = [w for w in wanted if "downsample" in w]
+        names: dict[str, str] = {}
+        mains, sides = iter(main), iter(side)
+        for conv, scale in zip(convolutions, scales, strict=True):
+            projection = tuple(inside[conv][2:]) == (1, 1)
+            layer = next(sides if projection else mains, None)
+            if layer is None:
+                break
+            norm = layer.replace("conv", "bn") if not projection else layer.replace(".0", ".1")
+            if projection:
+                norm = layer[: -len(".0")] + ".1"
+            names[f"{layer}.weight"] = conv
+            stem = scale.removesuffix("running_mean")
+            names |= {
+                f"{norm}.{part}": stem + part for part in ("weight", "bias", "running_mean", "running_var")
+            }
+        bias = linear[0].removesuffix("weight") + "bias"
+        names |= {"fc.weight": linear[0], "fc.bias": bias}
+        if all(n in inside for n in names.values()):
+            network = _by_name(inside, names, prefix, "foreign names, matched by order and shape")
+            if network is not None:
+                return network
+    return None
+
+
+def layer_shapes(depth: int, outputs: int) -> dict[str, Shape]:
+    """torchvision's names and shapes of a ResNet's tensors, batch-norm counters left out."""
+    blocks, bottleneck = DEPTHS[depth]
+    shapes: dict[str, Shape] = {}
+
+    def layer(conv: str, norm: str, out: int, into: int, kernel: int) -> None:
+        shapes[f"{conv}.weight"] = (out, into, kernel, kernel)
+        shapes.update(
+            {f"{norm}.{part}": (out,) for part in ("weight", "bias", "running_mean", "running_var")}
+        )
+
+    layer("conv1", "bn1", 64, 3, 7)
+    into = 64
+    for stage, count in enumerate(blocks, 1):
+        width = 64 * 2 ** (stage - 1)
+        out = width * 4 if bottleneck else width
+        for block in range(count):
+            name = f"layer{stage}.{block}"
+            if bottleneck:
+                layer(f"{name}.conv1", f"{name}.bn1", width, into, 1)
+                layer(f"{name}.conv2", f"{name}.bn2", width, width, 3)
+                layer(f"{name}.conv3", f"{name}.bn3", out, width, 1)
+            else:
+                layer(f"{name}.conv1", f"{name}.bn1", width, into, 3)
+                layer(f"{name}.conv2", f"{name}.bn2", out, width, 3)
+            if into != out:
+                layer(f"{name}.downsample.0", f"{name}.downsample.1", out, into, 1)
+            into = out
+    shapes["fc.weight"] = (outputs, into)
+    shapes["fc.bias"] = (outputs,)
+    return shapes
+
+
+def translate(network: Network, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """State dict of a network in torchvision's names, float32, real copies where the type differs."""
+    return {name: tensors[theirs].float() for name, theirs in network.names.items()}
+
+
+def describe(shapes: Mapping[str, Shape]) -> str:
+    """What a file holds instead of a ResNet, in a few words."""
+    linear = [f"{n} {'x'.join(map(str, s))}" for n, s in shapes.items() if len(s) == 2]
+    kernels = sum(len(s) == 4 for s in shapes.values())
+    last = f", last linear layer {linear[-1]}" if linear else ""
+    return f"{len(shapes)} tensors, {kernels} convolutions{last}"

@@ -1,0 +1,186 @@
+"""Tables as students save them: any delimiter, decimal comma, BOM, index columns, with a header or without."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from in4310.submission.formats import TEXT_BYTES, finite
+
+ROWS = 100_000
+COLUMNS = 2_000
+_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
+_WORD = re.compile(r"[a-zæøå]+|\d+")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of texts; `header` is empty when the first row is data like the others."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def column(self, *names: str) -> int | None:
+        """Index of the first column whose key is one of `names` (see `key`), in the order of `names`."""
+        keys = [key(title) for title in self.header]
+        return next((keys.index(name) for name in names if name in keys), None)
+
+    def records(self) -> list[dict[str, str]]:
+        """Rows as {key of the column: text}; unnamed columns (pandas' index) are left out."""
+        keys = [key(title) for title in self.header]
+        return [{k: cell for k, cell in zip(keys, row, strict=False) if k} for row in self.rows]
+
+
+def key(title: str) -> str:
+    """A column's or entry's name in one spelling: 'Val Loss', 'valLoss' and 'val-loss' become 'val_loss'."""
+    spaced = re.sub(r"(?<=[a-zæøå])(?=[A-ZÆØÅ][a-zæøå])", " ", title.strip())
+    return "_".join(_WORD.findall(spaced.lower()))
+
+
+def number(text: Any) -> float | None:
+    """A finite number from '0.93', '0,93', '93 %', '1e-3' or a JSON number (a percent sign is dropped), or None."""
+    if not isinstance(text, str):
+        return finite(text)
+    text = text.strip().removesuffix("%").strip()
+    if not _NUMBER.fullmatch(text):
+        return None
+    return finite(float(text.replace(",", ".")))
+
+
+def read_text(path: Path) -> str:
+    """Text of a file, at most 16 MiB: UTF-8 with or without a BOM, UTF-16 with one, else Latin-1 (Excel's)."""
+    size = path.stat().st_size
+    if size > TEXT_BYTES:
+        raise ValueError(f"is {size} bytes large, expected at most {TEXT_BYTES}")
+    content = path.read_bytes()
+    utf16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+    encodings = ["utf-16"] if utf16 else ["utf-8-sig", "latin-1"]
+    for encoding in encodings:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" in text:
+            raise ValueError("holds NUL bytes: it is not text")
+        return text
+    raise ValueError("is not text in UTF-8, UTF-16 or Latin-1")
+
+
+def read_table(path: Path) -> Table:
+    """A delimited text file: comma, semicolon, tab or spaces.
+
+    Raises ValueError when it is no text, or when its rows are of no common width.
+    """
+    return parse_table(read_text(path))
+
+
+def parse_table(text: str) -> Table:
+    """As `read_table`, from the text itself."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    if not lines:
+        raise ValueError("is empty")
+    if len(lines) > ROWS:
+        raise ValueError(f"has {len(lines)} lines, expected at most {ROWS}")
+    delimiter = _delimiter(lines[:50])
+    rows: list[tuple[str, ...]]
+    if delimiter is None:
+        rows = [(line.strip().strip('"'),) for line in lines]
+    elif delimiter == " ":
+        rows = [tuple(line.split()) for line in lines]
+    else:
+        try:
+            parsed = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter, skipinitialspace=True)
+            rows = [tuple(cell.strip() for cell in row) for row in parsed]
+        except csv.Error as error:
+            raise ValueError(f"is not a table ({error})") from None
+    if max(map(len, rows)) > COLUMNS:
+        raise ValueError(f"has rows of more than {COLUMNS} cells")
+    header: tuple[str, ...] = ()
+    if _is_header(rows):
+        header, rows = rows[0], rows[1:]
+    return Table(header, tuple(rows))
+
+
+def _delimiter(lines: list[str]) -> str | None:
+    """The delimiter that cuts most lines into the same number of cells, or None for one cell a line.
+
+    A comma between digits is a decimal comma where semicolons or tabs cut the line already.
+    """
+    for delimiter in (";", "\t", ","):
+        counts = [line.count(delimiter) for line in lines]
+        usual = max(set(counts), key=counts.count)
+        if usual and counts.count(usual) >= 0.8 * len(counts):
+            return delimiter
+    if all(len(line.split()) > 1 and all(number(c) is not None for c in line.split()) for line in lines):
+        return " "
+    return None
+
+
+def _is_header(rows: list[tuple[str, ...]]) -> bool:
+    """Whether the first row names the columns: it has no number where the others have, and is no path."""
+    first = rows[0]
+    if any("/" in cell or "\\" in cell for cell in first) or all(not cell for cell in first):
+        return False
+    if len(rows) == 1:
+        return all(number(cell) is None for cell in first)
+    # pandas writes column numbers as a header: 0,1,2,...
+    if len(first) > 1 and [number(c) for c in first if c] == list(range(len([c for c in first if c]))):
+        return True
+    numeric = [i for i, cell in enumerate(rows[1]) if number(cell) is not None]
+    if numeric:
+        return all(i >= len(first) or number(first[i]) is None for i in numeric)
+    names = {"path", "file", "filename", "file_name", "image", "img", "image_path", "label", "class", "set", "split",
+             "name", "filepath", "paths", "files", "images", "train", "val", "test"}  # fmt: skip
+    return any(key(cell) in names for cell in first)
+
+
+def read_json(path: Path) -> Any:
+    """A JSON document, at most 16 MiB; NaN and Infinity come as floats. Raises ValueError."""
+    try:
+        return json.loads(read_text(path), parse_int=_integer)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not valid JSON (line {error.lineno}: {error.msg})") from None
+    except RecursionError:
+        raise ValueError("is nested too deeply for a table of results") from None
+
+
+def _integer(digits: str) -> int | float:
+    # CVE-2020-10735: conversion of long digit strings is quadratic; no figure here has more than 18 digits.
+    return int(digits) if len(digits) <= 18 else float(digits)
+
+
+def pairs(path: Path) -> dict[str, str]:
+    """Lines 'name: value', 'name = value' or two columns, as {name: value}; ValueError for anything else."""
+    text = read_text(path)
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name, mark, value = line.partition(":")
+        if not mark:
+            name, mark, value = line.partition("=")
+        if mark and name.strip() and number(value) is not None:
+            found[name.strip().strip("\"'")] = value.strip()
+    if found:
+        return found
+    table = parse_table(text)
+    for row in table.rows:
+        cells = [cell for cell in row if cell]
+        if len(cells) >= 2 and number(cells[0]) is None and number(cells[1]) is not None:
+            found[cells[0]] = cells[1]
+    if not found:
+        raise ValueError("has no lines 'name: number'")
+    return found
+
+
+def flatten(document: Any, names: tuple[str, ...] = ()) -> Iterable[tuple[tuple[str, ...], Any]]:
+    """Leaves of nested JSON objects with the keys that lead to them; lists are leaves. Depth is bounded by 8."""
+    if isinstance(document, dict) and len(names) < 8:
+        for name, value in document.items():
+            yield from flatten(value, (*names, str(name)))
+    else:
+        yield names, document
