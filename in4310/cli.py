@@ -256,7 +256,9 @@ def run(
     )
     carry_out(plan, out, resume, cache_folder() / "decoded", _command(), "", progress)
     if distributed.is_main():
-        sys.exit(_judge(out, edition, data, report, progress))
+        status = _judge(out, edition, data, report, progress)
+        # torchrun takes any other status than 0 for a crash, and shows a traceback of its own.
+        sys.exit(status if distributed.started() == 1 else 0)
 
 
 def _command() -> tuple[str, ...]:

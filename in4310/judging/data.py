@@ -13,6 +13,7 @@ from in4310.judging.edition import Edition
 from in4310.places import DATA_VARIABLE, cache_folder, comparison_root, data_root
 from in4310.progress import QUIET, Progress
 from in4310.solution import images, scenes, splits
+from in4310.submission.discovery import Hints
 
 
 class DataSet:
@@ -48,6 +49,11 @@ class DataSet:
         return verdict.Data(
             root=str(self.root), images=len(self.labels), classes=self.classes, digest=self.digest
         )
+
+
+def hints(edition: Edition, data: DataSet) -> Hints:
+    """What discovery may know: classes, names of the images, sizes of the sets; names of folders are no secret."""
+    return Hints(tuple(edition.data.classes), frozenset(data.labels), edition.sizes(len(data.labels)))
 
 
 def embedded_data(count: int, progress: Progress = QUIET, seed: int = 42) -> Path:

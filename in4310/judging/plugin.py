@@ -92,7 +92,7 @@ def edition(pytestconfig: pytest.Config) -> Edition:
 def evidence(pytestconfig: pytest.Config, edition: Edition) -> Evidence:
     """The submission judged, the trusted data, and all that is recomputed from them."""
     from in4310.errors import InputError
-    from in4310.judging.data import resolve_data
+    from in4310.judging.data import hints, resolve_data
     from in4310.judging.evidence import Evidence
     from in4310.submission.folder import Submission
 
@@ -106,7 +106,7 @@ def evidence(pytestconfig: pytest.Config, edition: Edition) -> Evidence:
 
             folder = reference_submission(edition, data)
         session = _session(pytestconfig)
-        session.evidence = Evidence(Submission(folder), data, edition)
+        session.evidence = Evidence(Submission(folder, hints(edition, data)), data, edition)
     except InputError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
     return session.evidence

@@ -11,18 +11,21 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 
+_alone = False
+
+
 def setup(device: str | torch.device = "cpu") -> torch.device:
     """Join the other processes that torchrun started, if any, and return this one's device.
 
     Safe to call again. nccl with CUDA (one GPU a process, by LOCAL_RANK), gloo on the CPU.
     """
     device = torch.device(device)
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if started() == 1:
         return device
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
-    if not dist.is_initialized():
+    if not dist.is_initialized() and not _alone:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         atexit.register(teardown)
     return device
@@ -34,14 +37,29 @@ def teardown() -> None:
         dist.destroy_process_group()
 
 
+def leave() -> None:
+    """Part for good, together: from here on each process computes alone, and only the main one has work left."""
+    global _alone
+    wait()
+    teardown()
+    _alone = started() > 1
+
+
+def started() -> int:
+    """Return how many processes torchrun started."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def count() -> int:
-    """Return the number of processes."""
+    """Return the number of processes that compute together: 1 before they join and after they part."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """Return this process's number, from 0."""
-    return dist.get_rank() if dist.is_initialized() else 0
+    """Return this process's number, from 0, also before the processes join and after they part."""
+    if dist.is_initialized():
+        return dist.get_rank()
+    return int(os.environ.get("RANK", "0")) if started() > 1 else 0
 
 
 def is_main() -> bool:

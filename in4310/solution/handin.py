@@ -172,7 +172,7 @@ class Writer:
                 "batch_size": self.plan.trials[0].batch_size,
                 "device": device_name,
                 "precision": choose_precision(self.plan.precision, self.device),
-                "processes": distributed.count(),
+                "processes": distributed.started(),
                 "threads": torch.get_num_threads(),
                 "seconds": round(seconds, 1),
                 "torch": str(torch.__version__),

@@ -69,6 +69,7 @@ def run(
 
     best, histories, chosen = _train(plan, sets, out, resume, progress)
     peak = peak_memory(device)
+    distributed.leave()
     if distributed.is_main():
         write = Writer(plan, out, device, progress)
         write.split(split, labels)
@@ -78,7 +79,6 @@ def run(
         write.resources(peak, time.perf_counter() - began, problems)
         write.manifest(name or out.name, command, chosen)
         shutil.rmtree(out / "training", ignore_errors=True)
-    distributed.wait()
     return out
 
 

@@ -75,11 +75,11 @@ def as_metrics(document: Document, name: str, classes: Sequence[str]) -> dict[st
         own = [index[w] for w in said if w in index]
         text = "_".join(w for w in said if w not in SETS and w not in index)
         kind = measure(text)
-        if own and measure in ("accuracy", "ap", "map"):
-            table.setdefault("accuracy_per_class" if measure == "accuracy" else "ap_per_class", {})[
-                own[0]
-            ] = figure
-        elif measure == "accuracy":
+        if own and kind in ("accuracy", "ap", "map"):
+            table.setdefault("accuracy_per_class" if kind == "accuracy" else "ap_per_class", {})[own[0]] = (
+                figure
+            )
+        elif kind == "accuracy":
             mean = "mean" in said or "average" in said or "avg" in said or "balanced" in said
             table.setdefault("mean_accuracy" if mean else "accuracy", figure)
         elif kind in ("map", "ap"):

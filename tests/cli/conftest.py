@@ -41,9 +41,9 @@ def in4310():
 def program(tmp_path):
     """Start `python -m in4310` as a process of its own, in an empty folder."""
 
-    def start(*arguments, **options):
+    def start(*arguments, launcher=("-m", "in4310"), **options):
         return subprocess.Popen(
-            [sys.executable, "-m", "in4310", *map(str, arguments)],
+            [sys.executable, *launcher, *map(str, arguments)],
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -95,6 +95,22 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(program, drawn, tmp_
 
 
 @pytest.mark.slow
+def test_two_processes_make_one_submission(program, drawn, tmp_path):
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "in4310")
+    folders = ("--out", "out", "--report", "report")
+    run = program("run", "--data", drawn, *SMALL, *folders, launcher=launcher)
+    printed, errors = run.communicate(timeout=300)
+    assert run.returncode == 0, errors
+    assert printed.count("report/index.html") == 1
+    assert json.loads((tmp_path / "out" / "resources.json").read_text())["processes"] == 2
+    rows = (tmp_path / "out" / "split" / "test.csv").read_text().splitlines()
+    assert len(np.load(tmp_path / "out" / "scores_test.npy")) == len(rows) - 1
+    results = json.loads((tmp_path / "report" / "results.json").read_text())
+    checks = {c["name"]: c["outcome"] for r in results["requirements"] for c in r["checks"]}
+    assert checks["scores_reproduce"] == checks["metrics_map"] == checks["best_on_validation"] == "passed"
+
+
+@pytest.mark.slow
 def test_a_complete_run_is_not_done_again(in4310, scenes, tmp_path):
     common = ("run", "--data", scenes, *SMALL, "--out", tmp_path / "out", "--report", tmp_path / "report")
     first = in4310(*common)
