@@ -57,7 +57,8 @@ def cli() -> None:
     First steps:
       in4310 demo                        the whole assignment on drawn scenes, judged, with a report
       in4310 run --data PHOTOS           the same on your own photographs in class folders
-      in4310 check SUBMISSION            judge what was handed in
+      in4310 check SUBMISSION            judge what was handed in: a folder or a zip
+      in4310 init SUBMISSION             write a submission.toml from what is found in it
       pytest --submission SUBMISSION     the same, as a pytest run
     """
 
@@ -303,26 +304,67 @@ def _device(name: str) -> str:
     type=click.Path(path_type=Path),
     help="Folder to write index.html, results.json and junit.xml into.",
 )
+@click.option("--full", is_flag=True, help="Recompute all scores, not only a random audit sample of them.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @_plain_errors
-def check(submission: Path, data: str | None, edition: str, report: Path | None, quiet: bool) -> None:
-    """Judge a submission by the requirements of an edition.
+def check(
+    submission: Path, data: str | None, edition: str, report: Path | None, full: bool, quiet: bool
+) -> None:
+    """Judge a submission, a folder or an archive (zip, tar.gz), by the requirements of an edition.
 
-    Nothing of the submission is run: its files are read, and its figures recomputed from its weights.
+    Its pieces are found by what they are, whatever they are called; a submission.toml may name them (in4310 init).
+    Nothing of the submission is run: its files are read, and its figures recomputed from its weights. Of many scores a
+    random sample is recomputed; with the environment variable IN4310_SECRET set, the same one each time.
+
     Exit status: 0 all points, 1 not all, 2 it could not be judged.
     """
-    sys.exit(_judge(submission, edition, data, report, _progress(quiet)))
+    sys.exit(_judge(submission, edition, data, report, _progress(quiet), full))
 
 
-def _judge(submission: Path, edition: str, data: str | None, report: Path | None, progress: Progress) -> int:
+@cli.command()
+@click.argument("submission", type=click.Path(path_type=Path))
+@click.option(
+    "--data", metavar="PATH", help="Folder of class folders; default: IN4310_DATA, or the embedded data."
+)
+@click.option("--edition", default="demo", show_default=True, help="2022, 2023, 2026, demo, or a .toml file.")
+@click.option("--force", is_flag=True, help="Replace a submission.toml that is there.")
+@_plain_errors
+def init(submission: Path, data: str | None, edition: str, force: bool) -> None:
+    """Write a commented submission.toml into a submission folder, from what is found in it.
+
+    Correct it where the wrong file was taken, and fill in what no file says: seed, start, command, preprocessing.
+    """
+    from in4310.judging.data import hints, resolve_data
+    from in4310.judging.edition import load_edition
+    from in4310.submission.folder import Submission
+    from in4310.submission.manifest import write_manifest
+
+    asked = load_edition(edition)
+    found = Submission(submission, hints(asked, resolve_data(asked, data, _progress(False))))
+    path = write_manifest(found, edition, force)
+    click.echo(
+        f"{path}: names {len(found.located)} pieces; read it, correct it, then: in4310 check {submission}"
+    )
+
+
+def _judge(
+    submission: Path,
+    edition: str,
+    data: str | None,
+    report: Path | None,
+    progress: Progress,
+    full: bool = False,
+) -> int:
     from in4310.judging.runner import judge_submission
     from in4310.reporting.terminal import table
 
-    results = judge_submission(submission, edition, data, report, progress)
+    results = judge_submission(submission, edition, data, report, progress, full)
     console = Console()
     console.print(table(results))
     for name, figure in results.facts.items():
         console.print(f"{name}: {figure}", markup=False, highlight=False)
+    if results.audit and results.audit.seed:
+        console.print(f"Audit sample: {results.audit.statement}", markup=False, highlight=False)
     if report:
         console.print(str(report / "index.html"), markup=False, highlight=False, soft_wrap=True)
     return 0 if results.points >= results.max_points else 1

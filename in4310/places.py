@@ -11,6 +11,7 @@ from in4310.errors import InputError
 
 CACHE_VARIABLE = "IN4310_CACHE"
 DATA_VARIABLE = "IN4310_DATA"
+SECRET_VARIABLE = "IN4310_SECRET"
 COURSE_FOLDERS = ("", "scenes", "mandatory1_data")
 
 
@@ -18,6 +19,12 @@ def cache_folder() -> Path:
     """The folder for drawn data, decoded images and the reference submission; IN4310_CACHE overrides it."""
     folder = os.environ.get(CACHE_VARIABLE)
     return Path(folder) if folder else Path(platformdirs.user_cache_dir("in4310"))
+
+
+def audit_secret() -> bytes | None:
+    """The teacher's secret for drawing audit samples, from IN4310_SECRET; None: samples cannot be drawn again."""
+    secret = os.environ.get(SECRET_VARIABLE)
+    return secret.encode() if secret else None
 
 
 def data_root(path: str | Path, classes: list[str]) -> Path:

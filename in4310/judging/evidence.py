@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from in4310.errors import InputError
+from in4310.judging import typical, verdict
 from in4310.judging.audit import FULL, Audit, bound
 from in4310.judging.data import DataSet
 from in4310.judging.edition import Edition
@@ -31,6 +32,7 @@ from in4310.submission.names import shown
 from in4310.submission.pieces import Missing, Unreadable
 from in4310.submission.state_dicts import Network
 
+TYPICAL = 400  # images that unnamed ones are compared with
 FEW = 500  # images that are decoded for one submission; more, and the whole data set is decoded once and kept
 
 
@@ -337,6 +339,35 @@ class Evidence:
         with torch.inference_mode():
             return spectrum.eigenvalues(net, self.batches(loaded)(), modules, k=None, flatten=flatten)
 
+    # -- the same over images that the submission does not name -----------------------------------
+
+    def typical_images(self) -> tuple[str, ...]:
+        """Images of the course to compare with where the submission does not name its own: of the test set, spread."""
+        paths = self.known("test")
+        count = min(TYPICAL, len(paths))
+        return tuple(paths[i * len(paths) // count] for i in range(count))
+
+    def typical_non_positive(self, modules: Sequence[str]) -> dict[str, tuple[float, float]]:
+        """Module -> mean percentage of non-positive values over images, and its deviation from image to image."""
+        loaded = self.images(self.typical_images())
+        with torch.inference_mode():
+            return typical.non_positive(self.model, self.batches(loaded)(), modules)
+
+    def typical_spectra(
+        self, model: str, data: str, modules: Sequence[str]
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Module -> lowest and highest of each eigenvalue over draws of the edition's number of images."""
+        net = self.model if model == "tuned" else self.untuned
+        if data == "course":
+            loaded = self.images(self.typical_images())
+        elif data in self.data.comparison:
+            names = images.find_comparison(self.data.comparison[data])
+            loaded = self.comparison_images(data, tuple(names))
+        else:
+            raise Missing("comparison data", f"the data set {shown(data)!r} is not on the judge's machine")
+        with torch.inference_mode():
+            return typical.spectra(net, self.batches(loaded)(), modules, self.edition.statistics.images)
+
     # -- what was claimed --------------------------------------------------------------------------
 
     def claimed_metrics(self, name: str) -> dict[str, Any]:
@@ -352,9 +383,30 @@ class Evidence:
         if not isinstance(found, list) or not found or not all(isinstance(s, dict) for s in found):
             raise Unreadable("eigenvalues", "eigenvalues have no list 'series' of objects")
         for one in found:
-            if not isinstance(one.get("modules"), dict) or not isinstance(one.get("paths"), list):
-                raise Unreadable("eigenvalues", "a series of eigenvalues lacks 'modules' or 'paths'")
+            if not isinstance(one.get("modules"), dict) or not isinstance(one.get("paths", []), list):
+                raise Unreadable(
+                    "eigenvalues", "a series of eigenvalues lacks 'modules', or its 'paths' are no list"
+                )
         return found
+
+    @property
+    def audit_record(self) -> verdict.Audit | None:
+        """What the report says of the audit sample; None where no score was computed."""
+        sets: list[str] = [
+            name for name in ("val", "test") if name in self._predicted or name in self._audited
+        ]
+        if not sets:
+            return None
+        of = {name: len(self.split[name]) for name in sets}
+        rows = {name: of[name] if name in self._predicted else len(self._audited[name]) for name in sets}
+        said = [f"{name}: {self.audit_bound(name)}" for name in sets if rows[name] < of[name]]
+        return verdict.Audit(
+            rows=rows,
+            of=of,
+            seed=self.audit.seed.hex() if said else "",
+            replayable=self.audit.replayable,
+            statement="; ".join(said) or "all rows were computed again",
+        )
 
     @property
     def facts(self) -> dict[str, str]:

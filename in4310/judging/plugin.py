@@ -6,6 +6,7 @@ Imported in every pytest run of an environment that has in4310, so it imports no
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +26,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of a judging run."""
     group = parser.getgroup("in4310", "in4310: judge a submission of the assignment")
     group.addoption(
-        "--submission", metavar="DIR", help="submission to judge; runs the requirement checks on it"
+        "--submission", metavar="PATH", help="folder or archive to judge; runs the requirement checks on it"
     )
     group.addoption(
         "--data", metavar="PATH", help="data set: a folder of class folders (default: IN4310_DATA)"
     )
     group.addoption(
         "--edition", metavar="NAME", help="2022, 2023, 2026, demo, or a .toml file (default: demo)"
+    )
+    group.addoption(
+        "--full", action="store_true", help="recompute all scores, not only an audit sample of them"
     )
     group.addoption("--report", metavar="DIR", help="write index.html, results.json and junit.xml into DIR")
 
@@ -89,24 +93,40 @@ def edition(pytestconfig: pytest.Config) -> Edition:
 
 
 @pytest.fixture(scope="session")
-def evidence(pytestconfig: pytest.Config, edition: Edition) -> Evidence:
+def judging_stack() -> Generator[ExitStack, None, None]:
+    """What must be undone when judging ends: unpacked archives are removed."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def evidence(pytestconfig: pytest.Config, edition: Edition, judging_stack: ExitStack) -> Evidence:
     """The submission judged, the trusted data, and all that is recomputed from them."""
     from in4310.errors import InputError
+    from in4310.judging.audit import draw
     from in4310.judging.data import hints, resolve_data
     from in4310.judging.evidence import Evidence
+    from in4310.places import audit_secret
     from in4310.submission.folder import Submission
+    from in4310.submission.intake import Taken, take_in
 
+    session = _session(pytestconfig)
     try:
         given = pytestconfig.getoption("submission")
         data = resolve_data(edition, pytestconfig.getoption("data"))
         if given:
-            folder = Path(given)
+            taken = judging_stack.enter_context(take_in(Path(given)))
         else:
             from in4310.reference import reference_submission
 
             folder = reference_submission(edition, data)
-        session = _session(pytestconfig)
-        session.evidence = Evidence(Submission(folder, hints(edition, data)), data, edition)
+            taken = Taken(folder, folder.name)
+        submission = Submission(taken.folder, hints(edition, data), name=taken.name)
+        rows = 0 if pytestconfig.getoption("full") else edition.audit.rows
+        audit = draw(rows, audit_secret(), submission.digest)
+        session.notes = list(taken.notes)
+        session.given = str(given or taken.folder)
+        session.evidence = Evidence(submission, data, edition, audit=audit)
     except InputError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
     return session.evidence

@@ -16,6 +16,7 @@ from in4310.judging.plugin import REPORT_ERROR, SESSION
 from in4310.judging.verdict import Results
 from in4310.progress import QUIET, Progress, Task
 from in4310.submission.folder import Submission
+from in4310.submission.intake import take_in
 
 
 class _Collector:
@@ -47,14 +48,16 @@ def judge_submission(
     data: str | None = None,
     report: Path | None = None,
     progress: Progress = QUIET,
+    full: bool = False,
 ) -> Results:
     """Judge a submission and return the record; writes the report when asked to.
 
     Raises InputError when it could not be judged: no such folder, edition or data.
     """
     asked = load_edition(edition)
-    Submission(submission)
-    resolve_data(asked, data, progress)  # what is wrong with the input is said before a bar is drawn
+    with take_in(submission) as taken:  # what is wrong with the input is said before a bar is drawn
+        Submission(taken.folder)
+    resolve_data(asked, data, progress)
     arguments = [
         str(checks_folder()),
         f"--submission={submission}",
@@ -76,6 +79,8 @@ def judge_submission(
         arguments.append(f"--data={data}")
     if report:
         arguments.append(f"--report={report}")
+    if full:
+        arguments.append("--full")
     with progress.task("judging", len(asked.points_of)) as bar, _sealed():
         collector = _Collector(bar)
         pytest.main(arguments, plugins=[collector])

@@ -25,6 +25,8 @@ class Session:
         self.checks: dict[str, Check] = {}
         self.pictures: dict[str, bytes] = {}
         self.evidence: Evidence | None = None
+        self.given = ""
+        self.notes: list[str] = []
         self.started = time.perf_counter()
 
     def decided(self, name: str, title: str, judge: Judge, partial: bool, seconds: float) -> Check:
@@ -94,6 +96,15 @@ class Session:
         self.checks[name] = check
         return check
 
+    def _notes(self) -> list[str]:
+        """What a reader must know of the taking in: left out, not opened, chosen among several."""
+        if self.evidence is None:
+            return self.notes
+        found = list(self.notes)
+        if self.evidence.chosen_because:
+            found.append(f"model: {self.evidence.chosen_because}")
+        return found + self.evidence.submission.notes
+
     @property
     def complete(self) -> bool:
         """Whether every check of the edition has a verdict."""
@@ -123,7 +134,7 @@ class Session:
         submission = evidence.submission if evidence else None
         return Results(
             name=submission.name if submission else "",
-            submission=str(submission.folder) if submission else "",
+            submission=shown(self.given or str(submission.folder), 300) if submission else "",
             submission_digest=submission.digest if submission else "",
             edition=self.edition.name,
             edition_title=self.edition.title,
@@ -141,6 +152,8 @@ class Session:
             if submission
             else [],
             requirements=requirements,
+            notes=self._notes(),
+            audit=evidence.audit_record if evidence else None,
             facts=evidence.facts if evidence else {},
             versions=versions(),
             machine=f"{platform.system()} {platform.machine()}",

@@ -119,6 +119,18 @@ class Data(Record):
     digest: str = Field(description="SHA-256 over the sorted relative paths and labels")
 
 
+class Audit(Record):
+    """Which scores were computed again: all, or a random sample with the bound that it gives (DESIGN, Cost)."""
+
+    rows: dict[str, int] = Field(description="set -> rows computed again")
+    of: dict[str, int] = Field(description="set -> rows in all")
+    seed: str = Field(description="hexadecimal seed of the draw; empty when all were computed")
+    replayable: bool = Field(
+        description="whether the seed follows from the teacher's secret and the submission"
+    )
+    statement: str
+
+
 class Results(Record):
     """Everything that one judging run found."""
 
@@ -131,6 +143,10 @@ class Results(Record):
     data: Data | None = None
     isolation: str = Field(description="what ran of the submission's own code, and behind which walls")
     pieces: list[Piece] = Field(default_factory=list)
+    notes: list[str] = Field(
+        default_factory=list, description="what was left out or not opened while taking the submission in"
+    )
+    audit: Audit | None = None
     requirements: list[Requirement] = Field(default_factory=list)
     facts: dict[str, str] = Field(
         default_factory=dict,

@@ -121,6 +121,14 @@ class Submission:
         files = dict.fromkeys(f for c in self.candidates(piece) for f in c.files)
         return [shown(f) for f in files if f != own][:20]
 
+    @property
+    def notes(self) -> list[str]:
+        """What discovery left aside and why, as far as it was needed; safe to show, bounded in number."""
+        if "discovery" not in self.__dict__:
+            return []
+        notes = self.discovery.notes
+        return notes[:30] + ([f"and {len(notes) - 30} more"] if len(notes) > 30 else [])
+
     def path(self, piece: str) -> Path:
         """Absolute path of a piece; raises Missing."""
         if piece not in self.located:

@@ -207,6 +207,8 @@ def test_split_paths_relative(evidence, judge):
 def test_loaders_follow_split(evidence, judge):
     """The loaders yield the images of the split, in its order, with their own labels."""
     for name in ("val", "test"):
+        if name == "val" and "scores_val" not in evidence.submission.located:
+            continue  # the assignment asks for the scores of the test set only
         scores = evidence.handed_in(name)
         labels = evidence.labels(name)
         chosen = scores.argmax(axis=1)

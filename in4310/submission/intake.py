@@ -1,0 +1,45 @@
+"""Take in what was handed in: a folder as it is, an archive unpacked into a private folder for as long as needed."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from in4310.errors import InputError
+from in4310.submission.archives import unpack
+from in4310.submission.containers import SUFFIXES, is_archive
+from in4310.submission.names import shown
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A folder to judge, the name to call it by, and what was left out while unpacking."""
+
+    folder: Path
+    name: str
+    notes: tuple[str, ...] = ()
+
+
+@contextmanager
+def take_in(path: Path) -> Iterator[Taken]:
+    """The folder of a submission, for as long as the context lasts. Raises InputError for anything else."""
+    if path.is_dir():
+        yield Taken(path, path.resolve().name)
+        return
+    if not path.is_file():
+        raise InputError(f"{shown(str(path))}: expected a submission (folder, zip or tar.gz), found nothing")
+    if not is_archive(path):
+        raise InputError(
+            f"{shown(str(path))}: expected a submission folder or an archive (zip, tar, tar.gz), found another file"
+        )
+    home = Path(tempfile.mkdtemp(prefix="in4310-"))
+    try:
+        unpacked = unpack(path, home / "submission")
+        name = next((path.name[: -len(s)] for s in SUFFIXES if path.name.lower().endswith(s)), path.name)
+        yield Taken(unpacked.folder, shown(name), unpacked.notes)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
