@@ -60,6 +60,7 @@ def cli() -> None:
       in4310 check SUBMISSION            judge what was handed in: a folder or a zip
       in4310 init SUBMISSION             write a submission.toml from what is found in it
       pytest --submission SUBMISSION     the same, as a pytest run
+      in4310 doctor                      which walls of the sandbox hold on this machine
     """
 
 
@@ -345,6 +346,34 @@ def init(submission: Path, data: str | None, edition: str, force: bool) -> None:
     click.echo(
         f"{path}: names {len(found.located)} pieces; read it, correct it, then: in4310 check {submission}"
     )
+
+
+@cli.command()
+@_plain_errors
+def doctor() -> None:
+    """Try every wall of the sandbox for real, from inside, and say which hold on this machine.
+
+    Code of a submission is run only where files, network and processes can be confined. Exit status: 0 all walls
+    hold, 1 some do not, 2 nothing can be confined here.
+    """
+    from rich.table import Table
+
+    from in4310.submission.sandbox.doctor import examine
+    from in4310.submission.sandbox.worker import Sandbox, WorkerFailed
+
+    with Sandbox() as sandbox:
+        click.echo(f"tier: {sandbox.tier.describe()}")
+        try:
+            walls = examine(sandbox)
+        except WorkerFailed as failure:
+            raise InputError(f"{failure}; files are still judged, live code is not run") from None
+    table = Table()
+    for column in ("a submission tries to", "wall", "what happened"):
+        table.add_column(column)
+    for wall in walls:
+        table.add_row(wall.tried, "holds" if wall.holds else "DOES NOT HOLD", wall.how)
+    Console().print(table)
+    sys.exit(0 if all(wall.holds for wall in walls) else 1)
 
 
 def _judge(
