@@ -20,6 +20,7 @@ from in4310.judging import typical, verdict
 from in4310.judging.audit import FULL, Audit, bound
 from in4310.judging.data import DataSet
 from in4310.judging.edition import Edition
+from in4310.judging.live import Live
 from in4310.judging.preprocessing import Inference, infer
 from in4310.places import cache_folder
 from in4310.progress import QUIET, Progress
@@ -47,6 +48,7 @@ class Evidence:
         device: str = "cpu",
         progress: Progress = QUIET,
         audit: Audit = FULL,
+        live: Live | None = None,
     ):
         self.submission = submission
         self.data = data
@@ -55,6 +57,7 @@ class Evidence:
         self.progress = progress
         self.classes = edition.data.classes
         self.audit = audit
+        self.live = live
         self._predicted: dict[str, np.ndarray] = {}
         self._loaded: dict[tuple[str, tuple[str, ...]], Images] = {}
         self._networks: dict[str, tuple[Network, dict[str, Tensor]]] = {}
@@ -85,6 +88,10 @@ class Evidence:
     def class_counts(self, paths: Sequence[str]) -> Counter[str]:
         """Images of each class among paths; unknown paths are left out."""
         return Counter(self.data.labels[p] for p in paths if p in self.data.labels)
+
+    def runs(self, adapter: str) -> Live | None:
+        """The submission's live functions, when it names this one and code may be run here; else None."""
+        return self.live if self.live is not None and self.live.has(adapter) else None
 
     # -- the network, rebuilt by us from the weights -----------------------------------------------
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SESSION = pytest.StashKey["Session"]()
 REPORT_ERROR = pytest.StashKey[str]()
+SANDBOX = pytest.StashKey["Sandbox"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,6 +47,13 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "requirement(id, partial=False): an executable check of a requirement of the assignment (in4310)",
     )
+    if config.getoption("submission") and not config.getoption("help") and not config.option.collectonly:
+        from in4310.submission.sandbox.worker import Sandbox
+
+        # It imports torch while pytest collects: two seconds that nobody waits for.
+        sandbox = config.stash[SANDBOX] = Sandbox()
+        sandbox.start()
+        config.add_cleanup(sandbox.close)
     if config.getoption("submission") and config.args_source is not pytest.Config.ArgsSource.ARGS:
         from in4310.judging.edition import checks_folder
 
@@ -106,9 +114,11 @@ def evidence(pytestconfig: pytest.Config, edition: Edition, judging_stack: ExitS
     from in4310.judging.audit import draw
     from in4310.judging.data import hints, resolve_data
     from in4310.judging.evidence import Evidence
+    from in4310.judging.live import ConfinedLoader, Live
     from in4310.places import audit_secret
     from in4310.submission.folder import Submission
     from in4310.submission.intake import Taken, take_in
+    from in4310.submission.sandbox.worker import Sandbox
 
     session = _session(pytestconfig)
     try:
@@ -121,12 +131,15 @@ def evidence(pytestconfig: pytest.Config, edition: Edition, judging_stack: ExitS
 
             folder = reference_submission(edition, data)
             taken = Taken(folder, folder.name)
-        submission = Submission(taken.folder, hints(edition, data), name=taken.name)
+        sandbox = pytestconfig.stash.get(SANDBOX, None) or judging_stack.enter_context(Sandbox())
+        loader = judging_stack.enter_context(ConfinedLoader(sandbox, taken.folder))
+        submission = Submission(taken.folder, hints(edition, data), loader, taken.name)
+        live = Live(sandbox, submission.folder, submission.table("adapters"))
         rows = 0 if pytestconfig.getoption("full") else edition.audit.rows
         audit = draw(rows, audit_secret(), submission.digest)
         session.notes = list(taken.notes)
         session.given = str(given or taken.folder)
-        session.evidence = Evidence(submission, data, edition, audit=audit)
+        session.evidence = Evidence(submission, data, edition, audit=audit, live=live)
     except InputError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
     return session.evidence

@@ -96,6 +96,21 @@ class Session:
         self.checks[name] = check
         return check
 
+    def _isolation(self) -> str:
+        """What of the submission was opened or run, and behind which walls."""
+        live = self.evidence.live if self.evidence else None
+        if live is None:
+            return STATIC
+        tier = live.sandbox.tier
+        if not tier.confined:
+            named = " The functions that it names were not run." if live.adapters else ""
+            where = "the judge's own process, as tensors only"
+            return f"{STATIC}. Weights were opened in {where}: {tier.describe()}.{named}"
+        ran = (
+            f"its functions {', '.join(live.called)} were called" if live.called else "no code of it was run"
+        )
+        return f"{ran}; weights were opened in a confined process ({tier.describe()})"
+
     def _notes(self) -> list[str]:
         """What a reader must know of the taking in: left out, not opened, chosen among several."""
         if self.evidence is None:
@@ -139,7 +154,7 @@ class Session:
             edition=self.edition.name,
             edition_title=self.edition.title,
             data=evidence.data.record if evidence else None,
-            isolation=STATIC,
+            isolation=self._isolation(),
             pieces=[
                 Piece(
                     name=kind,

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from scipy.optimize import linear_sum_assignment
 
+from in4310.judging.live import check_overlap, check_split
 from in4310.judging.verdict import Outcome
 from in4310.solution.splits import Split, overlap_by_content, overlap_by_name, stratified_split
 from in4310.submission.formats import SETS, is_absolute
@@ -115,6 +116,9 @@ def test_split_stratified(evidence, edition, judge):
 @pytest.mark.requirement("1a")
 def test_split_seed(evidence, judge):
     """The seed is stated, and gives the same split again."""
+    if live := evidence.runs("split"):
+        check_split(live, judge, evidence.classes)
+        return
     seed = evidence.submission.table("split").get("seed")
     if seed is None:
         raise Missing("split seed", "no seed is stated: submission.toml needs [split] with seed = ...")
@@ -162,6 +166,8 @@ def test_split_disjoint_by_name(evidence, judge):
             mistake=f"{second} was drawn from images that still held {first}" if len(shared) > 10 else "",
             mend="take the files of one set away before the next is drawn",
         )
+    if live := evidence.runs("overlap"):
+        check_overlap(live, judge, evidence.classes)
 
 
 @pytest.mark.requirement("1b")

@@ -105,8 +105,7 @@ class Sandbox:
             self._zygote = None
 
     def _ask(self, request: Mapping[str, Any], descriptors: tuple[int, ...] = ()) -> dict[str, Any]:
-        if self._control is None:
-            self._start()
+        self.start()
         assert self._control is not None
         socket.send_fds(self._control, [json.dumps(request).encode()], list(descriptors))
         raw = b""
@@ -118,7 +117,10 @@ class Sandbox:
         answer: dict[str, Any] = json.loads(raw)
         return answer
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the zygote, without waiting until it is ready; it starts by itself on first use otherwise."""
+        if self._control is not None:
+            return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         keep = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "SYSTEMROOT")
         environment = {k: v for k, v in os.environ.items() if k in keep} | {

@@ -165,7 +165,9 @@ def test_the_environment_holds_nothing_of_the_judge(run, monkeypatch):
 def test_files_named_like_libraries_do_not_hide_them(sandbox, submission):
     for name in ("torch", "random", "json", "in4310"):
         submission("raise SystemExit('mine was imported')", f"{name}.py")
-    folder = submission("import torch, random, json\ndef f():\n    return str(torch.__version__)", "mycode.py")
+    folder = submission(
+        "import torch, random, json\ndef f():\n    return str(torch.__version__)", "mycode.py"
+    )
     with sandbox.worker(folder) as worker:
         assert worker.call("call", {"target": "mycode:f"}).result == str(torch.__version__)
 

@@ -1,0 +1,298 @@
+"""Live code of a submission: its functions named under [adapters], called behind the sandbox's walls with our inputs.
+
+Signatures are those of `in4310.solution`. A function can lie only about its own answers, and those are compared with
+ours. Inputs are drawn anew for each run, so that constants for known inputs earn nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, from_numpy
+
+from in4310.judging.judge import Judge
+from in4310.solution import metrics
+from in4310.submission.sandbox.walls import Limits
+from in4310.submission.sandbox.worker import Answer, Sandbox, Worker, WorkerFailed
+from in4310.submission.weights import load_tensors
+
+ADAPTERS = {
+    "split": "split(labels: {path: class}, test: int, val: int, seed: int) -> {'train': [paths], 'val', 'test'}",
+    "overlap": "overlap(train: [paths], val: [paths], test: [paths]) -> what overlaps, or whether",
+    "metrics": "metrics(labels: int64 (N,), scores: float64 (N, C)) -> {'accuracy', 'mean_accuracy', 'map'}",
+    "rank": "rank(scores: float64 (N, C), paths: [N], column: int, k: int) -> {'top': [paths], 'bottom': [paths]}",
+    "compare": "compare(saved: (N, C), scores: (N, C)) -> True where they agree",
+}
+
+
+class Live:
+    """Calls into one submission. Each call has a child of its own: nothing is carried from one to the next."""
+
+    def __init__(
+        self, sandbox: Sandbox, folder: Path, adapters: Mapping[str, Any], limits: Limits | None = None
+    ):
+        self.sandbox, self.folder, self.limits = sandbox, folder, limits
+        self.adapters = {k: v for k, v in adapters.items() if isinstance(v, str)}
+        self.called: list[str] = []
+
+    def has(self, name: str) -> bool:
+        """Whether the submission names a function for this, and it may be run here."""
+        return name in self.adapters and self.sandbox.tier.confined
+
+    def call(self, name: str, arguments: Mapping[str, Any], **arrays: np.ndarray) -> Answer:
+        """The function's answer. Raises WorkerFailed."""
+        if name not in self.called:
+            self.called.append(name)
+        with self.sandbox.worker(self.folder, self.limits) as worker:
+            target = {"target": self.adapters[name], "arguments": dict(arguments)}
+            return worker.call("call", target, arrays)
+
+
+class ConfinedLoader:
+    """Reads weights files in a confined child, or where none can be had, in this process, as tensors only."""
+
+    def __init__(self, sandbox: Sandbox, folder: Path):
+        self.sandbox, self.folder = sandbox, folder.resolve()
+        self._stack = ExitStack()
+        self._worker: Worker | None = None
+
+    def __enter__(self) -> ConfinedLoader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def __call__(self, path: Path) -> Mapping[str, Tensor]:
+        """Tensors by dotted name. Raises ValueError, one line."""
+        if not self.sandbox.tier.confined:
+            return load_tensors(path)
+        if self._worker is None:
+            self._worker = self._stack.enter_context(self.sandbox.worker(self.folder))
+        try:
+            answer = self._worker.call("load_weights", {"path": path.relative_to(self.folder).as_posix()})
+        except WorkerFailed as failure:
+            if failure.kind == "refused":
+                raise ValueError(str(failure)) from None
+            self._stack.close()
+            self._worker = None
+            raise ValueError(f"cannot be loaded: the process that opened it {_ended(failure)}") from None
+        # A read-only buffer: copied, so that nothing can write through it later.
+        return {name: from_numpy(np.array(array)) for name, array in answer.arrays.items()}
+
+
+def _ended(failure: WorkerFailed) -> str:
+    return {"timeout": "gave ", "died": "", "memory": ""}.get(failure.kind, "failed: ") + str(failure)
+
+
+# -- what is asked of each function -------------------------------------------------------------------
+
+
+def sample_labels(classes: list[str], generator: np.random.Generator) -> dict[str, str]:
+    """A listing with classes of unequal size, and names with spaces, in no order."""
+    sizes = generator.integers(40, 90, len(classes))
+    paths = [(f"{c}/{i} a.jpg", c) for c, n in zip(classes, sizes, strict=True) for i in range(n)]
+    return {paths[i][0]: paths[i][1] for i in generator.permutation(len(paths))}
+
+
+def _sets(answer: Answer) -> dict[str, set[str]] | None:
+    value = answer.result
+    if isinstance(value, list) and len(value) == 3:
+        value = dict(zip(("train", "val", "test"), value, strict=True))
+    if not isinstance(value, dict) or not {"train", "val", "test"} <= set(value):
+        return None
+    found: dict[str, set[str]] = {}
+    for name in ("train", "val", "test"):
+        if not isinstance(value[name], list) or not all(isinstance(p, str) for p in value[name]):
+            return None
+        found[name] = set(value[name])
+    return found
+
+
+def check_split(live: Live, judge: Judge, classes: list[str]) -> None:
+    """Same seed twice, another seed, shuffled listing; proportions and disjointness of what comes out (1a, F4, F5)."""
+    generator = np.random.default_rng(secrets.randbits(64))
+    labels = sample_labels(classes, generator)
+    shuffled = {path: labels[path] for path in generator.permutation(list(labels)).tolist()}
+    test, val = len(labels) // 6, len(labels) // 8
+    seed = int(generator.integers(1, 2**31))
+    sets = []
+    for given, chosen in ((labels, seed), (labels, seed), (shuffled, seed), (labels, seed + 1)):
+        with _asking(judge, "the function 'split'") as asked:
+            asked.append(live.call("split", {"labels": given, "test": test, "val": val, "seed": chosen}))
+        found = _sets(asked[0]) if asked else None
+        if found is None:
+            if asked:
+                judge.expect(False, "answer of 'split'", str(asked[0].result)[:80], ADAPTERS["split"])
+            return
+        sets.append(found)
+    first, again, reordered, other = sets
+    judge.expect(first == again, "split called twice with one seed", _same(first == again), "the same split",
+                 mend="seed the generator inside the function, before it is used")  # fmt: skip
+    judge.expect(
+        first == reordered,
+        "split of the same files in another order",
+        _same(first == reordered),
+        "the same split",
+        mistake="" if first == reordered else "the split depends on the order in which files are listed",
+        mend="sort the paths before shuffling them",
+    )
+    judge.expect(first != other, "split with another seed", _same(first == other), "another split",
+                 mistake="" if first != other else "the seed has no effect")  # fmt: skip
+    union = first["train"] | first["val"] | first["test"]
+    overlap = sum(len(s) for s in first.values()) - len(union)
+    judge.expect(overlap == 0 and union == set(labels), "its sets: files twice, and files left out",
+                 f"{overlap} and {len(set(labels) - union)}", "0 and 0")  # fmt: skip
+    sizes = {c: sum(v == c for v in labels.values()) for c in classes}
+    off = max(
+        abs(sum(labels.get(p) == c for p in first["test"]) - test * sizes[c] / len(labels)) for c in classes
+    )
+    judge.expect(
+        off <= 2, "images of a class in its test set, off the proportion by", f"{off:.1f}", "at most 2"
+    )
+
+
+def _same(same: bool) -> str:
+    return "the same" if same else "different"
+
+
+def check_overlap(live: Live, judge: Judge, classes: list[str]) -> None:
+    """Sets that do not overlap, and sets that do, across classes too (1b, F7)."""
+    paths = list(sample_labels(classes, np.random.default_rng(secrets.randbits(64))))
+    train, val, test = paths[:60], paths[60:80], paths[80:100]
+    cases = [("disjoint sets", train, val, test, False)]
+    for name, a, b, c in (
+        ("a file in train and test", train, val, [*test, train[3]]),
+        ("a file in train and validation", train, [*val, train[5]], test),
+        ("a file in validation and test", train, val, [*test, val[1]]),
+    ):
+        cases.append((name, a, b, c, True))
+    for name, a, b, c, overlapping in cases:
+        with _asking(judge, "the function 'overlap'") as asked:
+            asked.append(live.call("overlap", {"train": a, "val": b, "test": c}))
+        if not asked:
+            return
+        said = _finds(asked[0].result)
+        judge.expect(
+            said == overlapping,
+            f"disjointness check on {name}",
+            "finds an overlap" if said else "finds none",
+            "an overlap" if overlapping else "none",
+            mistake="the check cannot fail, or looks within one class only" if overlapping else "",
+        )
+
+
+def _finds(value: Any) -> bool:
+    """Whether an answer says that something overlaps: paths, counts, or True; nested lists and dicts of them."""
+    if isinstance(value, dict):
+        return any(_finds(v) for v in value.values())
+    if isinstance(value, list):
+        return any(isinstance(v, str) or _finds(v) for v in value)
+    return bool(value)
+
+
+def check_metrics(live: Live, judge: Judge, classes: list[str]) -> None:
+    """Figures on random scores with unbalanced classes against ours (1e)."""
+    generator = np.random.default_rng(secrets.randbits(64))
+    shares = generator.dirichlet(np.full(len(classes), 3.0))
+    labels = generator.choice(len(classes), 157, p=shares).astype(np.int64)
+    labels[: len(classes)] = np.arange(len(classes))  # every class is there
+    logits = generator.normal(size=(157, len(classes))) + 1.2 * np.eye(len(classes))[labels]
+    scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    ours = metrics.evaluate(labels, scores, classes)
+    with _asking(judge, "the function 'metrics'") as asked:
+        asked.append(live.call("metrics", {}, labels=labels, scores=scores))
+    if not asked:
+        return
+    found = asked[0].result if isinstance(asked[0].result, dict) else {}
+    for name, right, wrong in (
+        ("accuracy", ours.accuracy, ours.mean_accuracy),
+        ("mean_accuracy", ours.mean_accuracy, ours.accuracy),
+        ("map", ours.map, None),
+    ):
+        value = found.get(name)
+        figure = (
+            float(value) if isinstance(value, int | float) and not isinstance(value, bool) else float("nan")
+        )
+        mixed = wrong is not None and abs(figure - wrong) < 1e-6 < abs(right - wrong)
+        judge.close(f"{name} on random scores", figure, right, 1e-6, "rounding of float64",
+                    mistake="mean over classes and overall accuracy are exchanged" if mixed else "")  # fmt: skip
+
+
+def check_rank(live: Live, judge: Judge) -> None:
+    """Top and bottom of a class on random scores (1i)."""
+    generator = np.random.default_rng(secrets.randbits(64))
+    scores = generator.dirichlet(np.full(6, 0.5), 97)
+    paths = [f"c{i % 6}/{i}.jpg" for i in generator.permutation(97).tolist()]
+    column, k = int(generator.integers(0, 6)), 10
+    order = np.argsort(-scores[:, column], kind="stable")
+    right = {"top": [paths[i] for i in order[:k]], "bottom": [paths[i] for i in order[::-1][:k]]}
+    with _asking(judge, "the function 'rank'") as asked:
+        asked.append(live.call("rank", {"paths": paths, "column": column, "k": k}, scores=scores))
+    if not asked:
+        return
+    found = asked[0].result if isinstance(asked[0].result, dict) else {}
+    for side, expected in right.items():
+        given = found.get(side)
+        given = [e[0] if isinstance(e, list) and e else e for e in given] if isinstance(given, list) else []
+        judge.expect(
+            given in (expected, expected[::-1]) if side == "bottom" else given == expected,
+            f"{side} {k} of a column of random scores",
+            f"{sum(a == b for a, b in zip(given, expected, strict=False))} of {k} in their place",
+            f"{k} in order",
+            mend="sort by the class's own column over all rows",
+        )
+
+
+def check_compare(live: Live, judge: Judge) -> None:
+    """A comparison of saved and recomputed scores finds altered ones, and lets rounding noise pass (1h, F28, F62)."""
+    generator = np.random.default_rng(secrets.randbits(64))
+    saved = generator.dirichlet(np.ones(6), 64).astype(np.float32)
+    altered = saved.copy()
+    row = int(generator.integers(0, 64))
+    altered[row] = np.roll(altered[row], 1)
+    slightly = saved.copy()
+    slightly[row, 0] += 0.02
+    noise = (saved + generator.uniform(-2e-6, 2e-6, saved.shape)).astype(np.float32)
+    for name, other, agrees in (
+        ("the same scores, rounded differently", noise, True),
+        ("scores with one row altered", altered, False),
+        ("scores with one value off by 0.02", slightly, False),
+    ):
+        with _asking(judge, "the function 'compare'") as asked:
+            asked.append(live.call("compare", {}, saved=saved, scores=other))
+        if not asked:
+            return
+        value = asked[0].result
+        said = value if isinstance(value, bool) else None
+        judge.expect(
+            said is agrees,
+            f"comparison of {name}",
+            {True: "agree", False: "differ", None: f"{str(value)[:40]}, neither True nor False"}[said],
+            "agree" if agrees else "differ",
+            mistake="exact equality refuses rounding noise" if agrees and said is False else
+            "the tolerance is too wide, or the file is compared with itself" if said is True and not agrees else "",
+            mend="np.allclose(saved, scores, atol=1e-4)",
+        )  # fmt: skip
+
+
+class _asking:
+    """A worker's failure becomes a finding: it costs the points of this check and of no other."""
+
+    def __init__(self, judge: Judge, what: str):
+        self.judge, self.what, self.answers = judge, what, list[Answer]()
+
+    def __enter__(self) -> list[Answer]:
+        return self.answers
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, WorkerFailed):
+            return False
+        self.judge.expect(
+            False, self.what, str(error), "an answer", mend="call it yourself with the inputs above"
+        )
+        return True
