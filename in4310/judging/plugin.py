@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SESSION = pytest.StashKey["Session"]()
 REPORT_ERROR = pytest.StashKey[str]()
-SANDBOX = pytest.StashKey["Sandbox"]()
+SANDBOX = pytest.StashKey[Any]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

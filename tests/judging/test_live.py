@@ -1,4 +1,4 @@
-"""Live functions: right ones pass, each known mistake in one fails with the mistake named, and a hostile one costs itself."""
+"""Live functions: right ones pass, known mistakes fail and are named, a hostile one costs its own points only."""
 
 import pytest
 

@@ -24,7 +24,7 @@ def checks_of(report):
 
 def test_options_and_marker_are_in_pytests_own_help(pytester):
     shown = pytester.runpytest("--help").stdout.str()
-    for option in ("--submission=DIR", "--data=PATH", "--edition=NAME", "--report=DIR"):
+    for option in ("--submission=PATH", "--data=PATH", "--edition=NAME", "--report=DIR"):
         assert option in shown
     pytester.runpytest("--markers").stdout.fnmatch_lines(["@pytest.mark.requirement(id*in4310*"])
 
