@@ -132,6 +132,9 @@ def _by_name(inside: Mapping[str, Shape], names: Mapping[str, str], prefix: str,
         expected = layer_shapes(depth, outputs)
         if expected["fc.weight"] != (outputs, width):
             continue
+        # The layers of a smaller ResNet are all in a larger one: their number must agree too.
+        if sum(len(s) == 4 for s in expected.values()) != sum(len(s) == 4 for s in inside.values()):
+            continue
         if all(name in names and tuple(inside[names[name]]) == shape for name, shape in expected.items()):
             chosen = {name: prefix + names[name] for name in expected}
             wrapped = f", inside '{prefix[:-1]}'" if prefix else ""

@@ -39,7 +39,7 @@ class Table:
 
 def key(title: str) -> str:
     """A column's or entry's name in one spelling: 'Val Loss', 'valLoss' and 'val-loss' become 'val_loss'."""
-    spaced = re.sub(r"(?<=[a-zæøå])(?=[A-ZÆØÅ][a-zæøå])", " ", title.strip())
+    spaced = re.sub(r"(?<=[a-zæøå]{2})(?=[A-ZÆØÅ])", " ", title.strip())
     return "_".join(_WORD.findall(spaced.lower()))
 
 

@@ -164,7 +164,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(refused, scenes, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("check", "nowhere"), "expected a submission folder, found nothing"),
+        (("check", "nowhere"), "expected a submission (folder, zip or tar.gz), found nothing"),
         (("check", ".", "--edition", "2023"), "needs the course's photographs"),
         (("check", ".", "--data", "nowhere"), "expected the data folder"),
         (("network", "--network", "vgg16"), "resnet18"),

@@ -50,7 +50,10 @@ def test_one_check_is_chosen_with_pytests_own_option(pytester, handed_in):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--submission", "nowhere"), "nowhere: expected a submission folder, found nothing"),
+        (
+            ("--submission", "nowhere"),
+            "nowhere: expected a submission (folder, zip or tar.gz), found nothing",
+        ),
         (("--submission", "handed in", "--edition", "1999"), "1999"),
         (
             ("--submission", "handed in", "--data", "no-photographs"),
