@@ -61,6 +61,7 @@ def test_all_images_unreadable(refused, scenes):
     assert "none of 90 images can be read" in refused("run", "--data", scenes, *SMALL)
 
 
+@pytest.mark.slow
 def test_one_unreadable_image_is_named_and_left_out(in4310, scenes, tmp_path):
     bad = sorted(scenes.rglob("sea/*.jpg"))[0]
     bad.write_bytes(b"no photograph")

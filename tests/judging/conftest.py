@@ -6,6 +6,7 @@ import inspect
 import pytest
 
 from in4310.judging.edition import checks_folder
+from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
 
 
@@ -36,3 +37,28 @@ class Checks:
 @pytest.fixture
 def run_check():
     return Checks()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def computed_once():
+    """What the network computes from the same weights files, images and preprocessing is computed once a session.
+
+    Copies of the reference are hard links: a file that a test replaced has another inode, and is computed anew.
+    """
+    kept = {}
+
+    def once(method):
+        def wrapped(self, *arguments, **options):
+            files = [self.submission.folder / name for name in ("model.pth", "untuned.pth")]
+            inodes = tuple(file.stat().st_ino if file.exists() else 0 for file in files)
+            key = (method.__name__, inodes, repr(arguments), repr(options), repr(self.preprocessing))
+            if key not in kept:
+                kept[key] = method(self, *arguments, **options)
+            return kept[key]
+
+        return wrapped
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_predict", "spectra", "non_positive"):
+            patch.setattr(Evidence, name, once(getattr(Evidence, name)))
+        yield

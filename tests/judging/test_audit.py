@@ -1,0 +1,150 @@
+"""The audit sample: its size, its bound, who can draw it again, and what it lets through."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from in4310.judging.audit import FULL, Audit, bound, draw
+from in4310.judging.data import hints, resolve_data
+from in4310.judging.edition import load_edition
+from in4310.judging.evidence import Evidence
+from in4310.judging.preprocessing import infer
+from in4310.judging.verdict import Outcome
+from in4310.solution import scores
+from in4310.solution.images import Preprocessing, load_images
+from in4310.submission.folder import Submission
+
+
+@given(st.integers(1, 300), st.integers(1, 3000), st.binary(min_size=1, max_size=8))
+def test_samples_are_rows_each_once_and_the_same_again(rows, count, secret):
+    audit = draw(rows, secret, "digest")
+    sample = audit.sample("test", count)
+    assert len(sample) == (rows if count > 2 * rows else count)
+    assert sorted(set(sample.tolist())) == sample.tolist()
+    assert sample.max() < count
+    np.testing.assert_array_equal(sample, draw(rows, secret, "digest").sample("test", count))
+
+
+def test_nobody_without_the_secret_draws_the_same():
+    ours = draw(128, b"secret", "submission").sample("test", 3000)
+    for other in (
+        draw(128, b"guess", "submission"),
+        draw(128, b"secret", "another submission"),
+        draw(128, None, "submission"),
+    ):
+        assert other.sample("test", 3000).tolist() != ours.tolist()
+    assert draw(128, None, "a").seed != draw(128, None, "a").seed
+    assert draw(128, b"secret", "submission").replayable
+    assert not draw(128, None, "submission").replayable
+
+
+def test_every_row_is_drawn_about_as_often():
+    counts = np.zeros(300)
+    for i in range(400):
+        counts[draw(100, b"s", str(i)).sample("test", 300)] += 1
+    # 400 draws of a third: 133 expected, standard deviation 9.4; the largest of 300 stays within five of them.
+    assert np.abs(counts - 400 / 3).max() < 5 * 9.4
+
+
+@given(st.integers(1, 500))
+def test_the_bound_is_what_a_sample_of_right_rows_leaves_possible(rows):
+    share = bound(rows, 10**9)
+    assert (1 - share) ** rows == pytest.approx(0.05)
+    assert bound(rows, rows) == 0.0
+
+
+def test_the_bound_of_the_stock_editions():
+    assert bound(128, 3000) == pytest.approx(0.0231, abs=1e-4)
+    assert FULL.sample("test", 5000).tolist() == list(range(5000))
+
+
+@pytest.fixture(scope="module")
+def edition():
+    return load_edition("demo")
+
+
+@pytest.fixture(scope="module")
+def data(edition):
+    return resolve_data(edition, None)
+
+
+class Altered(Submission):
+    """The reference with some rows of its test scores altered in memory."""
+
+    def __init__(self, folder, given, rows):
+        super().__init__(folder, given)
+        self._rows = rows
+
+    @property
+    def scores(self):
+        found = np.array(Submission.scores.func(self), dtype=np.float64)
+        found[self._rows] = np.roll(found[self._rows], 1, axis=1)
+        return found
+
+
+def test_altered_rows_outside_the_sample_pass_and_inside_fail(reference, edition, data, run_check):
+    audit = Audit(60, b"\1" * 32)
+    sample = audit.sample("test", 211)
+    outside = sorted(set(range(211)) - set(sample.tolist()))
+    for rows, outcome in (([], Outcome.PASSED), (outside[:2], Outcome.PASSED), ([sample[5]], Outcome.FAILED)):
+        evidence = Evidence(Altered(reference, hints(edition, data), rows), data, edition, audit=audit)
+        judge = run_check("scores_reproduce", evidence)
+        assert judge.outcome is outcome
+        if outcome is Outcome.PASSED:
+            assert "60 of 211 rows computed again" in judge.findings[0].found
+            assert "4.9%" in judge.findings[0].found
+    full = Evidence(Altered(reference, hints(edition, data), outside[:2]), data, edition)
+    assert run_check("scores_reproduce", full).outcome is Outcome.FAILED
+
+
+def test_figures_are_taken_from_scores_only_where_the_sample_is_right(reference, edition, data):
+    audit = Audit(60, b"\1" * 32)
+    wrong = Evidence(Altered(reference, hints(edition, data), slice(None)), data, edition, audit=audit)
+    right = Evidence(Submission(reference, hints(edition, data)), data, edition)
+    assert wrong.recomputed("test").accuracy == right.recomputed("test").accuracy
+    assert wrong.measured("test").accuracy < 0.5
+
+
+PREPROCESSINGS = [
+    Preprocessing(size=64, resize=64),
+    Preprocessing(size=96, resize=96, mean=(0, 0, 0), std=(1, 1, 1)),
+    Preprocessing(size=150, resize=150, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+    Preprocessing(size=224, resize=256),
+    Preprocessing(size=64, resize=64, antialias=False),
+    Preprocessing(size=128, resize=128, interpolation="bicubic"),
+]
+
+
+@pytest.mark.parametrize(
+    "used", PREPROCESSINGS, ids=lambda p: f"{p.size}-{p.resize}-{p.interpolation}-{p.mean[0]}"
+)
+def test_the_preprocessing_that_gives_the_scores_is_found(reference, edition, data, used):
+    evidence = Evidence(Submission(reference), data, edition)
+    paths = evidence.split["test"][:40]
+    loaded, _ = load_images(data.root, paths, data.labels, evidence.classes, used)
+    made = scores.predict(evidence.model, loaded, used).astype(np.float64)
+    found = infer(evidence.model, made, paths, data.root, data.labels, evidence.classes)
+    assert found.fits
+    assert found.preprocessing == used
+    assert found.difference < 1e-3
+
+
+def test_a_shuffled_loader_does_not_hide_the_preprocessing(reference, edition, data):
+    evidence = Evidence(Submission(reference), data, edition)
+    paths, used = evidence.split["test"][:40], PREPROCESSINGS[1]
+    loaded, _ = load_images(data.root, paths, data.labels, evidence.classes, used)
+    made = scores.predict(evidence.model, loaded, used).astype(np.float64)
+    order = np.random.RandomState(0).permutation(len(paths))
+    found = infer(evidence.model, made[order], paths, data.root, data.labels, evidence.classes)
+    assert found.shuffled
+    assert found.preprocessing == used
+
+
+def test_no_preprocessing_is_claimed_where_none_fits(reference, edition, data):
+    evidence = Evidence(Submission(reference), data, edition)
+    paths = evidence.split["test"][:20]
+    invented = np.random.RandomState(0).dirichlet(np.ones(6), 20)
+    found = infer(evidence.model, invented, paths, data.root, data.labels, evidence.classes)
+    assert not found.fits
+    assert "assumed" in found.how
