@@ -33,6 +33,8 @@ from in4310.submission.names import shown
 from in4310.submission.pieces import Missing, Unreadable
 from in4310.submission.state_dicts import Network
 
+LARGEST = 1024  # pixels of a side: what is stated is carried out, and must not cost the judge its memory
+PATHS, SERIES, MODULES = 2000, 24, 80  # of a statistic; the assignment asks for 200 images and five modules
 TYPICAL = 400  # images that unnamed ones are compared with
 FEW = 500  # images that are decoded for one submission; more, and the whole data set is decoded once and kept
 
@@ -73,11 +75,16 @@ class Evidence:
 
     def known(self, name: str) -> tuple[str, ...]:
         """The paths of a set, all of which must lie in the data set; raises Unreadable otherwise."""
+        if len(self.split[name]) > 2 * len(self.data.labels):
+            raise Unreadable(
+                "split", f"the {name} set lists {len(self.split[name])} paths, more than there are images"
+            )
         unknown = [p for p in self.split[name] if p not in self.data.labels]
         if unknown:
             raise Unreadable(
                 "split",
-                f"{len(unknown)} paths of the {name} set are not in the data set, the first is {unknown[0]!r}",
+                f"{len(unknown)} paths of the {name} set are not in the data set,"
+                f" the first is {shown(repr(unknown[0]))}",
             )
         return self.split[name]
 
@@ -181,6 +188,9 @@ class Evidence:
         if not table:
             return self.inferred.preprocessing
         stated: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+        wrong = _unlikely(stated)
+        if wrong:
+            raise Unreadable("preprocessing", f"submission.toml [preprocessing]: {wrong}")
         try:
             return Preprocessing(**stated)
         except (TypeError, ValueError, InputError) as error:
@@ -320,11 +330,16 @@ class Evidence:
         """Metrics of 'val' or 'test': from the scores handed in where they are, else from the weights."""
         piece = "scores" if name == "test" else "scores_val"
         values = self.handed_in(name) if piece in self.submission.located else self.predicted(name)
+        if is_one_hot(values):
+            values = self.predicted(name)  # labels in place of scores: figures from them would say nothing
         return metrics.evaluate(self.labels(name), values, self.classes)
 
     def recomputed(self, name: str) -> metrics.Metrics:
         """Metrics of a set from the weights, whatever scores were handed in."""
-        return metrics.evaluate(self.labels(name), self.trusted(name), self.classes)
+        values = self.trusted(name)
+        if not np.isfinite(values).all():
+            raise Unreadable("model", "the network handed in gives scores that are NaN or infinite")
+        return metrics.evaluate(self.labels(name), values, self.classes)
 
     # -- inside the network ------------------------------------------------------------------------
 
@@ -389,7 +404,13 @@ class Evidence:
         found = self.submission.eigenvalues.get("series")
         if not isinstance(found, list) or not found or not all(isinstance(s, dict) for s in found):
             raise Unreadable("eigenvalues", "eigenvalues have no list 'series' of objects")
+        if len(found) > SERIES:
+            raise Unreadable(
+                "eigenvalues", f"eigenvalues have {len(found)} series, expected at most {SERIES}"
+            )
         for one in found:
+            if len(one.get("modules") or ()) > MODULES or len(one.get("paths") or ()) > PATHS:
+                raise Unreadable("eigenvalues", f"a series has more than {MODULES} modules or {PATHS} paths")
             if not isinstance(one.get("modules"), dict) or not isinstance(one.get("paths", []), list):
                 raise Unreadable(
                     "eigenvalues", "a series of eigenvalues lacks 'modules', or its 'paths' are no list"
@@ -428,6 +449,29 @@ class Evidence:
         except (Missing, InputError, ValueError):
             facts["Test accuracy"] = "could not be recomputed"
         return facts
+
+
+def _unlikely(stated: dict[str, Any]) -> str:
+    """Why a stated preprocessing is not carried out: what it would cost, or make of the pixels; '' when it may be."""
+    for key in ("size", "resize"):
+        value = stated.get(key, 224)
+        if type(value) is not int or not 1 <= value <= LARGEST:
+            return f"{key} = {shown(str(value), 40)}, expected 1 to {LARGEST} pixels"
+    for key in ("mean", "std"):
+        values = stated.get(key, (1.0, 1.0, 1.0))
+        numbers = [finite(v) for v in values] if isinstance(values, tuple) else []
+        if (
+            len(numbers) != 3
+            or any(v is None or abs(v) > 1000 for v in numbers)
+            or (key == "std" and 0 in numbers)
+        ):
+            return f"{key} = {shown(str(values), 60)}, expected three numbers"
+    return ""
+
+
+def is_one_hot(values: np.ndarray) -> bool:
+    """Whether every row is all 0 but for a single 1: labels, which no softmax of a trained network gives throughout."""
+    return bool(len(values)) and bool(((values == 0) | (values == 1)).all())
 
 
 def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:

@@ -162,6 +162,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     import time
 
     from in4310.judging.verdict import Outcome
+    from in4310.submission.names import shown
     from in4310.submission.pieces import Missing
 
     session = _session(pyfuncitem.config)
@@ -171,7 +172,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
         result = yield
     except Missing as why:
         check = session.not_run(name, title, why)
-        pytest.skip(f"not run: {check.reason}")
+        pytest.skip(f"not run: {shown(check.reason, 600)}")
     except Exception as error:
         session.broken(name, title, f"{type(error).__name__}: {error}"[:300])
         raise
@@ -184,10 +185,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
         seconds=time.perf_counter() - started,
     )
     if check.outcome is Outcome.FAILED:
-        pytest.fail(
-            f"{marker.args[0]} {title}\n  {check.reason}\n  {check.mistake or check.mend}".rstrip(),
-            pytrace=False,
-        )
+        # What a submission says is shown, never obeyed: no control sequence of it reaches the terminal.
+        lines = [
+            f"{marker.args[0]} {title}",
+            shown(check.reason, 600),
+            shown(check.mistake or check.mend, 600),
+        ]
+        pytest.fail("\n  ".join(line for line in lines if line), pytrace=False)
     return result
 
 

@@ -224,7 +224,9 @@ class Submission:
         if "history" not in self.placed:
             return self._read("history", lambda path: {})
         folder = self.path("history")
-        files = sorted(folder.glob("*.json")) if folder.is_dir() else [folder]
+        files = (
+            [f for f in sorted(folder.glob("*.json")) if not f.is_symlink()] if folder.is_dir() else [folder]
+        )
         if not files:
             found = self.discovery.candidates.get("history", []) if self.hints.classes else []
             if not found:

@@ -80,8 +80,8 @@ def read_array(path: Path) -> np.ndarray:
             if version not in reader:
                 raise ValueError(f"is of .npy version {version}, expected 1.0 or 2.0")
             shape, _, dtype = reader[version](file)
-        except ValueError as error:
-            raise ValueError(f"is not a .npy array ({error})") from None
+        except (ValueError, SyntaxError, TypeError, OverflowError, RecursionError, MemoryError) as error:
+            raise ValueError(f"is not a .npy array ({' '.join(str(error).split())[:120]})") from None
     if dtype.hasobject:
         raise ValueError("holds pickled Python objects; save plain numbers with numpy.save")
     if dtype.kind not in "fiu":
@@ -110,7 +110,7 @@ def read_split(path: Path) -> dict[str, tuple[str, ...]]:
     if path.is_dir():
         for file in sorted(path.iterdir()):
             name = SET_NAMES.get(file.stem.lower())
-            if name and file.is_file():
+            if name and file.is_file() and not file.is_symlink():  # a link may lead to another's work
                 sets[name] = read_paths(file)
     elif path.suffix.lower() == ".json":
         document = read_json(path)

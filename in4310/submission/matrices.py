@@ -60,7 +60,7 @@ def _read_array(file: Any, size: int) -> np.ndarray:
         MemoryError,
         EOFError,
     ) as error:
-        raise ValueError(f"is not a .npy array ({str(error)[:120]})") from None
+        raise ValueError(f"is not a .npy array ({' '.join(str(error).split())[:120]})") from None
     if dtype.hasobject:
         raise ValueError(
             "holds pickled Python objects, which are never opened; save plain numbers with numpy.save"

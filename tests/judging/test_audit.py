@@ -141,6 +141,7 @@ def test_a_shuffled_loader_does_not_hide_the_preprocessing(reference, edition, d
     assert found.preprocessing == used
 
 
+@pytest.mark.slow
 def test_no_preprocessing_is_claimed_where_none_fits(reference, edition, data):
     evidence = Evidence(Submission(reference), data, edition)
     paths = evidence.split["test"][:20]

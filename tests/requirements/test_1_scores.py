@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from in4310.judging.evidence import number, wilson
+from in4310.judging.evidence import is_one_hot, number, wilson
 from in4310.judging.live import check_compare, check_metrics, check_rank
 from in4310.judging.pictures import png
 from in4310.judging.verdict import Outcome
@@ -55,6 +55,14 @@ def test_scores_are_probabilities(evidence, edition, judge):
     finite = np.isfinite(scores)
     if not judge.expect(bool(finite.all()), "scores that are NaN or infinite", int((~finite).sum()), 0):
         return
+    judge.expect(
+        not is_one_hot(scores),
+        "rows that are all 0 but for a single 1",
+        f"all {len(scores)}" if is_one_hot(scores) else "not all",
+        "not all: softmax of a network gives shares",
+        mistake="these are labels or hard predictions, not scores" if is_one_hot(scores) else "",
+        mend="save torch.softmax(logits, dim=1)",
+    )
     tolerance = edition.tolerances.row_sum
     sums = scores.sum(axis=1)
     columns = scores.sum(axis=0)
@@ -120,7 +128,7 @@ def test_scores_reproduce(evidence, edition, judge):
     claimed, ours = everything[rows], ours.astype(np.float64)
     difference = np.abs(claimed - ours)
     row, column = np.unravel_index(int(difference.argmax()), difference.shape)
-    wrong = np.flatnonzero(difference.max(axis=1) > tolerance)
+    wrong = np.flatnonzero(~(difference.max(axis=1) <= tolerance))  # NaN is not within any tolerance
     mistake = ""
     if len(wrong):
         elsewhere = _elsewhere(ours, wrong, everything, tolerance)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from in4310.judging.evidence import MODULES, PATHS
 from in4310.judging.pictures import blank
 from in4310.judging.typical import standard_error
 from in4310.submission.formats import finite, last_two_parts
@@ -13,6 +14,8 @@ def _percent(evidence):
     table = evidence.submission.non_positive.get("percent")
     if not isinstance(table, dict) or not table:
         raise Unreadable("non_positive", "non_positive.json has no table 'percent' of modules")
+    if len(table) > MODULES:
+        raise Unreadable("non_positive", f"{len(table)} modules are listed, expected at most {MODULES}")
     return table
 
 
@@ -73,6 +76,8 @@ def _images(evidence):
         raise Missing(
             "images of the statistics", "non_positive.json does not list its images: 'images': [paths]"
         )
+    if len(paths) > PATHS:
+        raise Unreadable("non_positive", f"{len(paths)} images are listed, expected at most {PATHS}")
     return tuple(last_two_parts(p) for p in paths)
 
 

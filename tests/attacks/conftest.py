@@ -1,0 +1,124 @@
+"""A submission with one fault, judged the way strangers' work is: unpacked, confined, and by the real checks."""
+
+import hashlib
+import importlib.util
+import inspect
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from in4310.judging.audit import FULL
+from in4310.judging.data import hints, resolve_data
+from in4310.judging.edition import checks_folder, load_edition
+from in4310.judging.evidence import Evidence
+from in4310.judging.judge import Judge
+from in4310.judging.live import ConfinedLoader, Live
+from in4310.judging.verdict import Outcome
+from in4310.submission.folder import Submission
+from in4310.submission.intake import take_in
+from in4310.submission.pieces import Missing
+from in4310.submission.sandbox.walls import Limits
+from in4310.submission.sandbox.worker import Sandbox
+
+SMALL = Limits(
+    seconds=10, memory_bytes=2**30, processes=24, file_bytes=2**24, tmp_bytes=2**25, output_bytes=2**18
+)
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    with Sandbox(SMALL) as opened:
+        if not opened.tier.confined:
+            pytest.skip(f"nothing can be confined here: {opened.tier.describe()}")
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def edition():
+    return load_edition("demo")
+
+
+@pytest.fixture(scope="session")
+def data(edition):
+    return resolve_data(edition, None)
+
+
+@pytest.fixture(scope="session")
+def checks():
+    found = {}
+    for file in checks_folder().glob("test_*.py"):
+        spec = importlib.util.spec_from_file_location(f"attacked_{file.stem}", file)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found |= {
+            n.removeprefix("test_"): f
+            for n, f in vars(module).items()
+            if n.startswith("test_") and inspect.isfunction(f)
+        }
+    return found
+
+
+def fingerprint(folder):
+    """Names and contents below a folder, in one hash."""
+    total = hashlib.sha256()
+    for file in sorted(p for p in Path(folder).rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+        total.update(str(file).encode() + file.read_bytes())
+    return total.hexdigest()
+
+
+@pytest.fixture(scope="session")
+def guarded(reference, data):
+    """What no attack may change: checks, labels and images, another submission."""
+    return [checks_folder(), data.root / "sea", reference]
+
+
+@pytest.fixture(autouse=True)
+def unharmed(guarded, tmp_path, request):
+    """After every attack: nothing guarded was changed, nothing was written that an attack tries to write."""
+    before = [fingerprint(folder) for folder in guarded]
+    environment = dict(os.environ)
+    yield
+    assert [fingerprint(folder) for folder in guarded] == before
+    changed = {k for k in set(environment) | set(os.environ) if environment.get(k) != os.environ.get(k)}
+    assert changed <= {"PYTEST_CURRENT_TEST"}
+    assert not Path("/tmp/in4310-pwned").exists()
+    assert not list(tmp_path.glob("pwned*"))
+
+
+@pytest.fixture
+def folder(reference, tmp_path):
+    """A copy of the reference with random scores: it must not get the points of reproduction."""
+    target = tmp_path / "attack"
+    shutil.copytree(reference, target, copy_function=os.link)
+    (target / "scores_test.npy").unlink()
+    np.save(
+        target / "scores_test.npy", np.random.RandomState(0).dirichlet(np.ones(6), 211).astype(np.float32)
+    )
+    return target
+
+
+@pytest.fixture
+def verdicts(sandbox, edition, data, checks):
+    """Judge by the named checks: check -> (outcome, reason and mistake)."""
+
+    def judge(path, *names):
+        found = {}
+        with take_in(path) as taken, ConfinedLoader(sandbox, taken.folder) as load:
+            submission = Submission(taken.folder, hints(edition, data), load, taken.name)
+            live = Live(sandbox, submission.folder, submission.table("adapters"), SMALL)
+            evidence = Evidence(submission, data, edition, audit=FULL, live=live)
+            for name in names:
+                recorder = Judge()
+                given = {"evidence": evidence, "edition": edition, "judge": recorder}
+                try:
+                    checks[name](**{p: given[p] for p in inspect.signature(checks[name]).parameters})
+                    outcome = recorder.outcome if recorder.findings else Outcome.FAILED
+                    found[name] = (outcome, f"{recorder.reason} {recorder.mistake}")
+                except Missing as why:
+                    found[name] = (Outcome.NOT_RUN, str(why))
+        return found
+
+    return judge
