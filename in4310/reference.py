@@ -26,7 +26,7 @@ def demo_plan(edition: Edition, data: DataSet) -> Plan:
 
     sizes = edition.sizes(len(data.labels))
     trials = tuple(
-        Settings(optimizer=optimizer, learning_rate=rate, epochs=3, schedule="onecycle", weight_decay=decay)
+        Settings(optimizer=optimizer, learning_rate=rate, epochs=2, schedule="onecycle", weight_decay=decay)
         for optimizer, rate, decay in (("sgd", 0.05, 5e-4), ("adamw", 0.003, 5e-2), ("sgd", 0.005, 5e-4))
     )
     return Plan(

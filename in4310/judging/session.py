@@ -99,7 +99,7 @@ class Session:
     def _isolation(self) -> str:
         """What of the submission was opened or run, and behind which walls."""
         live = self.evidence.live if self.evidence else None
-        if live is None:
+        if live is None or not live.sandbox.used:
             return STATIC
         tier = live.sandbox.tier
         if not tier.confined:

@@ -139,7 +139,10 @@ def test_a_device_that_is_not_there(refused, scenes):
     assert "--device" in refused("run", "--data", scenes, *SMALL, "--device", "tpu")
 
 
-@pytest.mark.parametrize("suffix", [".npy", "model.pth", ".json", ".csv", ".png"])
+@pytest.mark.parametrize(
+    "suffix",
+    [".npy", "model.pth", *(pytest.param(s, marks=pytest.mark.slow) for s in (".json", ".csv", ".png"))],
+)
 def test_disk_full_while_writing(refused, scenes, monkeypatch, suffix):
     """Every rename of a finished file to a name with this ending fails as on a full disk."""
     real = os.replace

@@ -77,6 +77,7 @@ def outcomes(results):
     return {c.name: c for r in results.requirements for c in r.checks}
 
 
+@pytest.mark.slow
 def test_a_zip_of_foreign_files_is_judged_like_the_reference(foreign, tmp_path):
     """All that can be recomputed passes; what no file says is not run, and costs only its own points."""
     archive = shutil.make_archive(str(tmp_path / "kari"), "zip", foreign.parent, foreign.name)

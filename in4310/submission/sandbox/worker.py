@@ -97,6 +97,8 @@ class Sandbox:
             self._control.close()
             self._control = None
         if self._zygote is not None:
+            if self._tier is None:
+                self._zygote.kill()  # it was never asked for anything: there is nothing to clear away
             try:
                 self._zygote.wait(timeout=5)
             except subprocess.TimeoutExpired:
@@ -136,6 +138,11 @@ class Sandbox:
                 start_new_session=True,
             )
         self._control = ours
+
+    @property
+    def used(self) -> bool:
+        """Whether any child was started."""
+        return self._tier is not None
 
     @property
     def tier(self) -> Tier:
