@@ -99,7 +99,7 @@ class Submission:
         for piece in KINDS:
             candidate = self._candidate(piece) if piece not in found else None
             if candidate is not None:
-                found[piece] = (candidate.files[0], candidate.why)
+                found[piece] = (candidate.files[0], candidate.why + _together(candidate.files[1:]))
         return {piece: found[piece] for piece in KINDS if piece in found}
 
     def _candidate(self, piece: str) -> Candidate | None:
@@ -114,12 +114,12 @@ class Submission:
         return [c for c in self.discovery.candidates.get(piece, []) if not taken & set(c.files)]
 
     def others(self, piece: str) -> list[str]:
-        """Other files that could be the piece, or that it was read from too; shown safely."""
+        """Other files that could have been the piece and were not taken; shown safely."""
         if piece in self.placed:
             return []
-        own = self.located.get(piece, ("", ""))[0]
-        files = dict.fromkeys(f for c in self.candidates(piece) for f in c.files)
-        return [shown(f) for f in files if f != own][:20]
+        candidates = self.candidates(piece)
+        files = dict.fromkeys(f for c in candidates for f in c.files)
+        return [shown(f) for f in files if f not in candidates[0].files][:20]
 
     @property
     def notes(self) -> list[str]:
@@ -305,3 +305,11 @@ class Submission:
             with file.open("rb") as stream:
                 total.update(hashlib.file_digest(stream, "sha256").digest())
         return total.hexdigest()
+
+
+def _together(files: tuple[str, ...]) -> str:
+    """The other files that a piece was read from, for its reason."""
+    if not files:
+        return ""
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    return f"; together with {', '.join(shown(f, 60) for f in files[:3])}{more}"

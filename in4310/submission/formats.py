@@ -71,27 +71,40 @@ def read_table(path: Path) -> list[dict[str, str]]:
 def read_array(path: Path) -> np.ndarray:
     """A two-dimensional .npy array of real numbers; pickled objects are refused, size is looked at first."""
     with path.open("rb") as file:
-        try:
-            version = np.lib.format.read_magic(file)
-            reader = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }
-            if version not in reader:
-                raise ValueError(f"is of .npy version {version}, expected 1.0 or 2.0")
-            shape, _, dtype = reader[version](file)
-        except (ValueError, SyntaxError, TypeError, OverflowError, RecursionError, MemoryError) as error:
-            raise ValueError(f"is not a .npy array ({' '.join(str(error).split())[:120]})") from None
+        return parse_npy(file, path.stat().st_size)
+
+
+def parse_npy(file: Any, size: int, kinds: str = "fiu") -> np.ndarray:
+    """The array of an open .npy file of `size` bytes, of one of numpy's dtype kinds; read-only.
+
+    Raises ValueError for pickled objects, and for claims larger than what is there or than 256 MiB.
+    """
+    try:
+        version = np.lib.format.read_magic(file)
+        readers = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }
+        if version not in readers:
+            raise ValueError(f"is of .npy version {version}, expected 1.0 or 2.0")
+        shape, order, dtype = readers[version](file)
+    except Exception as error:  # the header is a Python expression: numpy's reader fails in many ways
+        raise ValueError(f"is not a .npy array ({' '.join(str(error).split())[:120]})") from None
     if dtype.hasobject:
-        raise ValueError("holds pickled Python objects; save plain numbers with numpy.save")
-    if dtype.kind not in "fiu":
+        raise ValueError(
+            "holds pickled Python objects, which are never opened; save plain numbers with numpy.save"
+        )
+    if dtype.kind not in kinds:
         raise ValueError(f"holds {dtype}, expected real numbers")
-    if any(extent < 0 for extent in shape):
-        raise ValueError(f"claims the shape {shape}, expected no negative extent")
-    size = math.prod(shape) * dtype.itemsize
-    if size > ARRAY_BYTES or size > path.stat().st_size:
-        raise ValueError(f"claims {size} bytes of numbers, the file has {path.stat().st_size}")
-    return np.load(path, allow_pickle=False)
+    if any(type(extent) is not int or extent < 0 for extent in shape):
+        raise ValueError(f"claims the shape {str(shape)[:80]}, expected whole numbers of 0 or more")
+    claimed = math.prod(shape) * dtype.itemsize
+    if claimed > ARRAY_BYTES or claimed > size:
+        raise ValueError(f"claims {claimed} bytes of numbers, the file has {size}")
+    content = file.read(claimed)
+    if len(content) != claimed:
+        raise ValueError(f"claims {claimed} bytes of numbers, {len(content)} are there")
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if order else "C")
 
 
 def read_paths(path: Path) -> tuple[str, ...]:

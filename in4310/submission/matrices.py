@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from in4310.submission.formats import ARRAY_BYTES
+from in4310.submission.formats import ARRAY_BYTES, parse_npy
 from in4310.submission.tables import Table, key, number
 
 MEMBERS = 1000
+KINDS = "fiubUS"  # numbers, booleans, texts
 
 
 def read_arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -25,7 +26,7 @@ def read_arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     with path.open("rb") as file:
         if file.read(2) != b"PK":
             file.seek(0)
-            yield "", _read_array(file, path.stat().st_size)
+            yield "", parse_npy(file, path.stat().st_size, KINDS)
             return
     try:
         with zipfile.ZipFile(path) as archive:
@@ -39,41 +40,12 @@ def read_arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
                     raise ValueError(f"claims more than {ARRAY_BYTES} bytes of arrays")
                 with archive.open(member) as stream:
                     content = stream.read(member.file_size + 1)
-                yield member.filename.removesuffix(".npy"), _read_array(io.BytesIO(content), len(content))
+                yield (
+                    member.filename.removesuffix(".npy"),
+                    parse_npy(io.BytesIO(content), len(content), KINDS),
+                )
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise ValueError(f"is not a readable .npz archive ({error})") from None
-
-
-def _read_array(file: Any, size: int) -> np.ndarray:
-    try:
-        version = np.lib.format.read_magic(file)
-        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        if version not in readers:
-            raise ValueError(f"is of .npy version {version}, expected 1.0 or 2.0")
-        shape, order, dtype = readers[version](file)
-    except (
-        ValueError,
-        SyntaxError,
-        TypeError,
-        OverflowError,
-        RecursionError,
-        MemoryError,
-        EOFError,
-    ) as error:
-        raise ValueError(f"is not a .npy array ({' '.join(str(error).split())[:120]})") from None
-    if dtype.hasobject:
-        raise ValueError(
-            "holds pickled Python objects, which are never opened; save plain numbers with numpy.save"
-        )
-    if dtype.kind not in "fiubUS" or any(type(n) is not int or n < 0 for n in shape):
-        raise ValueError(f"holds {dtype} of shape {shape}, expected numbers")
-    claimed = math.prod(shape) * dtype.itemsize
-    if claimed > ARRAY_BYTES or claimed > size:
-        raise ValueError(f"claims {claimed} bytes of numbers, the file has {size}")
-    content = file.read(claimed)
-    if len(content) != claimed:
-        raise ValueError(f"claims {claimed} bytes of numbers, {len(content)} are there")
-    return np.frombuffer(content, dtype).reshape(shape, order="F" if order else "C")
 
 
 def as_scores(array: np.ndarray, classes: int) -> str:
