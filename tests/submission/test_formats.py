@@ -166,5 +166,5 @@ def test_a_header_that_cannot_be_tokenised_is_refused(tmp_path):
     """Found by fuzzing: numpy's fallback for old headers raises tokenize.TokenError, which is no ValueError."""
     header = b"(((\n" + b" " * 20
     (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
-    with pytest.raises(ValueError, match="is not a .npy array"):
+    with pytest.raises(ValueError, match=r"is not a .npy array"):
         formats.read_array(tmp_path / "x.npy")

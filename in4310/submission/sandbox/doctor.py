@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from in4310.submission.sandbox.probes import traps
 from in4310.submission.sandbox.walls import Limits
 from in4310.submission.sandbox.worker import Sandbox, WorkerFailed
 
+MIB = 2**20
 HOG = """
 import os, time
 def hog(processes, size):
@@ -20,6 +20,11 @@ def hog(processes, size):
     block = bytearray(os.urandom(1 << 20) * (size >> 20))
     time.sleep(60)
     return len(block)
+def fill(size):
+    for i in range(size >> 20):
+        with open(os.environ["TMPDIR"] + f"/{i}", "wb") as file:
+            file.write(bytes(1 << 20))
+    time.sleep(60)
 def hang():
     import signal
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -43,37 +48,26 @@ class Wall:
 
 def examine(sandbox: Sandbox) -> list[Wall]:
     """Try every wall. Raises WorkerFailed('refused') where no child can be confined at all."""
-    with (
-        tempfile.TemporaryDirectory(prefix="in4310-doctor-") as name,
-        socket.create_server(("127.0.0.1", 0)) as server,
-    ):
+    with tempfile.TemporaryDirectory(prefix="in4310-doctor-") as name, traps() as arguments:
         home = Path(name)
-        secret = home / "secret"
-        secret.write_text("not for you")
         folder = home / "submission"
         folder.mkdir()
         home.chmod(0o755)
         folder.chmod(0o755)
         (folder / "hog.py").write_text(HOG)
-        limits = Limits(
-            processes=16, file_bytes=16 * 2**20, memory_bytes=2**30, output_bytes=2**18, seconds=30
-        )
+        limits = Limits(processes=16, file_bytes=16 * MIB, tmp_bytes=64 * MIB, memory_bytes=1024 * MIB,
+                        output_bytes=MIB // 4, seconds=30)  # fmt: skip
         with sandbox.worker(folder, limits) as worker:
-            arguments = {
-                "secret": str(secret),
-                "tcp": server.getsockname()[1],
-                "judge": os.getpid(),
-                "limits": limits.as_dict(),
-            }
-            tried = worker.call("probe", arguments).result
+            tried = worker.call("probe", arguments | {"limits": limits.as_dict()}).result
         walls = [Wall(name, not got, got or "refused") for name, got in tried.items()]
         for tried_name, function, given, kind in (
             (
                 "use too much memory, in four processes",
                 "hog:hog",
-                {"processes": 4, "size": 2**29},
+                {"processes": 4, "size": 512 * MIB},
                 ("memory", "failed", "died"),
             ),
+            ("fill the disk with many files", "hog:fill", {"size": 80 * MIB}, ("memory", "failed")),
             ("hang, deaf to polite signals", "hog:hang", {}, ("timeout",)),
             ("print without end", "hog:flood", {}, ("output",)),
         ):
@@ -96,7 +90,7 @@ def _ended(
     try:
         with sandbox.worker(folder, limits) as worker:
             worker.call(
-                "call", {"target": function, "arguments": given}, seconds=3 if "timeout" in kinds else 20
+                "call", {"target": function, "arguments": given}, seconds=1 if "timeout" in kinds else 20
             )
     except WorkerFailed as failure:
         return Wall(tried, failure.kind in kinds, str(failure))

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-HEADER_BYTES = 32 * 2**20
+HEADER_BYTES = 16 * 2**20
+VALUES = 2_000_000  # commas and brackets of a header: `[],` is three bytes, and 64 bytes in memory
 ARRAYS = 20_000
 DTYPES = {"<f2", "<f4", "<f8", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8", "|b1"}
 DEPTH = 32
@@ -58,19 +59,20 @@ def encode(message: Message) -> list[bytes | memoryview]:
     return [struct.pack("<Q", len(header)), header, *parts]
 
 
-def decode(read: Callable[[int], bytes | bytearray], limit: int) -> Message:
+def decode(read: Callable[[int], bytes | bytearray], limit: int, strict: bool = True) -> Message:
     """Read one message with `read(n)`, which returns exactly n bytes. `limit`: bytes of all arrays together.
 
-    Raises BadMessage for anything that is not a message within the bounds.
+    Raises BadMessage for anything that is not a message within the bounds: numbers that are not finite, nesting beyond
+    DEPTH, and where `strict`, texts with lone surrogates, which no report could be written with. Arrays may hold NaN.
     """
     (length,) = struct.unpack("<Q", read(8))
     if length > HEADER_BYTES:
         raise BadMessage(f"claims a header of {length} bytes, expected at most {HEADER_BYTES}")
     raw = bytes(read(length))
-    if raw.count(b"[") + raw.count(b"{") > 100_000 and _depth(raw) > DEPTH:
-        raise BadMessage("is nested too deeply")
+    if sum(raw.count(mark) for mark in (b"[", b"{", b",")) > VALUES:
+        raise BadMessage(f"lists more than {VALUES} values")
     try:
-        header = json.loads(raw, parse_constant=_refuse, parse_int=_integer)
+        header = json.loads(raw, parse_constant=_refuse, parse_int=_integer, parse_float=_real)
     except (ValueError, RecursionError) as error:
         raise BadMessage(f"has a header that is no JSON ({str(error)[:80]})") from None
     if type(header) is not dict or set(header) != {"nonce", "document", "arrays"}:
@@ -81,16 +83,18 @@ def decode(read: Callable[[int], bytes | bytearray], limit: int) -> Message:
         or len(header["arrays"]) > ARRAYS
     ):
         raise BadMessage("has a header with fields of the wrong kind")
+    _walk(header["document"], strict)
     planned, total = [], 0
     for entry in header["arrays"]:
         name, dtype, shape, size = _planned(entry)
+        _walk(name, strict)
         total += size
         if total > limit:
             raise BadMessage(f"claims {total} bytes of arrays, expected at most {limit}")
         planned.append((name, dtype, shape, size))
-    arrays = {}
-    for name, dtype, shape, size in planned:
-        arrays[name] = np.frombuffer(read(size), np.dtype(dtype)).reshape(shape)
+    if len({name for name, *_ in planned}) < len(planned):
+        raise BadMessage("lists two arrays of one name")
+    arrays = {name: _array(read, dtype, shape, size) for name, dtype, shape, size in planned}
     return Message(header["nonce"], header["document"], arrays)
 
 
@@ -98,25 +102,55 @@ def _planned(entry: Any) -> tuple[str, str, tuple[int, ...], int]:
     if type(entry) is not list or len(entry) != 3:
         raise BadMessage("lists an array in another form than name, dtype, shape")
     name, dtype, shape = entry
-    if type(name) is not str or dtype not in DTYPES or type(shape) is not list or len(shape) > 8:
+    if type(name) is not str or type(dtype) is not str or dtype not in DTYPES:
         raise BadMessage("lists an array of an unknown kind")
-    if any(type(n) is not int or n < 0 or n > 2**40 for n in shape):
+    if type(shape) is not list or len(shape) > 8 or any(type(n) is not int or n < 0 for n in shape):
+        raise BadMessage(f"lists an array of shape {str(shape)[:80]}")
+    if math.prod(max(n, 1) for n in shape) > 2**56:  # numpy refuses these even where one extent is 0
         raise BadMessage(f"lists an array of shape {str(shape)[:80]}")
     return name, dtype, tuple(shape), math.prod(shape) * np.dtype(dtype).itemsize
 
 
-def _depth(raw: bytes) -> int:
-    depth = most = 0
-    for byte in raw:
-        depth += (byte in b"[{") - (byte in b"]}")
-        most = max(most, depth)
-    return most
+def _array(
+    read: Callable[[int], bytes | bytearray], dtype: str, shape: tuple[int, ...], size: int
+) -> np.ndarray:
+    if size == 0:
+        return np.empty(shape, dtype)
+    if dtype == "|b1":  # a byte of 2 is a truth value that equals neither True nor False
+        return (np.frombuffer(read(size), np.uint8) != 0).reshape(shape)
+    return np.frombuffer(read(size), dtype).reshape(shape)
+
+
+def _walk(document: Any, strict: bool) -> None:
+    """Look at every value, without recursion: a reader that recurses must be able to rely on DEPTH."""
+    level, depth = [document], 0
+    while level:
+        if depth > DEPTH:
+            raise BadMessage("is nested too deeply")
+        below: list[Any] = []
+        for value in level:
+            if type(value) is dict:
+                below += value.keys()
+                below += value.values()
+            elif type(value) is list:
+                below += value
+            elif strict and type(value) is str and not value.isascii():
+                try:
+                    value.encode()
+                except UnicodeEncodeError:
+                    raise BadMessage("holds a text that is not Unicode") from None
+        level, depth = below, depth + 1
 
 
 def _refuse(token: str) -> float:
-    raise ValueError(f"{token} is not JSON")
+    raise ValueError(f"{token[:40]} is not a finite number")
+
+
+def _real(digits: str) -> float:
+    number = float(digits) if len(digits) <= 400 else math.inf
+    return number if math.isfinite(number) else _refuse(digits)  # 1e999 is infinity
 
 
 def _integer(digits: str) -> int | float:
-    # CVE-2020-10735: long digit strings take quadratic time.
-    return int(digits) if len(digits) <= 18 else float(digits)
+    # CVE-2020-10735: long digit strings take quadratic time. Up to 18 digits fit an int64.
+    return int(digits) if len(digits) <= 18 else _real(digits)

@@ -4,22 +4,52 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import socket
-import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
+
+from in4310.submission.sandbox.walls import hidden_places, readable_places
+
+
+@contextmanager
+def traps() -> Iterator[dict[str, Any]]:
+    """What the judge lays out for a child to reach: a file, listeners, itself. Gives the arguments of `probe`."""
+    with (
+        tempfile.TemporaryDirectory(prefix="in4310-traps-") as home,
+        socket.create_server(("127.0.0.1", 0)) as tcp,
+        socket.socket(socket.AF_UNIX) as abstract,
+        socket.socket(socket.AF_UNIX) as named,
+    ):
+        os.chmod(home, 0o755)
+        secret = os.path.join(home, "secret")
+        with open(secret, "w") as file:
+            file.write("not for you")
+        abstract.bind("")  # unix(7): the kernel chooses an abstract name
+        abstract.listen()
+        named.bind(os.path.join(home, "socket"))
+        os.chmod(os.path.join(home, "socket"), 0o777)
+        named.listen()
+        yield {
+            "secret": secret,
+            "tcp": tcp.getsockname()[1],
+            "abstract": os.fsdecode(abstract.getsockname()),
+            "socket": os.path.join(home, "socket"),
+            "judge": os.getpid(),
+        }
 
 
 def _attempt(action: Callable[[], Any]) -> str:
     """'' when the wall held (an OSError, as the kernel says it), else what was got over it."""
     try:
         result = action()
-    except (OSError, ValueError, PermissionError) as error:
-        return "" if not isinstance(error, AssertionError) else str(error)
+    except (OSError, MemoryError):
+        return ""
     return str(result)[:100] or "done"
 
 
@@ -42,6 +72,13 @@ def _connect(kind: int, address: tuple[str, int]) -> str:
     return f"sent to {address[0]}:{address[1]}"
 
 
+def _connect_unix(address: str) -> str:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(1)
+        connection.connect(address)
+    return "connected"
+
+
 def _other_processes() -> str:
     seen = [p for p in os.listdir("/proc") if p.isdigit()]
     own = {str(os.getpid()), "1"}
@@ -60,7 +97,7 @@ def _fork_many(count: int) -> str:
         for _ in range(count):
             pid = os.fork()
             if pid == 0:
-                time.sleep(30)
+                signal.pause()
                 os._exit(0)
             children.append(pid)
     finally:
@@ -69,6 +106,63 @@ def _fork_many(count: int) -> str:
         for pid in children:
             os.waitpid(pid, 0)
     return f"started {count} processes"
+
+
+def _fill_all(place: str, size: int, most: int) -> str:
+    """Several files, each within the limit of one."""
+    written = 0
+    paths: list[str] = []
+    try:
+        while written < size:
+            paths.append(os.path.join(place, f"fill{len(paths)}"))
+            with open(paths[-1], "wb") as file:
+                for _ in range(max(1, most // 2**20 // 2)):
+                    written += file.write(bytes(2**20))
+    finally:
+        for path in paths:
+            os.unlink(path)
+    return f"wrote {written} bytes in {len(paths)} files"
+
+
+def _list_root() -> str:
+    strange = set(os.listdir("/")) - {"usr", "lib", "lib64", "lib32", "bin", "sbin", "etc", "dev", "proc", "tmp",
+                                      "submission", *(p.split("/")[1] for p in readable_places())}  # fmt: skip
+    if not strange:
+        raise OSError("nothing of others")
+    return f"saw {', '.join(sorted(strange))[:80]}"
+
+
+def _own_package() -> str:
+    for place in hidden_places():
+        with suppress(OSError):
+            names = [n for n in os.listdir(place) if not n.startswith("__pycache__")]
+            if names:
+                return _read(os.path.join(place, "__init__.py"))
+    raise OSError("closed")
+
+
+def _capabilities() -> str:
+    with open("/proc/self/status") as file:
+        held = [line.split()[1] for line in file if line.startswith(("CapPrm", "CapEff", "CapBnd", "CapAmb"))]
+    if not any(int(value, 16) for value in held[:2]):
+        raise OSError("none")
+    return f"holds {held[1]}"
+
+
+def _hide_memory() -> str:
+    """Memory that no process maps, which a watchdog could not count."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if hasattr(libc, "memfd_create") and libc.memfd_create(b"hidden", 0) != -1:
+        return "made a file in memory"
+    if libc.shmget(0, ctypes.c_size_t(4096), 0o1600) != -1:
+        return "made a shared segment"
+    raise OSError("refused")
+
+
+def _of_judge(action: Callable[[], Any]) -> str:
+    if os.getppid() == 0:  # pid_namespaces(7): the judge's number is another process here, or none
+        raise OSError("another namespace")
+    return str(action() or "reached it")
 
 
 def _fill(place: str, size: int) -> str:
@@ -117,38 +211,44 @@ def _root() -> str:
     return "became root"
 
 
-def _kill_parent() -> str:
-    parent = os.getppid()
-    if parent <= 1:
-        raise OSError("the parent is in another namespace")
-    os.kill(parent, 0)
-    return f"may signal process {parent}"
-
-
 def probe(
     folder: str, arguments: Any, arrays: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     """Try every wall; returns wall -> '' where it held, else what was got over it.
 
-    `arguments`: 'secret', a file of the judge outside; 'tcp', a port that listens; 'limits'.
+    `arguments`: those of `traps`; where 'limits' are given too, these are tried, which takes longer.
     """
-    limits = arguments["limits"]
+    private, judge = os.environ["TMPDIR"], arguments["judge"]
     tries: dict[str, Callable[[], Any]] = {
         "read a file of the judge": lambda: _read(arguments["secret"]),
         "read the system's secrets": lambda: _read("/etc/shadow"),
-        "read the judge's environment": lambda: _read(f"/proc/{arguments['judge']}/environ"),
-        "write into the submission": lambda: _write(os.path.join(folder, "written")),
+        "list the files of others": _list_root,
+        "read the checks or the reference": _own_package,
+        "read the judge's environment": lambda: _of_judge(lambda: _read(f"/proc/{judge}/environ")),
         "write into the system": lambda: _write("/usr/written"),
         "connect over TCP": lambda: _connect(socket.SOCK_STREAM, ("127.0.0.1", arguments["tcp"])),
         "send over UDP": lambda: _connect(socket.SOCK_DGRAM, ("127.0.0.1", 53)),
+        "reach the judge's abstract socket": lambda: _connect_unix(arguments["abstract"]),
+        "reach the judge's named socket": lambda: _connect_unix(arguments["socket"]),
         "see other processes": _other_processes,
-        "signal the parent": _kill_parent,
+        "signal the judge": lambda: _of_judge(lambda: os.kill(judge, 0)),
+        "signal the parent": lambda: _of_judge(lambda: os.kill(os.getppid(), 0)),
         "trace the parent": _ptrace,
+        "change the judge's limits": lambda: _of_judge(lambda: resource.prlimit(judge, resource.RLIMIT_CORE)),
         "make a user namespace": _namespace,
         "become root": _root,
-        "start too many processes": lambda: _fork_many(int(limits["processes"]) + 8),
-        "write too large a file": lambda: _fill(os.environ["TMPDIR"], int(limits["file_bytes"]) + 2**21),
+        "hold a capability": _capabilities,
         "find an inherited descriptor": _descriptors,
+        "hide memory from the watch": _hide_memory,
     }
+    if folder != private:
+        tries["write into the submission"] = lambda: _write(os.path.join(folder, "written"))
+    limits = arguments.get("limits")
+    if limits:
+        most = int(limits["file_bytes"])
+        tries["start too many processes"] = lambda: _fork_many(int(limits["processes"]) + 8)
+        tries["write too large a file"] = lambda: _fill(private, most + 2**21)
+        if os.getppid() == 0:  # else there is no disk of its own, and the watch ends it
+            tries["fill the disk"] = lambda: _fill_all(private, int(limits["tmp_bytes"]) + 2**21, most)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     return {name: _attempt(action) for name, action in tries.items()}, {}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import importlib
-import json
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -15,18 +13,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from in4310.submission.sandbox import messages, probes
+from in4310.submission.sandbox import messages, notebooks, probes
 from in4310.submission.sandbox.messages import BadMessage, Message
+from in4310.submission.sandbox.notebooks import Refused
 from in4310.submission.sandbox.walls import Limits
 from in4310.submission.weights import load_tensors
 
 Arrays = Mapping[str, np.ndarray]
 Answer = tuple[Any, dict[str, np.ndarray]]
-NOTEBOOK_BYTES = 64 * 2**20
-
-
-class Refused(Exception):
-    """A task that cannot be done with what was handed in; the message says why and how to mend it."""
+DEPTH = 8
+VALUES = 1_000_000
+# Modules of the standard library that torch happens to load and whose names students give to files of their own.
+REUSED = ("code", "cmd", "profile", "trace", "statistics", "calendar", "graphlib", "test", "parser")
 
 
 def serve(channel: int, folder: str, limits: Limits) -> None:
@@ -42,7 +40,7 @@ def serve(channel: int, folder: str, limits: Limits) -> None:
         return taken
 
     while True:
-        request = messages.decode(read, limits.answer_bytes)
+        request = messages.decode(read, limits.answer_bytes, strict=False)  # the judge's: names of files
         document: dict[str, Any]
         arrays: dict[str, np.ndarray] = {}
         try:
@@ -52,10 +50,8 @@ def serve(channel: int, folder: str, limits: Limits) -> None:
             document = {"result": result}
         except Refused as refusal:
             document = {"refused": str(refusal)[:1000]}
-        except MemoryError:
-            document = {"failed": "MemoryError"}
         except BaseException as error:
-            document = {"failed": f"{type(error).__name__}: {str(error)[:1000]}"}
+            document = {"failed": _described(error)}
         try:
             parts = messages.encode(Message(request.nonce, document, arrays))
         except BadMessage as error:
@@ -66,91 +62,106 @@ def serve(channel: int, folder: str, limits: Limits) -> None:
                 view = view[os.write(channel, view[: 1 << 20]) :]
 
 
+def _described(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {str(error)[:1000]}".encode(errors="replace").decode()
+    except BaseException:  # an exception of the submission's own, whose text fails too
+        return "an exception that cannot be shown"
+
+
 def ping(folder: str, arguments: Any, arrays: Arrays) -> Answer:
     """Answer with what was sent: shows that the child lives."""
     return arguments, dict(arrays)
 
 
 def load_weights(folder: str, arguments: Any, arrays: Arrays) -> Answer:
-    """Tensors of a weights file below the folder as arrays, half precision widened to float32."""
+    """Tensors of a weights file below the folder as arrays, half precision widened to float32.
+
+    The document lists them as [name, dtype in the file, shape].
+    """
     path = Path(folder) / arguments["path"]
     try:
         tensors = load_tensors(path)
     except (ValueError, OSError) as error:
         raise Refused(str(error)) from None
     found: dict[str, np.ndarray] = {}
+    listed = []
     for name, tensor in tensors.items():
-        if tensor.dtype in (torch.bfloat16, torch.float16):
-            tensor = tensor.float()
-        if tensor.is_complex():
-            raise Refused(f"{name[:80]} holds complex numbers, which are no weights of a ResNet")
-        found[name] = tensor.contiguous().numpy()
-    return len(found), found
+        listed.append([name, str(tensor.dtype).removeprefix("torch."), list(tensor.shape)])
+        found[name] = _numbers(tensor, name)
+    return {"tensors": listed}, found
+
+
+def _numbers(tensor: torch.Tensor, name: str) -> np.ndarray:
+    if tensor.is_complex():
+        raise Refused(f"{name[:80]} holds complex numbers, which are no weights of a ResNet")
+    if tensor.is_floating_point() and tensor.dtype not in (torch.float32, torch.float64):
+        tensor = tensor.float()  # half precision, and the kinds of eight bits
+    try:
+        return tensor.detach().to("cpu").contiguous().numpy()
+    except (TypeError, RuntimeError) as error:
+        raise Refused(
+            f"{name[:80]} holds {tensor.dtype}, which is no plain number ({str(error)[:80]})"
+        ) from None
 
 
 def call(folder: str, arguments: Any, arrays: Arrays) -> Answer:
     """Call 'package.module:function' or 'notebook.ipynb:function' of the submission with keyword arguments."""
     place, _, name = str(arguments["target"]).partition(":")
-    namespace = _notebook(Path(folder) / place) if place.endswith(".ipynb") else _module(folder, place)
-    function = namespace.get(name) if isinstance(namespace, dict) else getattr(namespace, name, None)
+    # First, as Python does it for a script. What the sandbox itself uses was imported before there was a submission.
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+        for known in REUSED:
+            if os.path.exists(os.path.join(folder, f"{known}.py")):
+                sys.modules.pop(known, None)
+    namespace = (
+        notebooks.namespace(Path(folder) / place)
+        if place.endswith(".ipynb")
+        else vars(_module(folder, place))
+    )
+    function = namespace.get(name)
     if not callable(function):
         raise Refused(f"{place} has no function {name!r}; correct [adapters] in submission.toml")
     return _plain(function(**arguments.get("arguments", {}), **arrays))
 
 
 def _module(folder: str, name: str) -> Any:
-    # At the end: a file named torch.py or random.py beside the code must not hide the real one.
-    if folder not in sys.path:
-        sys.path.append(folder)
+    file = Path(folder, *name.split(".")).with_suffix(".py")
     try:
+        known = sys.modules.get(name)
+        if known is not None and file.is_file() and getattr(known, "__file__", None) != str(file):
+            # A file named like a library that is loaded already: theirs is meant here, and stays the library elsewhere.
+            spec = importlib.util.spec_from_file_location(f"submission.{name}", file)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            return module
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise Refused(f"{name}: {error}; name the file under [adapters] as 'folder.file:function'") from None
 
 
-def _notebook(path: Path) -> dict[str, Any]:
-    """Names defined by a notebook's imports, functions, classes and plain assignments; other lines are not run."""
-    if path.stat().st_size > NOTEBOOK_BYTES:
-        raise Refused(f"{path.name} is larger than {NOTEBOOK_BYTES} bytes; clear its outputs")
-    try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        sources = ["".join(c.get("source", "")) for c in cells if c.get("cell_type") == "code"]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Refused(f"{path.name} is not a notebook ({str(error)[:80]})") from None
-    namespace: dict[str, Any] = {"__name__": "notebook"}
-    for source in sources:
-        lines = ("" if line.lstrip().startswith(("%", "!", "?")) else line for line in source.splitlines())
-        try:
-            tree = ast.parse("\n".join(lines))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
-        for node in tree.body:
-            if isinstance(
-                node,
-                ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign,
-            ):
-                module = ast.Module(body=[node], type_ignores=[])
-                with contextlib.suppress(Exception):  # a cell that fails leaves the others
-                    exec(compile(module, path.name, "exec"), namespace)
-    return namespace
-
-
 def _plain(value: Any) -> Answer:
     """A result as JSON and arrays: exact types only, so that nothing of the submission's own answers for it."""
     arrays: dict[str, np.ndarray] = {}
+    seen = 0
 
     def convert(item: Any, depth: int) -> Any:
-        if depth > 8:
-            raise Refused("its answer is nested more than eight deep")
-        if item is None or type(item) in (bool, str, int):
+        nonlocal seen
+        seen += 1
+        if depth > DEPTH or seen > VALUES:
+            raise Refused(f"its answer is nested more than {DEPTH} deep, or holds more than {VALUES} values")
+        if item is None or type(item) in (bool, int):
             return item
+        if type(item) is str:
+            return item.encode(
+                errors="backslashreplace"
+            ).decode()  # names of files may hold what is not Unicode
         if type(item) is float:
             return item if np.isfinite(item) else {"number": str(item)}
         if isinstance(item, torch.Tensor):
-            item = (
-                item.detach().to("cpu").float() if item.dtype == torch.bfloat16 else item.detach().to("cpu")
-            )
-            item = item.numpy()
+            item = _numbers(item, "its answer")
         if isinstance(item, np.generic):
             return convert(item.item(), depth + 1)
         if isinstance(item, np.ndarray):
@@ -158,12 +169,12 @@ def _plain(value: Any) -> Answer:
             arrays[name] = item
             return {"array": name}
         if isinstance(item, Mapping):
-            return {str(k): convert(v, depth + 1) for k, v in item.items()}
+            return {str(convert(str(k), depth)): convert(v, depth + 1) for k, v in item.items()}
         if isinstance(item, list | tuple | set | frozenset):
             ordered = sorted(item, key=str) if isinstance(item, set | frozenset) else item
             return [convert(v, depth + 1) for v in ordered]
         if isinstance(item, os.PathLike):
-            return os.fspath(item)
+            return convert(os.fspath(item), depth + 1)
         raise Refused(
             f"its answer holds a {type(item).__name__}; return numbers, texts, lists, arrays or tensors"
         )
@@ -175,5 +186,6 @@ TASKS: dict[str, Callable[[str, Any, Arrays], Answer]] = {
     "ping": ping,
     "load_weights": load_weights,
     "call": call,
+    "run_notebook": notebooks.run,
     "probe": probes.probe,
 }

@@ -6,12 +6,10 @@ import json
 import os
 import secrets
 import select
-import shutil
 import socket
-import stat
 import subprocess
 import sys
-import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,10 +23,12 @@ import numpy as np
 from in4310.submission.names import shown
 from in4310.submission.sandbox import messages
 from in4310.submission.sandbox.messages import BadMessage, Message
+from in4310.submission.sandbox.probes import traps
+from in4310.submission.sandbox.visible import readable_by_others, unreachable
 from in4310.submission.sandbox.walls import Limits
-from in4310.submission.sandbox.zygote import descendants
+from in4310.submission.sandbox.watch import WATCH, Watch
+from in4310.submission.sandbox.zygote import kill_tree
 
-WATCH = 0.05  # seconds between two looks at the memory
 KEPT_OUTPUT = 2**16
 
 
@@ -63,11 +63,22 @@ class Tier:
 
 
 NONE = Tier(False, False, "no walls on this system")
+ANSWER_SECONDS = 30.0  # for the zygote, which does little; its first answer waits for the import of torch
+START_SECONDS = 300.0
+# Runs the zygote in isolated mode, from the same files as the judge: -I leaves out a user's own packages and the folder
+# that the judge was started in. They come after the standard library, which nothing may hide.
+BOOT = """
+import socket, sys
+place = next((i for i, p in enumerate(sys.path) if "-packages" in p), len(sys.path))
+sys.path[place:place] = sys.argv[2:]
+from in4310.submission.sandbox.zygote import main
+main(socket.socket(fileno=int(sys.argv[1])))
+"""
 
 
 @dataclass
 class Answer:
-    """What a task returned; `output`: what was printed meanwhile, bounded."""
+    """What a task returned; `output`: what was printed meanwhile, bounded, as it was printed: escape before showing."""
 
     result: Any
     arrays: Mapping[str, np.ndarray]
@@ -82,6 +93,8 @@ class Sandbox:
     _zygote: subprocess.Popen[bytes] | None = None
     _control: socket.socket | None = None
     _tier: Tier | None = None
+    _asked: int = 0
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __enter__(self) -> Self:
         return self
@@ -97,47 +110,58 @@ class Sandbox:
             self._control.close()
             self._control = None
         if self._zygote is not None:
-            if self._tier is None:
+            if self._tier is None and self._asked == 0:
                 self._zygote.kill()  # it was never asked for anything: there is nothing to clear away
             try:
-                self._zygote.wait(timeout=5)
+                self._zygote.wait(timeout=10)
             except subprocess.TimeoutExpired:
-                self._zygote.kill()
+                kill_tree(self._zygote.pid)
                 self._zygote.wait()
             self._zygote = None
 
     def _ask(self, request: Mapping[str, Any], descriptors: tuple[int, ...] = ()) -> dict[str, Any]:
-        self.start()
-        assert self._control is not None
-        socket.send_fds(self._control, [json.dumps(request).encode()], list(descriptors))
-        raw = b""
-        while not raw.endswith(b"\n"):
-            part = self._control.recv(4096)
-            if not part:
-                raise WorkerFailed("died", "the process that starts workers has ended")
-            raw += part
-        answer: dict[str, Any] = json.loads(raw)
-        return answer
+        """One request to the zygote and its answer. A zygote that is gone or silent is replaced at the next request."""
+        with self._lock:
+            self.start()
+            if self._control is None:
+                raise WorkerFailed("refused", f"code of a submission is not run here: {NONE.describe()}")
+            self._control.settimeout(ANSWER_SECONDS if self._asked else START_SECONDS)
+            self._asked += 1
+            try:
+                raw = json.dumps({**request, "id": self._asked}).encode()
+                socket.send_fds(self._control, [raw], list(descriptors))
+                while True:
+                    answer = _line(self._control)
+                    if answer.get("id") == self._asked:  # else to a request that Ctrl-C cut short
+                        break
+            except (OSError, ValueError):
+                self.close()
+                raise WorkerFailed("died", "the process that starts workers has ended") from None
+            if "error" in answer:
+                raise WorkerFailed("died", f"no worker could be started: {answer['error']}")
+            return answer
 
     def start(self) -> None:
         """Start the zygote, without waiting until it is ready; it starts by itself on first use otherwise."""
-        if self._control is not None:
+        if self._control is not None or sys.platform != "linux":
             return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        keep = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "SYSTEMROOT")
+        keep = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
         environment = {k: v for k, v in os.environ.items() if k in keep} | {
             "MPLBACKEND": "Agg", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0",
+            "OPENBLAS_NUM_THREADS": "1",  # numpy would start threads when it is imported, and walls bind one thread
         }  # fmt: skip
+        paths = [str(Path(__file__).resolve().parents[3]), *(p for p in sys.path if "-packages" in p)]
         with theirs:
             self._zygote = subprocess.Popen(
-                [sys.executable, "-I", "-m", "in4310.submission.sandbox.zygote", str(theirs.fileno())],
+                [sys.executable, "-I", "-c", BOOT, str(theirs.fileno()), *paths],
                 pass_fds=(theirs.fileno(),),
                 env=environment,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        self._control = ours
+        self._control, self._asked = ours, 0
 
     @property
     def used(self) -> bool:
@@ -146,34 +170,46 @@ class Sandbox:
 
     @property
     def tier(self) -> Tier:
-        """The strongest tier whose walls a child could really put up here; found out once."""
-        if self._tier is None:
-            self._tier = self._find_tier()
-        return self._tier
+        """The strongest tier whose walls held here when a child tried to get over them; found out once."""
+        with self._lock:
+            if self._tier is None:
+                self._tier = self._find_tier()
+            return self._tier
 
     def _find_tier(self) -> Tier:
         if sys.platform != "linux":
             return NONE
-        why = ""
+        why = []
         for candidate in (Tier(True, True), Tier(False, True)):
+            closed = (
+                "" if candidate.namespaces or os.geteuid() else unreachable([sys.prefix, sys.base_prefix])
+            )
+            if closed:  # as an ordinary user a child could import no more than what is loaded already
+                why.append(f"this Python lies in {closed}, which an ordinary user may not enter")
+                continue
             try:
-                with self._worker(None, candidate, self.limits) as worker:
-                    worker.call("ping", {})
-                return candidate
+                with traps() as arguments, self._worker(None, candidate, self.limits) as worker:
+                    got = {k: v for k, v in worker.call("probe", arguments).result.items() if v}
+                if not got:
+                    return candidate
+                why.append("; ".join(f"{k}: {v}" for k, v in got.items()))
             except (WorkerFailed, OSError) as error:
-                why = str(error)
-        return Tier(False, False, why)
+                why.append(str(error))
+        return Tier(False, False, " / ".join(dict.fromkeys(why)))
 
     @contextmanager
-    def worker(self, folder: Path | None, limits: Limits | None = None) -> Iterator[Worker]:
+    def worker(
+        self, folder: Path | None, limits: Limits | None = None, trusted: bool = False
+    ) -> Iterator[Worker]:
         """A confined child that sees the folder, read-only, and nothing else of ours.
 
-        Raises WorkerFailed('refused') where files, network and processes cannot be confined.
+        Raises WorkerFailed('refused') where files, network and processes cannot be confined, unless `trusted`: then
+        the code is run with what walls there are, on Linux at least with limits.
         """
-        if not self.tier.confined:
+        if not self.tier.confined and not (trusted and sys.platform == "linux"):
             raise WorkerFailed("refused", f"code of a submission is not run here: {self.tier.describe()}")
         with (
-            readable_by_others(folder) as visible,
+            readable_by_others(folder, parents=not self.tier.namespaces) as visible,
             self._worker(visible, self.tier, limits or self.limits) as worker,
         ):
             yield worker
@@ -190,16 +226,20 @@ class Sandbox:
                 "namespaces": tier.namespaces,
                 "landlock": tier.landlock,
             }
-            pid = self._ask(request, (theirs.fileno(), into))["pid"]
+            started = self._ask(request, (theirs.fileno(), into))
+            pid, zygote = started["pid"], self._zygote
             theirs.close()
             os.close(into)
             into = -1
+            assert zygote is not None
+            watch = Watch(pid, limits, zygote.pid, started["private"])
             try:
-                assert self._zygote is not None
-                yield Worker(ours, out, pid, limits, _private(self._zygote.pid))
+                yield Worker(ours, out, watch, limits)
             finally:
-                if self._control is not None:
-                    self._ask({"do": "kill", "pid": pid})
+                watch.stop()  # first: the number of the process may be given to another one afterwards
+                if self._zygote is zygote:  # else it ended, and its children with it
+                    with suppress(WorkerFailed):
+                        self._ask({"do": "kill", "pid": pid})
         finally:
             ours.close()
             theirs.close()
@@ -208,44 +248,26 @@ class Sandbox:
                 os.close(into)
 
 
-@contextmanager
-def readable_by_others(folder: Path | None) -> Iterator[Path | None]:
-    """The folder itself, or where we are root and it is private, a copy that an ordinary user can read."""
-    if folder is None or os.geteuid() != 0 or _public(folder):
-        yield folder
-        return
-    home = Path(tempfile.mkdtemp(prefix="in4310-visible-"))
-    try:
-        copy = home / "submission"
-        shutil.copytree(folder, copy, symlinks=True, ignore_dangling_symlinks=True)
-        for place in [copy, *copy.rglob("*")]:
-            if not place.is_symlink():
-                place.chmod(0o755 if place.is_dir() else 0o644)
-        yield copy
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _public(folder: Path) -> bool:
-    for place in [folder, *folder.rglob("*")]:
-        mode = place.lstat().st_mode
-        needed = stat.S_IROTH | stat.S_IXOTH if stat.S_ISDIR(mode) else stat.S_IROTH
-        if not stat.S_ISLNK(mode) and mode & needed != needed:
-            return False
-    return True
+def _line(control: socket.socket) -> dict[str, Any]:
+    raw = b""
+    while not raw.endswith(b"\n"):
+        part = control.recv(4096)
+        if not part:
+            raise OSError("closed")
+        raw += part
+    answer: dict[str, Any] = json.loads(raw.splitlines()[-1])
+    return answer
 
 
 class Worker:
     """A confined child. `call` asks it for a task; when it fails, it is of no further use."""
 
-    def __init__(self, channel: socket.socket, output: int, pid: int, limits: Limits, inherited: int = 0):
-        self._channel, self._output, self._pid, self._limits = channel, output, pid, limits
+    def __init__(self, channel: socket.socket, output: int, watch: Watch, limits: Limits):
+        self._channel, self._output, self._watch, self._limits = channel, output, watch, limits
         self._channel.setblocking(False)
         os.set_blocking(output, False)
         self._printed = bytearray()
         self._printed_bytes = 0
-        self._inherited = inherited
-        self._looked = 0.0
         self._closed = False
         self._seconds = limits.seconds
 
@@ -310,63 +332,40 @@ class Worker:
         return taken
 
     def _wait(self, end: float, write: bool = False) -> None:
-        """Until the channel is ready; meanwhile output is taken and memory looked at."""
+        """Until the channel is ready; meanwhile output is taken and the watch listened to."""
+        channel = self._channel.fileno()
         while True:
             left = end - time.monotonic()
             if left <= 0:
                 raise WorkerFailed("timeout", f"no answer within {self._seconds:g} seconds")
-            channel = self._channel.fileno()
-            readers = [self._output] if write else [self._output, channel]
-            ready, writable, _ = select.select(readers, [channel] if write else [], [], min(WATCH, left))
-            if self._output in ready and not self._closed:
+            self._check()
+            poll = select.poll()  # select(2) knows descriptors below 1024 only
+            poll.register(channel, select.POLLOUT if write else select.POLLIN)
+            if not self._closed:
+                poll.register(self._output, select.POLLIN)
+            ready = {descriptor for descriptor, _ in poll.poll(min(WATCH, left) * 1000)}
+            if self._output in ready:
                 self._drain()
-            if time.monotonic() - self._looked > WATCH:
-                self._look_at_memory()
-            if writable or channel in ready:
+            if channel in ready:
                 return
+
+    def _check(self) -> None:
+        if self._watch.found is not None:
+            raise WorkerFailed("memory", self._watch.found)
 
     def _drain(self) -> None:
         with suppress(BlockingIOError):
             while not self._closed:
                 part = os.read(self._output, 1 << 16)
-                self._closed = not part
+                self._closed = not part  # closed by the child: it would be ready for ever
                 self._printed_bytes += len(part)
                 room = KEPT_OUTPUT - len(self._printed)
                 self._printed += part[: max(0, room)]
                 if self._printed_bytes > self._limits.output_bytes:
                     raise WorkerFailed("output", f"printed more than {self._limits.output_bytes} bytes")
 
-    def _look_at_memory(self) -> None:
-        used = sum(_memory(pid, self._inherited) for pid in descendants(self._pid))
-        if used > self._limits.memory_bytes:
-            allowed = self._limits.memory_bytes // 2**20
-            raise WorkerFailed(
-                "memory", f"used {used // 2**20} MiB over all its processes, allowed are {allowed}"
-            )
-        self._looked = time.monotonic()
-
     def _gone(self) -> WorkerFailed:
+        if self._watch.found is not None:
+            return WorkerFailed("memory", self._watch.found)
         last = self._text().strip().splitlines()[-1:] or ["nothing"]
         return WorkerFailed("died", f"ended without an answer; the last it printed: {last[0]}")
-
-
-def _memory(pid: int, inherited: int) -> int:
-    """Bytes of a process that are its own share: Pss, or where that may not be read, private less what it inherited."""
-    try:
-        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
-            for line in file:
-                if line.startswith(b"Pss:"):
-                    return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    return max(0, _private(pid) - inherited)
-
-
-def _private(pid: int) -> int:
-    """Bytes of a process that no file backs: proc_pid_statm(5)."""
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            _, resident, shared, *_ = map(int, file.read().split())
-    except (OSError, ValueError):
-        return 0
-    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")

@@ -1,7 +1,10 @@
 """The process that has imported torch and computes nothing: it forks a confined child for each request.
 
-Run by the judge as `python -I -m in4310.submission.sandbox.zygote FD` with a minimal environment: it holds no secret.
-It must not compute: a child forked after a backward pass or a multi-threaded operation would hang.
+Run by the judge in Python's isolated mode (-I) with a minimal environment: it holds no secret. It must not compute: a
+child forked after a backward pass or a multi-threaded operation would hang.
+
+For each request it forks a keeper, which stays outside the walls, adopts what the child leaves behind, and ends it; the
+keeper forks the child: pid_namespaces(7) take effect for children only.
 """
 
 from __future__ import annotations
@@ -11,13 +14,14 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 import time
 from contextlib import suppress
 from typing import Any
 
-from in4310.submission.sandbox import walls
+from in4310.submission.sandbox import filters, walls
 from in4310.submission.sandbox.walls import Limits
 
 
@@ -31,7 +35,7 @@ def main(control: socket.socket) -> None:
 
     walls.adopt_orphans()
     base = tempfile.mkdtemp(prefix="in4310-root-")
-    children: set[int] = set()
+    children: dict[int, str | None] = {}  # keeper -> the folder that its child writes to, where it is on disk
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the judge's to handle
     try:
         while True:
@@ -39,39 +43,67 @@ def main(control: socket.socket) -> None:
             if not raw:
                 return
             request = json.loads(raw)
-            _reap(children)
-            if request["do"] == "start":
-                pid = _fork(request, descriptors, base, control)
-                children.add(pid)
-                answer: dict[str, Any] = {"pid": pid}
-            else:
-                kill_tree(request["pid"])
-                _reap(children, wait_for=request["pid"])
-                # Without a pid namespace, a daemon that left its tree has come to us: nothing of ours is its parent.
-                for stray in set(_children(os.getpid())) - children:
-                    kill_tree(stray)
-                    with suppress(ChildProcessError):
-                        os.waitpid(stray, 0)
-                answer = {"killed": request["pid"]}
+            try:
+                answer = _answer(request, descriptors, base, control, children)
+            except OSError as error:  # no more processes, no more room: this worker only
+                answer = {"error": str(error)[:200]}
             for descriptor in descriptors:
                 os.close(descriptor)
-            control.sendall(json.dumps(answer).encode() + b"\n")
+            control.sendall(json.dumps(answer | {"id": request.get("id")}).encode() + b"\n")
     finally:
-        for pid in children:
+        for pid, private in children.items():
             kill_tree(pid)
+            _remove(private)
         shutil.rmtree(base, ignore_errors=True)
 
 
-def _reap(children: set[int], wait_for: int | None = None) -> None:
-    for pid in list(children):
+def _answer(
+    request: dict[str, Any],
+    descriptors: list[int],
+    base: str,
+    control: socket.socket,
+    children: dict[int, str | None],
+) -> dict[str, Any]:
+    if request["do"] == "start":
+        private = None if request["namespaces"] else tempfile.mkdtemp(prefix="in4310-private-")
+        try:
+            pid = _fork(request, descriptors, base, private, control)
+        except OSError:
+            _remove(private)
+            raise
+        children[pid] = private
+        return {"pid": pid, "private": private}
+    pid = request["pid"]
+    if pid in children:  # not waited for until now, so that no other process can have got its number
+        kill_tree(pid)
         with suppress(ChildProcessError):
-            done, _ = os.waitpid(pid, 0 if pid == wait_for else os.WNOHANG)
-            if not done:
-                continue
-        children.discard(pid)
+            os.waitpid(pid, 0)
+        private = children.pop(pid)
+        # Where a keeper was ended first, its child's daemons have come to us: nothing of ours is their parent.
+        while strays := set(_children(os.getpid())) - set(children):
+            for stray in strays:
+                kill_tree(stray)
+                with suppress(ChildProcessError):
+                    os.waitpid(stray, 0)
+        _remove(private)
+    return {"killed": pid}
 
 
-def _fork(request: dict[str, Any], descriptors: list[int], base: str, control: socket.socket) -> int:
+def _remove(folder: str | None) -> None:
+    """A folder that a stranger filled, whatever the permissions that were left in it. No link is followed."""
+    if folder is None:
+        return
+    for path, names, _ in os.walk(folder, topdown=True):
+        for name in [".", *names]:
+            with suppress(OSError):
+                if stat.S_ISDIR(os.lstat(os.path.join(path, name)).st_mode):
+                    os.chmod(os.path.join(path, name), 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fork(
+    request: dict[str, Any], descriptors: list[int], base: str, private: str | None, control: socket.socket
+) -> int:
     pid = os.fork()
     if pid:
         return pid
@@ -81,7 +113,7 @@ def _fork(request: dict[str, Any], descriptors: list[int], base: str, control: s
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         control.close()
         os.setsid()
-        _become(request, descriptors, base)
+        _keep(request, descriptors, base, private)
         status = 0
     except BaseException as error:
         with suppress(OSError):
@@ -90,50 +122,87 @@ def _fork(request: dict[str, Any], descriptors: list[int], base: str, control: s
         os._exit(status)
 
 
-def _become(request: dict[str, Any], descriptors: list[int], base: str) -> None:
-    """In the forked process: namespaces, one more fork into the new pid namespace, the walls, then the tasks."""
+def _keep(request: dict[str, Any], descriptors: list[int], base: str, private: str | None) -> None:
+    """The keeper: new namespaces, one more fork, and when the child has ended, nothing of it stays."""
     channel, output = descriptors
-    limits = Limits(**request["limits"])
-    if request["namespaces"]:
-        walls.unshare_all()
-        inner = os.fork()
-        if inner:
-            os.close(channel)
-            os.close(output)
-            os.waitpid(inner, 0)
-            return
-        walls.die_with_parent()
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
     walls.close_inherited([channel])
-    private = "/tmp"
+    uid = os.geteuid() or walls.UNPRIVILEGED + os.getpid()
     if request["namespaces"]:
-        walls.new_root(base, request["folder"], limits)
-        readable = ["/"]
-        folder = "/submission"
+        walls.unshare_all()
+    walls.adopt_orphans()
+    child = os.fork()
+    if child == 0:
+        os.setsid()  # kill(0) reaches no one else
+        walls.die_with_parent()
+        _become(request, channel, base, private, uid)
+        return
+    walls.close_inherited([])  # the judge must see the end of the channel and of the output
+    os.dup2(0, 1)
+    os.dup2(0, 2)
+    if private is None:  # the end of the first process of a pid namespace is the end of all
+        while os.waitpid(-1, 0)[0] != child:
+            pass
+        return
+    try:
+        signal.signal(signal.SIGTERM, _end)
+        walls.die_with_parent(signal.SIGTERM)  # not at once: daemons of the child would stay
+        while os.waitpid(-1, 0)[0] != child:
+            pass
+    finally:
+        end_descendants(os.getpid())
+        _remove(private)
+
+
+def _end(*_: object) -> None:
+    raise SystemExit
+
+
+def _become(request: dict[str, Any], channel: int, base: str, private: str | None, uid: int) -> None:
+    """The child: the walls, then the tasks."""
+    limits = Limits(**request["limits"])
+    folder = request["folder"]
+    if len(os.listdir("/proc/self/task")) > 1:  # seccomp(2) and landlock(7) bind the calling thread
+        raise OSError("the process has more than one thread before the walls stand")
+    alone = private is None
+    others = 0
+    if private is None:
+        walls.new_root(base, folder, limits)
+        private, folder = "/tmp", "/submission"
+        readable, writable, hidden = ["/"], ["/tmp", "/dev/shm", "/dev/null"], []
     else:
-        private = tempfile.mkdtemp(prefix="in4310-private-")
-        os.chmod(private, 0o777)
-        folder = request["folder"] or private
-        readable = [*walls.readable_places(), folder, "/dev/urandom", "/dev/null", "/dev/zero"]
-    os.environ.update(HOME=private, TMPDIR=private, PWD=private)
+        if os.geteuid() == 0:
+            os.chown(private, uid, uid)
+        others = walls.threads_of(uid)
+        readable = [
+            *walls.readable_places(),
+            "/dev/urandom",
+            "/dev/null",
+            "/dev/zero",
+            *([folder] if folder else []),
+        ]
+        writable, hidden = [private, "/dev/null"], walls.hidden_places()
+        folder = folder or private
+    os.environ.update(HOME=private, TMPDIR=private, PWD=private, USER="nobody", LOGNAME="nobody")
+    tempfile.tempdir = None  # the zygote has asked for it already
     os.chdir(private)
     sys.path[:] = [p for p in sys.path if "-packages" in p or "python3" in p]
-    walls.drop_privileges(hidden=not request["namespaces"])
-    walls.limit_resources(limits)
+    walls.drop_privileges(uid, hidden=not alone)
+    walls.die_with_parent()  # again: the new user id has undone it
+    walls.limit_resources(limits, others)
     if request["landlock"]:
-        writable = [private, "/dev/null", *(["/dev/shm"] if request["namespaces"] else [])]
-        walls.landlock(readable, writable)
-        walls.seccomp()
+        filters.landlock(readable, writable, hidden)
+        filters.seccomp(alone, signals=alone or filters.landlock_abi() >= filters.SCOPED_ABI)
     from in4310.submission.sandbox import tasks
 
     tasks.serve(channel, folder, limits)
 
 
 def _children(pid: int) -> list[int]:
-    """Direct children of a process."""
+    """Direct children of a process with one thread."""
     with suppress(OSError, ValueError), open(f"/proc/{pid}/task/{pid}/children") as file:
         return [int(child) for child in file.read().split()]
     return []
@@ -155,18 +224,26 @@ def descendants(pid: int) -> list[int]:
 
 
 def kill_tree(pid: int) -> None:
-    """Stop and kill a process and its descendants, until none is left. In a pid namespace the first kill is enough."""
+    """Kill a process and its descendants, and wait until none is left; itself last, as it adopts what they leave."""
+    end_descendants(pid)
+    with suppress(OSError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def end_descendants(pid: int) -> None:
+    """Stop and kill all that descend from a process but itself. In a pid namespace the first kill is enough."""
     end = time.monotonic() + 5
     while time.monotonic() < end:
-        alive = [p for p in descendants(pid) if _alive(p)]
-        if not alive:
+        found = [p for p in descendants(pid)[1:] if _alive(p)]
+        if not found:
             return
-        for sent in (signal.SIGSTOP, signal.SIGKILL):
-            for process in alive:
+        for sent in (
+            signal.SIGSTOP,
+            signal.SIGKILL,
+        ):  # a fork bomb that is stopped first has no time to go on
+            for process in found:
                 with suppress(OSError):
                     os.kill(process, sent)
-        if alive == [pid]:
-            return
 
 
 def _alive(pid: int) -> bool:

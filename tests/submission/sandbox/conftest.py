@@ -3,7 +3,7 @@
 import pytest
 
 from in4310.submission.sandbox.walls import Limits
-from in4310.submission.sandbox.worker import Sandbox, WorkerFailed
+from in4310.submission.sandbox.worker import Sandbox, Tier, WorkerFailed
 
 SMALL = Limits(
     seconds=20, memory_bytes=2**30, processes=24, file_bytes=2**23, tmp_bytes=2**24, output_bytes=2**18
@@ -16,6 +16,25 @@ def sandbox():
         if not opened.tier.confined:
             pytest.skip(f"nothing can be confined here: {opened.tier.describe()}")
         yield opened
+
+
+@pytest.fixture(scope="session")
+def landlocked(sandbox):
+    """A sandbox as where no namespaces can be had."""
+    with Sandbox(SMALL) as opened:
+        opened._tier = Tier(namespaces=False, landlock=True)
+        try:
+            with opened.worker(None) as worker:
+                worker.call("ping", {})
+        except WorkerFailed as failure:
+            pytest.skip(f"no Landlock here: {failure}")
+        yield opened
+
+
+@pytest.fixture(params=["namespaces", "landlock"])
+def either(request):
+    """Each tier in turn: the strongest that is to be had, and the one without namespaces."""
+    return request.getfixturevalue("sandbox" if request.param == "namespaces" else "landlocked")
 
 
 @pytest.fixture
@@ -38,10 +57,7 @@ def submission(tmp_path):
     return write
 
 
-@pytest.fixture
-def run(sandbox, submission):
-    """Run a function `f` of a source in a child of its own: its result, or the WorkerFailed."""
-
+def runner(sandbox, submission):
     def call(source, seconds=None, limits=None, **arrays):
         folder = submission(source, "mycode.py")
         try:
@@ -51,3 +67,15 @@ def run(sandbox, submission):
             return failure
 
     return call
+
+
+@pytest.fixture
+def run(sandbox, submission):
+    """Run a function `f` of a source in a child of its own: its result, or the WorkerFailed."""
+    return runner(sandbox, submission)
+
+
+@pytest.fixture
+def run_either(either, submission):
+    """As `run`, in each tier."""
+    return runner(either, submission)

@@ -2,6 +2,8 @@
 
 import json
 import struct
+import tracemalloc
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -87,7 +89,9 @@ def test_any_header_is_refused_or_a_message(header):
 @pytest.mark.parametrize(
     "entry",
     [["a", "<f8", [200]], ["a", "O", [1]], ["a", "<f8", [-1]], ["a", "<f8", [True]], ["a", "<f8", [1.0]],
-     ["a", "|S4", [1]], ["a", "<f8", [2**62, 2**62]], ["a", "<f8", "1"], [1, "<f8", [1]], ["a", "<f8"], {"name": "a"}],
+     ["a", "|S4", [1]], ["a", "<f8", [2**62, 2**62]], ["a", "<f8", "1"], [1, "<f8", [1]], ["a", "<f8"], {"name": "a"},
+     ["a", ["<f8"], [1]], ["a", {}, [1]], ["a", "<f8", [0, 2**40, 2**40]], ["a", "<f8", [0] + [2**30] * 7],
+     ["a", "<f8", [1] * 9], ["\ud800", "<f8", [0]], [None, None, None]],
 )  # fmt: skip
 def test_claims_of_arrays_are_looked_at_first(entry):
     raw = json.dumps({"nonce": "n", "document": None, "arrays": [entry]}).encode()
@@ -96,11 +100,63 @@ def test_claims_of_arrays_are_looked_at_first(entry):
 
 
 @pytest.mark.parametrize(
-    "raw", [b"[" * 200_000, b'{"nonce":"n","document":NaN,"arrays":[]}', b"\xff\xfe", b"1" * 10_000]
+    "raw",
+    [
+        b"[" * 200_000,
+        b'{"nonce":"n","document":NaN,"arrays":[]}',
+        b"\xff\xfe",
+        b"1" * 10_000,
+        b'{"nonce":"n","document":1e999,"arrays":[]}',
+        b'{"nonce":"n","document":' + b"9" * 400 + b',"arrays":[]}',
+        b'{"nonce":"n","document":' + b"[" * 40 + b"]" * 40 + b',"arrays":[]}',
+        b'{"nonce":"n","document":"\\ud800","arrays":[]}',
+        b'{"nonce":"n","document":{"\\udfff":1},"arrays":[]}',
+        b'{"nonce":"n","document":1,"arrays":[["a","<f8",[0]],["a","<f8",[0]]]}',
+        b'{"nonce":"n","document":[' + b"[]," * 3_000_000 + b'1],"arrays":[]}',
+    ],
 )
 def test_headers_that_are_traps(raw):
     with pytest.raises(BadMessage):
         decode(reader(struct.pack("<Q", len(raw)) + raw), 1000)
+
+
+def test_what_is_refused_takes_no_memory():
+    raw = b'{"nonce":"n","document":[' + b"[]," * 5_000_000 + b'1],"arrays":[]}'
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadMessage, match="values"):
+            decode(reader(struct.pack("<Q", len(raw)) + raw), 1000)
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(raw)
+    finally:
+        tracemalloc.stop()
+
+
+ODD = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.sampled_from(["<f8", "|b1", "O"])
+ENTRIES = st.lists(
+    st.tuples(
+        ODD | st.lists(ODD, max_size=2), ODD | st.lists(ODD, max_size=2), ODD | st.lists(st.integers() | ODD)
+    )
+    | ODD,
+    max_size=3,
+)
+
+
+@given(ENTRIES, JSON)
+def test_odd_lists_of_arrays_are_refused_or_a_message(entries, document):
+    raw = json.dumps({"nonce": "n", "document": document, "arrays": entries}).encode()
+    with suppress(BadMessage, Ended):
+        decode(reader(struct.pack("<Q", len(raw)) + raw), 1000)
+
+
+def test_truth_values_are_true_or_false():
+    raw = json.dumps({"nonce": "n", "document": None, "arrays": [["a", "|b1", [3]]]}).encode()
+    found = decode(reader(struct.pack("<Q", len(raw)) + raw + b"\x00\x01\x02"), 1000)
+    assert found.arrays["a"].view(np.uint8).tolist() == [0, 1, 1]
+
+
+def test_names_of_files_that_are_not_unicode_reach_the_child():
+    content = b"".join(bytes(part) for part in encode(Message("n", ["\udce6.jpg"], {})))
+    assert decode(reader(content), 0, strict=False).document == ["\udce6.jpg"]
 
 
 def test_objects_cannot_be_sent():

@@ -11,7 +11,6 @@ import torch
 from in4310.submission.sandbox.doctor import examine
 from in4310.submission.sandbox.walls import Limits
 from in4310.submission.sandbox.worker import Sandbox, Tier, WorkerFailed
-from in4310.submission.sandbox.zygote import descendants
 
 
 def kind(outcome):
@@ -89,31 +88,6 @@ def test_a_loop_that_is_deaf_to_signals_is_ended(run):
     assert kind(run(source, seconds=1)) == "timeout"
 
 
-def test_memory_is_counted_over_all_processes(run):
-    source = (
-        "import os, time\ndef f():\n"
-        "    for _ in range(5):\n        if os.fork() == 0: break\n"
-        "    block = os.urandom(1 << 20) * 300\n    block = bytearray(block)\n    time.sleep(20)"
-    )
-    assert kind(run(source)) in ("memory", "failed")
-
-
-def test_a_fork_bomb_ends_with_its_worker(sandbox, run):
-    source = "import os\ndef f():\n    while True:\n        try: os.fork()\n        except OSError: pass"
-    assert kind(run(source, seconds=2)) in ("timeout", "memory", "protocol", "died")
-    assert len(descendants(sandbox._zygote.pid)) == 1
-
-
-def test_daemons_do_not_outlive_their_worker(sandbox, run):
-    source = (
-        "import os, time\ndef f():\n"
-        "    if os.fork() == 0:\n        os.setsid()\n"
-        "        if os.fork() == 0:\n            time.sleep(300)\n        os._exit(0)\n    return 1"
-    )
-    assert run(source) == 1
-    assert len(descendants(sandbox._zygote.pid)) == 1
-
-
 def test_a_disk_filler_fills_its_own_room_only(run):
     source = (
         "import os\ndef f():\n    written = 0\n    try:\n"
@@ -144,22 +118,14 @@ def test_another_submission_is_not_there(sandbox, submission, tmp_path, run, nam
     assert "No such file" in str(run(source))
 
 
-def test_neither_checks_nor_reference_can_be_reached(run):
+def test_neither_checks_nor_reference_can_be_reached(run_either):
     source = (
         "import os, sys\ndef f():\n    found = []\n"
         "    for name in ('in4310.solution.scores', 'in4310.judging.evidence', 'in4310.requirements'):\n"
-        "        try:\n            __import__(name); found.append(name)\n        except ImportError: pass\n"
+        "        try:\n            __import__(name); found.append(name)\n        except (ImportError, OSError): pass\n"
         "    return found + [m for m in sys.modules if m.startswith(('in4310.solution', 'in4310.judging', '_pytest'))]"
     )
-    assert run(source) == []
-
-
-def test_the_environment_holds_nothing_of_the_judge(run, monkeypatch):
-    monkeypatch.setenv("IN4310_SECRET", "hunter2")
-    with Sandbox() as other:
-        assert other.tier.confined
-    names = run("import os\ndef f():\n    return dict(os.environ)")
-    assert not [k for k in names if k.startswith("IN4310")]
+    assert run_either(source) == []
 
 
 def test_files_named_like_libraries_do_not_hide_them(sandbox, submission):
