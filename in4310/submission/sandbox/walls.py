@@ -37,6 +37,7 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_SET_
     38,
     36,
 )
+PR_SET_KEEPCAPS, CAP_DAC_READ_SEARCH = 8, 1 << 2
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 SYS_MOUNT_SETATTR, SYS_CLOSE_RANGE = 442, 436
 
@@ -183,12 +184,16 @@ def _mounts_below(place: str) -> list[str]:
     return found
 
 
-def drop_privileges(uid: int, hidden: bool) -> None:
+def drop_privileges(uid: int, hidden: bool, reading: bool = False) -> None:
     """An ordinary user without any capability: RLIMIT_NPROC does not bind uid 0, and root can undo most walls.
 
     `uid`: who to become where we are root. `hidden`: nobody of the same user may look into this process (its memory can
-    then not be measured from outside either); needed only where no pid namespace separates it from others.
+    then not be measured from outside either); needed only where no pid namespace separates it from others. `reading`:
+    keep CAP_DAC_READ_SEARCH, with which root's own folders can be read; only where Landlock says which ones.
     """
+    kept = CAP_DAC_READ_SEARCH if reading and os.geteuid() == 0 else 0
+    if kept:
+        check(LIBC.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "keepcaps")
     for capability in range(64):
         if LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
             break
@@ -201,7 +206,7 @@ def drop_privileges(uid: int, hidden: bool) -> None:
             os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
     header = struct.pack("<Ii", 0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
-    check(LIBC.capset(header, struct.pack("<6I", *[0] * 6)), "capset")
+    check(LIBC.capset(header, struct.pack("<6I", kept, kept, 0, 0, 0, 0)), "capset")  # effective, permitted
     check(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     if hidden:
         check(LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "dumpable")

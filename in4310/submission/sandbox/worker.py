@@ -24,7 +24,7 @@ from in4310.submission.names import shown
 from in4310.submission.sandbox import messages
 from in4310.submission.sandbox.messages import BadMessage, Message
 from in4310.submission.sandbox.probes import traps
-from in4310.submission.sandbox.visible import readable_by_others, unreachable
+from in4310.submission.sandbox.visible import readable_by_others
 from in4310.submission.sandbox.walls import Limits
 from in4310.submission.sandbox.watch import WATCH, Watch
 from in4310.submission.sandbox.zygote import kill_tree
@@ -181,12 +181,6 @@ class Sandbox:
             return NONE
         why = []
         for candidate in (Tier(True, True), Tier(False, True)):
-            closed = (
-                "" if candidate.namespaces or os.geteuid() else unreachable([sys.prefix, sys.base_prefix])
-            )
-            if closed:  # as an ordinary user a child could import no more than what is loaded already
-                why.append(f"this Python lies in {closed}, which an ordinary user may not enter")
-                continue
             try:
                 with traps() as arguments, self._worker(None, candidate, self.limits) as worker:
                     got = {k: v for k, v in worker.call("probe", arguments).result.items() if v}

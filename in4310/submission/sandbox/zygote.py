@@ -22,6 +22,7 @@ from contextlib import suppress
 from typing import Any
 
 from in4310.submission.sandbox import filters, walls
+from in4310.submission.sandbox.visible import unreachable
 from in4310.submission.sandbox.walls import Limits
 
 
@@ -190,7 +191,9 @@ def _become(request: dict[str, Any], channel: int, base: str, private: str | Non
     tempfile.tempdir = None  # the zygote has asked for it already
     os.chdir(private)
     sys.path[:] = [p for p in sys.path if "-packages" in p or "python3" in p]
-    walls.drop_privileges(uid, hidden=not alone)
+    # A container's root without namespaces: Python often lies in root's home, which an ordinary user cannot enter.
+    reading = not alone and request["landlock"] and bool(unreachable(readable))
+    walls.drop_privileges(uid, hidden=not alone, reading=reading)
     walls.die_with_parent()  # again: the new user id has undone it
     walls.limit_resources(limits, others)
     if request["landlock"]:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,29 @@ def test_without_namespaces_landlock_and_seccomp_hold(sandbox):
     with Sandbox(sandbox.limits) as other:
         other._tier = Tier(namespaces=False, landlock=True)
         assert {wall.tried: wall.how for wall in examine(other) if not wall.holds} == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+def test_roots_own_python_serves_without_namespaces(landlocked, submission, monkeypatch, tmp_path):
+    """As in a container where Python was installed into root's home: an ordinary user could not open its files."""
+    private = tmp_path / "root" / "site-packages"
+    private.mkdir(parents=True)
+    (private / "installed.py").write_text("ANSWER = 42")
+    (tmp_path / "root" / "secret").write_text("closed")
+    (tmp_path / "root").chmod(0o700)
+    monkeypatch.setattr("sys.path", [*sys.path, str(private)])
+    source = f"""
+def f():
+    import installed
+    try:
+        return open({str(tmp_path / "root" / "secret")!r}).read()
+    except OSError:
+        return installed.ANSWER
+"""
+    with Sandbox(landlocked.limits) as other:
+        other._tier = landlocked._tier
+        with other.worker(submission(source, "mycode.py")) as worker:
+            assert worker.call("call", {"target": "mycode:f"}).result == 42
 
 
 def test_where_nothing_can_be_confined_nothing_is_run(submission):
