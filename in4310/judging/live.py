@@ -27,6 +27,10 @@ ADAPTERS = {
     "metrics": "metrics(labels: int64 (N,), scores: float64 (N, C)) -> {'accuracy', 'mean_accuracy', 'map'}",
     "rank": "rank(scores: float64 (N, C), paths: [N], column: int, k: int) -> {'top': [paths], 'bottom': [paths]}",
     "compare": "compare(saved: (N, C), scores: (N, C)) -> True where they agree",
+    "transform": "transform(PIL image) -> float tensor (3, S, S), the one for validation and test",
+    "train_epoch": "train_epoch(model, loader, criterion, optimizer, device): one epoch; model.train() is its own to call",
+    "non_positive": "non_positive(model, loader, modules: [names]) -> {module: percentage}",
+    "spectrum": "spectrum(model, loader, modules: [names]) -> {module: [eigenvalues, descending]}",
 }
 
 
@@ -46,11 +50,16 @@ class Live:
 
     def call(self, name: str, arguments: Mapping[str, Any], **arrays: np.ndarray) -> Answer:
         """The function's answer. Raises WorkerFailed."""
+        return self.task("call", name, {"arguments": dict(arguments)}, arrays)
+
+    def task(
+        self, task: str, name: str, arguments: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+    ) -> Answer:
+        """Another task of the sandbox with the function named for `name`. Raises WorkerFailed."""
         if name not in self.called:
             self.called.append(name)
         with self.sandbox.worker(self.folder, self.limits) as worker:
-            target = {"target": self.adapters[name], "arguments": dict(arguments)}
-            return worker.call("call", target, arrays)
+            return worker.call(task, {"target": self.adapters[name], **arguments}, arrays)
 
 
 class ConfinedLoader:
@@ -122,7 +131,7 @@ def check_split(live: Live, judge: Judge, classes: list[str]) -> None:
     seed = int(generator.integers(1, 2**31))
     sets = []
     for given, chosen in ((labels, seed), (labels, seed), (shuffled, seed), (labels, seed + 1)):
-        with _asking(judge, "the function 'split'") as asked:
+        with asking(judge, "the function 'split'") as asked:
             asked.append(live.call("split", {"labels": given, "test": test, "val": val, "seed": chosen}))
         found = _sets(asked[0]) if asked else None
         if found is None:
@@ -172,7 +181,7 @@ def check_overlap(live: Live, judge: Judge, classes: list[str]) -> None:
     ):
         cases.append((name, a, b, c, True))
     for name, a, b, c, overlapping in cases:
-        with _asking(judge, "the function 'overlap'") as asked:
+        with asking(judge, "the function 'overlap'") as asked:
             asked.append(live.call("overlap", {"train": a, "val": b, "test": c}))
         if not asked:
             return
@@ -204,7 +213,7 @@ def check_metrics(live: Live, judge: Judge, classes: list[str]) -> None:
     logits = generator.normal(size=(157, len(classes))) + 1.2 * np.eye(len(classes))[labels]
     scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     ours = metrics.evaluate(labels, scores, classes)
-    with _asking(judge, "the function 'metrics'") as asked:
+    with asking(judge, "the function 'metrics'") as asked:
         asked.append(live.call("metrics", {}, labels=labels, scores=scores))
     if not asked:
         return
@@ -231,7 +240,7 @@ def check_rank(live: Live, judge: Judge) -> None:
     column, k = int(generator.integers(0, 6)), 10
     order = np.argsort(-scores[:, column], kind="stable")
     right = {"top": [paths[i] for i in order[:k]], "bottom": [paths[i] for i in order[::-1][:k]]}
-    with _asking(judge, "the function 'rank'") as asked:
+    with asking(judge, "the function 'rank'") as asked:
         asked.append(live.call("rank", {"paths": paths, "column": column, "k": k}, scores=scores))
     if not asked:
         return
@@ -263,7 +272,7 @@ def check_compare(live: Live, judge: Judge) -> None:
         ("scores with one row altered", altered, False),
         ("scores with one value off by 0.02", slightly, False),
     ):
-        with _asking(judge, "the function 'compare'") as asked:
+        with asking(judge, "the function 'compare'") as asked:
             asked.append(live.call("compare", {}, saved=saved, scores=other))
         if not asked:
             return
@@ -280,7 +289,7 @@ def check_compare(live: Live, judge: Judge) -> None:
         )  # fmt: skip
 
 
-class _asking:
+class asking:
     """A worker's failure becomes a finding: it costs the points of this check and of no other."""
 
     def __init__(self, judge: Judge, what: str):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from in4310.judging.evidence import number
+from in4310.judging.live_network import check_train
 from in4310.judging.pictures import blank, png
 from in4310.solution import figures
 from in4310.submission.pieces import Missing
@@ -93,6 +94,8 @@ def test_three_settings(evidence, edition, judge):
         details=[f"{a} = {b}" for a, b in same],
         mistake="a setting never reached the optimiser" if same else "",
     )
+    if live := evidence.runs("train_epoch"):
+        check_train(live, judge)
 
 
 MEASURES = {

@@ -8,6 +8,7 @@ from PIL import Image
 from scipy.optimize import linear_sum_assignment
 
 from in4310.judging.live import check_overlap, check_split
+from in4310.judging.live_network import check_transform
 from in4310.judging.verdict import Outcome
 from in4310.solution.splits import Split, overlap_by_content, overlap_by_name, stratified_split
 from in4310.submission.formats import SETS, is_absolute
@@ -231,6 +232,8 @@ def test_loaders_follow_split(evidence, judge):
             mistake="rows and labels are unrelated: the loader was shuffled, or labels come from elsewhere",
             mend="use shuffle=False for validation and test, and take labels from the folder names",
         )
+    if live := evidence.runs("transform"):
+        check_transform(live, judge)
 
 
 @pytest.mark.requirement("1c")

@@ -3,6 +3,7 @@
 import pytest
 
 from in4310.judging.evidence import MODULES, PATHS
+from in4310.judging.live_network import check_non_positive
 from in4310.judging.pictures import blank
 from in4310.judging.typical import standard_error
 from in4310.submission.formats import finite, last_two_parts
@@ -84,6 +85,8 @@ def _images(evidence):
 @pytest.mark.requirement("2b", partial=True)
 def test_non_positive_recomputed(evidence, edition, judge):
     """Percentages agree with those of our own network on the same images."""
+    if live := evidence.runs("non_positive"):
+        check_non_positive(live, judge)
     if "images" not in evidence.submission.non_positive:
         _compare_with_typical(evidence, edition, judge)
         return

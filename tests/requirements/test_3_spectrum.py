@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from in4310.judging.live_network import check_spectrum
 from in4310.judging.pictures import blank, png
 from in4310.judging.verdict import Outcome
 from in4310.solution import figures
@@ -176,6 +177,8 @@ def _compare_with_typical(evidence, judge, series, model, data):
 @pytest.mark.requirement("3a", partial=True)
 def test_eigenvalues_recomputed(evidence, edition, judge):
     """Spectra of the network handed in agree with our own, on the same images of the course."""
+    if live := evidence.runs("spectrum"):
+        check_spectrum(live, judge)
     chosen = [s for s in evidence.series() if s.get("model") == "tuned" and s.get("data") == "course"]
     if not chosen:
         raise Missing(

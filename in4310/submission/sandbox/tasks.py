@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
-from in4310.submission.sandbox import messages, notebooks, probes
+from in4310.submission.sandbox import harness, messages, notebooks, probes
 from in4310.submission.sandbox.messages import BadMessage, Message
 from in4310.submission.sandbox.notebooks import Refused
 from in4310.submission.sandbox.walls import Limits
@@ -107,6 +108,42 @@ def _numbers(tensor: torch.Tensor, name: str) -> np.ndarray:
 
 def call(folder: str, arguments: Any, arrays: Arrays) -> Answer:
     """Call 'package.module:function' or 'notebook.ipynb:function' of the submission with keyword arguments."""
+    return _plain(_function(folder, arguments)(**arguments.get("arguments", {}), **arrays))
+
+
+def transform(folder: str, arguments: Any, arrays: Arrays) -> Answer:
+    """Give each image, uint8 (H, W, 3), as a PIL image to the submission's transform; its answers, in order."""
+    function = _function(folder, arguments)
+    return _plain([function(Image.fromarray(arrays[name])) for name in arguments["images"]])
+
+
+def train(folder: str, arguments: Any, arrays: Arrays) -> Answer:
+    """One epoch of the submission's training on a small network that was left in eval mode; its weights afterwards."""
+    model, offered = _offered(arguments, arrays)
+    offered["optimizer"] = torch.optim.SGD(model.parameters(), lr=arguments["learning_rate"])
+    offered["criterion"] = torch.nn.CrossEntropyLoss()
+    function = _function(folder, arguments)
+    function(**harness.arguments_for(function, offered))
+    return None, harness.weights_of(model)
+
+
+def inspect_network(folder: str, arguments: Any, arrays: Arrays) -> Answer:
+    """Ask the submission's statistics of a small network over batches of images: its answer."""
+    _, offered = _offered(arguments, arrays)
+    offered["modules"] = list(arguments["modules"])
+    function = _function(folder, arguments)
+    return _plain(function(**harness.arguments_for(function, offered)))
+
+
+def _offered(arguments: Any, arrays: Arrays) -> tuple[torch.nn.Module, dict[str, Any]]:
+    state = {n.removeprefix("weights/"): a for n, a in arrays.items() if n.startswith("weights/")}
+    images, labels = (torch.from_numpy(np.array(arrays[name])) for name in ("images", "labels"))
+    model = harness.small_network(state)
+    loader = harness.Loader(images, labels, arguments["batch_size"])
+    return model, {"model": model, "loader": loader, "device": torch.device("cpu")}
+
+
+def _function(folder: str, arguments: Any) -> Callable[..., Any]:
     place, _, name = str(arguments["target"]).partition(":")
     # First, as Python does it for a script. What the sandbox itself uses was imported before there was a submission.
     if folder not in sys.path:
@@ -122,7 +159,8 @@ def call(folder: str, arguments: Any, arrays: Arrays) -> Answer:
     function = namespace.get(name)
     if not callable(function):
         raise Refused(f"{place} has no function {name!r}; correct [adapters] in submission.toml")
-    return _plain(function(**arguments.get("arguments", {}), **arrays))
+    found: Callable[..., Any] = function
+    return found
 
 
 def _module(folder: str, name: str) -> Any:
@@ -186,6 +224,9 @@ TASKS: dict[str, Callable[[str, Any, Arrays], Answer]] = {
     "ping": ping,
     "load_weights": load_weights,
     "call": call,
+    "transform": transform,
+    "train": train,
+    "inspect": inspect_network,
     "run_notebook": notebooks.run,
     "probe": probes.probe,
 }

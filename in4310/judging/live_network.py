@@ -1,0 +1,365 @@
+"""Live functions that work on a network: one training epoch, hook statistics, spectra, and the evaluation transform.
+
+Each is given a small network drawn anew (`harness.SmallNetwork`), and we know what comes out: right, or with a known
+mistake. The known mistakes are computed, not guessed.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from in4310.judging.judge import Judge
+from in4310.judging.live import ADAPTERS, Live, asking
+from in4310.solution import feature_maps, spectrum
+from in4310.submission.formats import finite
+from in4310.submission.sandbox.harness import MODULES, Loader, SmallNetwork, small_network, weights_of
+
+State = dict[str, np.ndarray]
+CLASSES, SIZE, IMAGES, BATCH = 3, 12, 22, 8  # the last batch is short
+RATE = 0.05
+LOOKED_INTO = ("conv1", "bn1", "layer1.bn2", "layer1")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A network's weights, images float32 (N, 3, S, S) with a mean that is not zero, and labels int64 (N,)."""
+
+    state: State
+    images: Tensor
+    labels: Tensor
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """As a task takes them."""
+        named = {f"weights/{name}": value for name, value in self.state.items()}
+        return named | {"images": self.images.numpy(), "labels": self.labels.numpy()}
+
+    @property
+    def loader(self) -> Loader:
+        """The batches that a task makes of them."""
+        return Loader(self.images, self.labels, BATCH)
+
+
+def draw() -> Drawn:
+    """A network and images that nobody has seen before; running statistics are not those of a fresh batch-norm."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(secrets.randbits(62))
+        model = SmallNetwork(CLASSES)
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.normal_(module.running_mean, 0.1, 0.2)  # type: ignore[arg-type]
+                nn.init.uniform_(module.running_var, 0.5, 1.5)  # type: ignore[arg-type]
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.normal_(module.bias, 0.1, 0.2)
+        labels = torch.arange(IMAGES) % CLASSES
+        labels = labels[torch.randperm(IMAGES)]
+        images = torch.randn(IMAGES, 3, SIZE, SIZE) * 0.8 + 0.3
+        images += 0.8 * nn.functional.one_hot(labels, 3)[:, :, None, None]  # there is something to learn
+        return Drawn(weights_of(model), images, labels)
+
+
+# -- one epoch of training ----------------------------------------------------------------------------
+
+
+def trained(drawn: Drawn, zeroed: bool = True, training: bool = True, step: str = "each") -> State:
+    """Weights after one epoch of plain SGD over the batches; `step`: each batch, last (of the epoch only), or never."""
+    model = small_network(drawn.state).train(training)
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+    for images, labels in drawn.loader:
+        if zeroed:
+            optimizer.zero_grad()
+        nn.functional.cross_entropy(model(images), labels).backward()
+        if step == "each":
+            optimizer.step()
+    if step == "last":
+        optimizer.step()
+    return weights_of(model)
+
+
+def _loss(state: Mapping[str, np.ndarray], drawn: Drawn) -> float:
+    with torch.no_grad():
+        logits = small_network(state).train()(drawn.images)
+        return float(nn.functional.cross_entropy(logits, drawn.labels))
+
+
+def _apart(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray], part: str = "") -> float:
+    return max(
+        (float(np.abs(a[n] - b[n]).max()) for n in b if part in n and "num_batches" not in n), default=0.0
+    )
+
+
+def check_train(live: Live, judge: Judge) -> None:
+    """One epoch: the loss falls, gradients are zeroed, steps are taken, and the network is in training mode (F22)."""
+    drawn = draw()
+    with asking(judge, "the function 'train_epoch'") as asked:
+        given = {"learning_rate": RATE, "batch_size": BATCH}
+        asked.append(live.task("train", "train_epoch", given, drawn.arrays))
+    if not asked:
+        return
+    found = dict(asked[0].arrays)
+    same = set(found) == set(drawn.state) and all(
+        found[n].shape == v.shape and found[n].dtype == v.dtype for n, v in drawn.state.items()
+    )
+    if not same or not all(np.isfinite(v).all() for v in found.values()):
+        judge.expect(False, "weights after one epoch", "NaN, or none", "finite weights of the network given")
+        return
+    mistakes = {
+        "gradients are not zeroed between batches: optimizer.zero_grad() is missing": {"zeroed": False},
+        "the network was left in eval mode: model.train() is missing": {"training": False},
+        "optimizer.step() is never called, or the gradients are zeroed before it": {"step": "never"},
+        "optimizer.step() is called once an epoch, after the last batch": {"step": "last"},
+    }
+    right = trained(drawn)
+    tolerance = 1e-5 + 0.01 * _apart(right, drawn.state)
+    chosen: list[str] = []
+    if _apart(found, right) > tolerance:
+        # One mistake, then two at a time: the first that gives these very weights.
+        for names in [(m,) for m in mistakes] + [p for p in product(mistakes, mistakes) if p[0] < p[1]]:
+            options: dict[str, Any] = {k: v for m in names for k, v in mistakes[m].items()}
+            if len(options) == len(names) and _apart(found, trained(drawn, **options)) <= 1e-5:
+                chosen = list(names)
+                break
+    stays = {part: _apart(found, drawn.state, part) <= 1e-7 for part in ("weight", "running")}
+    mistake = "; ".join(chosen)
+    judge.expect(
+        not chosen,
+        "weights after one epoch of its training on a small network",
+        "those of one with a mistake" if chosen else "those of plain SGD" if _apart(found, right) <= tolerance
+        else "others than of plain SGD, and of no known mistake",
+        "those of a right epoch",
+        mistake=mistake,
+        mend="for each batch: zero_grad(), loss.backward(), step(); model.train() before the loop",
+    )  # fmt: skip
+    judge.expect(not stays["weight"], "weights changed by one epoch", "no" if stays["weight"] else "yes", "yes",
+                 mistake=mistake, mend="call loss.backward() and optimizer.step() for each batch")  # fmt: skip
+    judge.expect(not stays["running"], "batch-norm statistics updated", "no" if stays["running"] else "yes", "yes",
+                 mistake=mistake or "the network was left in eval mode: model.train() is missing",
+                 mend="call model.train() at the start of each epoch of training")  # fmt: skip
+    before, after = _loss(drawn.state, drawn), _loss(found, drawn)
+    judge.expect(
+        after < before, "loss of the batches after one epoch", f"{after:.4f}", f"below {before:.4f}, as before",
+        mistake=mistake, mend="step against the gradient of the loss",
+    )  # fmt: skip
+
+
+# -- statistics of feature maps -------------------------------------------------------------------------
+
+
+def outputs(drawn: Drawn, training: bool = False, copied: bool = True) -> dict[str, list[Tensor]]:
+    """Module -> its output for each batch. Not `copied`: as a hook sees it that keeps what ReLU overwrites later."""
+    model = small_network(drawn.state).train(training)
+    found: dict[str, list[Tensor]] = {name: [] for name in LOOKED_INTO}
+
+    def keep(name: str) -> Callable[..., None]:
+        return lambda _module, _inputs, output: found[name].append(output.clone() if copied else output)
+
+    named = dict(model.named_modules())
+    for name in LOOKED_INTO:
+        named[name].register_forward_hook(keep(name))
+    with torch.no_grad():
+        for images, _ in drawn.loader:
+            model(images)
+    return found
+
+
+def _share(batches: list[Tensor]) -> float:
+    values = torch.cat(batches)
+    return 100 * float((values <= 0).double().mean())
+
+
+def check_non_positive(live: Live, judge: Judge) -> None:
+    """Percentages of non-positive values on a small network against ours (2b)."""
+    drawn = draw()
+    found = _asked_of_modules(live, judge, "non_positive", drawn)
+    if found is None:
+        return
+    right, maps = _right_percentages(drawn), outputs(drawn)
+    late, mode = outputs(drawn, copied=False), outputs(drawn, training=True)
+    for name in LOOKED_INTO:
+        number = finite(found.get(name))
+        value = float("nan") if number is None else number
+        batches = maps[name]
+        wrong = {
+            "counts < 0, not <= 0": 100 * float((torch.cat(batches) < 0).double().mean()),
+            "the share of positive values: 100 minus the right figure": 100 - right[name],
+            "a share of 1, not a percentage": right[name] / 100,
+            "the hook keeps a reference, and an in-place ReLU has changed the tensor: copy it in the hook":
+                _share(late[name]),
+            "computed in training mode: model.eval() is missing": _share(mode[name]),
+            "the first batch only": _share(batches[:1]),
+            "the last batch only": _share(batches[-1:]),
+            "the first image only": _share([batches[0][:1]]),
+            "a mean over batches of unequal size": float(np.mean([_share([b]) for b in batches])),
+        }  # fmt: skip
+        near = [text for text, w in wrong.items() if abs(value - w) <= 1e-3 < abs(right[name] - w)]
+        judge.close(f"non-positive values of {name} of a small network, percent", value, right[name], 1e-3,
+                    "percentage points", mistake=" or ".join(near[:2]),
+                    mend="in eval mode: sum (output <= 0) inside the hook, over all images")  # fmt: skip
+
+
+def _right_percentages(drawn: Drawn) -> dict[str, float]:
+    model = small_network(drawn.state)
+    return feature_maps.non_positive(model, (x for x, _ in drawn.loader), LOOKED_INTO)
+
+
+def check_spectrum(live: Live, judge: Judge) -> None:
+    """Eigenvalues of channel means on a small network against ours (3a)."""
+    drawn = draw()
+    found = _asked_of_modules(live, judge, "spectrum", drawn)
+    if found is None:
+        return
+    model = small_network(drawn.state)
+    ours = spectrum.eigenvalues(model, (x for x, _ in drawn.loader), LOOKED_INTO, k=None)
+    maps, mode = outputs(drawn), outputs(drawn, training=True)
+    for name in LOOKED_INTO:
+        claimed = found.get(name)
+        numbers = [finite(v) for v in claimed] if isinstance(claimed, list) else []
+        values = np.array([np.nan if v is None else v for v in numbers])
+        right = ours[name].values
+        if not len(values) or len(values) > 64 * IMAGES or not np.isfinite(values).all():
+            judge.expect(False, f"eigenvalues of {name} of a small network", str(claimed)[:60], "real numbers")
+            continue
+        good = any(_fits(values, right * scale) for scale in (1, IMAGES / (IMAGES - 1)))
+        mistake = "" if good else " or ".join(_spectral_mistakes(values, maps[name], mode[name])[:2])
+        judge.expect(
+            good,
+            f"eigenvalues of {name} of a small network, the largest",
+            f"{values[0]:.6g} ({len(values)} values)",
+            f"{right[0]:.6g} ({len(right)} channels)",
+            tolerance="1e-4 of the largest; N or N - 1",
+            mistake=mistake,
+            mend="average each channel over its positions, centre over the images, eigvalsh of the covariance, descending",
+        )
+
+
+def _fits(values: np.ndarray, right: np.ndarray) -> bool:
+    """Whether the values are the largest of the right ones; zeros may follow where there are more."""
+    padded = np.pad(right, (0, max(0, len(values) - len(right))))[: len(values)]
+    return bool(np.abs(values - padded).max() <= 1e-4 * max(float(right.max()), 1e-12))
+
+
+def _spectral_mistakes(values: np.ndarray, maps: list[Tensor], mode: list[Tensor]) -> list[str]:
+    whole = torch.cat(maps).double()
+    features = whole.flatten(2).mean(dim=2).numpy()
+    trained_mode = torch.cat(mode).double().flatten(2).mean(dim=2).numpy()
+    centred = features - features.mean(axis=0)
+    right = _eigenvalues(centred.T @ centred / IMAGES)
+    deviations = np.where(centred.std(axis=0) > 0, centred.std(axis=0), 1)
+    flat = whole.flatten(1).numpy()
+    flat = flat - flat.mean(axis=0)
+    rows = features.T - features.T.mean(axis=0)
+    variants = {
+        "the features are not centred": _eigenvalues(features.T @ features / IMAGES),
+        "not divided by the number of images": right * IMAGES,
+        "singular values, not eigenvalues: square them and divide by N": np.sqrt(right * IMAGES),
+        "square roots of the eigenvalues": np.sqrt(right),
+        "squares of the eigenvalues": right**2,
+        "eigenvalues of the correlation, not of the covariance": _eigenvalues(np.corrcoef(features.T / deviations[:, None])),
+        "whole maps flattened, not averaged over positions": _eigenvalues(flat @ flat.T / IMAGES),
+        "the covariance of the transpose: images by images, centred over channels":
+            _eigenvalues(rows.T @ rows / rows.shape[0]),
+        "computed in training mode: model.eval() is missing":
+            _eigenvalues(np.cov(trained_mode.T, bias=True)),
+        "the first batch only": _eigenvalues(np.cov(features[:BATCH].T, bias=True)),
+    }  # fmt: skip
+    found = []
+    for text, wrong in variants.items():
+        count = np.array([1.0, IMAGES / (IMAGES - 1), BATCH / (BATCH - 1)])
+        if any(_fits(values, wrong * scale) for scale in count):
+            found.append(text)
+    if not found and any(_fits(values[::-1], right * s) for s in (1, IMAGES / (IMAGES - 1))):
+        found.append("the order is ascending")
+    if not found and _fits(values, np.sort(right)[: len(values)]):
+        found.append("the smallest eigenvalues, not the largest")
+    return found
+
+
+def _eigenvalues(matrix: np.ndarray) -> np.ndarray:
+    if not np.isfinite(matrix).all():
+        return np.full(len(matrix), np.inf)
+    return np.maximum(np.linalg.eigvalsh(matrix)[::-1], 0)
+
+
+def _asked_of_modules(live: Live, judge: Judge, adapter: str, drawn: Drawn) -> dict[str, Any] | None:
+    """The function's answer by module; a list is taken in the order of the modules asked for."""
+    with asking(judge, f"the function {adapter!r}") as asked:
+        given = {"batch_size": BATCH, "modules": list(LOOKED_INTO)}
+        asked.append(live.task("inspect", adapter, given, drawn.arrays))
+    if not asked:
+        return None
+    arrays = asked[0].arrays
+
+    def opened(value: Any) -> Any:
+        if isinstance(value, dict) and set(value) == {"array"}:
+            array = arrays[value["array"]]
+            return array.tolist() if array.size <= 4096 and array.dtype.kind in "fiu" else None
+        return value
+
+    result = opened(asked[0].result)
+    if isinstance(result, list) and len(result) == len(LOOKED_INTO):
+        result = dict(zip(LOOKED_INTO, result, strict=True))
+    if not isinstance(result, dict) or not set(LOOKED_INTO) <= set(result):
+        judge.expect(False, f"answer of {adapter!r}", str(asked[0].result)[:80], ADAPTERS[adapter])
+        return None
+    return {name: opened(result[name]) for name in LOOKED_INTO}
+
+
+# -- the evaluation transform ----------------------------------------------------------------------------
+
+
+def check_transform(live: Live, judge: Judge) -> None:
+    """The evaluation transform gives the same tensor for the same image, each time and in each process (1c, F11)."""
+    generator = np.random.default_rng(secrets.randbits(64))
+    pictures = {f"image{i}": _picture(generator, (150, 150) if i else (120, 170)) for i in range(3)}
+    order = ["image0", "image1", "image0", "image2", "image0", "image1"]
+    runs: list[list[np.ndarray]] = []
+    for _ in range(2):
+        with asking(judge, "the transform of evaluation") as asked:
+            asked.append(live.task("transform", "transform", {"images": order}, pictures))
+        if not asked:
+            return
+        result = asked[0].result
+        arrays = [
+            asked[0].arrays[r["array"]] for r in result if isinstance(r, dict) and set(r) == {"array"}
+        ] if isinstance(result, list) else []  # fmt: skip
+        shapes = {a.shape for a in arrays}
+        good = (
+            len(arrays) == len(order)
+            and len(shapes) == 1
+            and all(a.ndim == 3 and a.shape[0] == 3 and a.dtype.kind == "f" for a in arrays)
+            and all(np.isfinite(a).all() for a in arrays)
+        )
+        if not judge.expect(
+            good, "what the transform makes of an image", ", ".join(map(str, sorted(shapes))) or str(result)[:60],
+            "a float tensor (3, S, S), of one size for all images", mend="end it with ToTensor() and Normalize()",
+        ):  # fmt: skip
+            return
+        runs.append(arrays)
+    flat = [(name, array) for arrays in runs for name, array in zip(order, arrays, strict=True)]
+    first = {name: next(a for n, a in flat if n == name) for name in pictures}
+    off = max(float(np.abs(array - first[name]).max()) for name, array in flat)
+    judge.expect(
+        off <= 1e-6, "the same image transformed again, the largest difference", f"{off:.3g}", "0",
+        mistake="" if off <= 1e-6 else "the transform of evaluation is random: augmentation belongs to training only",
+        mend="use Resize and CenterCrop for validation and test, no Random... transform",
+    )  # fmt: skip
+    apart = min(
+        float(np.abs(first[a] - first[b]).max()) for a in first for b in first if a < b
+    )
+    judge.expect(apart > 1e-3, "different images transformed, the smallest difference", f"{apart:.3g}", "above 0")
+
+
+def _picture(generator: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+    """Smooth colours with detail, uint8 (H, W, 3): not symmetric, so that a flip or a crop shows."""
+    coarse = generator.uniform(0, 255, (6, 6, 3))
+    rows = np.linspace(0, 4.999, size[0]).astype(int)
+    columns = np.linspace(0, 4.999, size[1]).astype(int)
+    return np.clip(coarse[rows][:, columns] + generator.normal(0, 12, (*size, 3)), 0, 255).astype(np.uint8)
