@@ -306,20 +306,33 @@ def _device(name: str) -> str:
     help="Folder to write index.html, results.json and junit.xml into.",
 )
 @click.option("--full", is_flag=True, help="Recompute all scores, not only a random audit sample of them.")
+@click.option(
+    "--trust-submissions",
+    "trusted",
+    is_flag=True,
+    help="Call the functions that it names also where nothing can be confined (in4310 doctor): your own work only.",
+)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @_plain_errors
 def check(
-    submission: Path, data: str | None, edition: str, report: Path | None, full: bool, quiet: bool
+    submission: Path,
+    data: str | None,
+    edition: str,
+    report: Path | None,
+    full: bool,
+    trusted: bool,
+    quiet: bool,
 ) -> None:
     """Judge a submission, a folder or an archive (zip, tar.gz), by the requirements of an edition.
 
     Its pieces are found by what they are, whatever they are called; a submission.toml may name them (in4310 init).
-    Nothing of the submission is run: its files are read, and its figures recomputed from its weights. Of many scores a
-    random sample is recomputed; with the environment variable IN4310_SECRET set, the same one each time.
+    Its files are read, and its figures recomputed from its weights. Only functions that it names under [adapters] are
+    called, in a confined process. Of many scores a random sample is recomputed; with the environment variable
+    IN4310_SECRET set, the same one each time.
 
     Exit status: 0 all points, 1 not all, 2 it could not be judged.
     """
-    sys.exit(_judge(submission, edition, data, report, _progress(quiet), full))
+    sys.exit(_judge(submission, edition, data, report, _progress(quiet), full, trusted))
 
 
 @cli.command()
@@ -383,11 +396,12 @@ def _judge(
     report: Path | None,
     progress: Progress,
     full: bool = False,
+    trusted: bool = False,
 ) -> int:
     from in4310.judging.runner import judge_submission
     from in4310.reporting.terminal import table
 
-    results = judge_submission(submission, edition, data, report, progress, full)
+    results = judge_submission(submission, edition, data, report, progress, full, trusted)
     console = Console()
     console.print(table(results))
     for name, figure in results.facts.items():

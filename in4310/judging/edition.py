@@ -59,6 +59,7 @@ class TrainingPart(Part):
 
     settings: int = Field(gt=0, description="hyperparameter settings to try, at least")
     memory_gib: float = Field(gt=0, description="peak memory allowed, GiB")
+    batch_size: int = Field(64, gt=0, description="images in a batch that the limit is for")
     memory_of: Literal["gpu", "process"] = Field(
         "process", description="what the limit is for; a CPU run's resident set says nothing of GPU memory"
     )

@@ -20,7 +20,8 @@ from in4310.judging import typical, verdict
 from in4310.judging.audit import FULL, Audit, bound
 from in4310.judging.data import DataSet
 from in4310.judging.edition import Edition
-from in4310.judging.live import Live
+from in4310.judging.live import Live, read_source
+from in4310.judging.memory import training_memory
 from in4310.judging.preprocessing import Inference, infer
 from in4310.places import cache_folder
 from in4310.progress import QUIET, Progress
@@ -31,6 +32,7 @@ from in4310.submission.folder import Submission
 from in4310.submission.formats import SETS, finite, last_two_parts
 from in4310.submission.names import shown
 from in4310.submission.pieces import Missing, Unreadable
+from in4310.submission.source import Call
 from in4310.submission.state_dicts import Network
 
 LARGEST = 1024  # pixels of a side: what is stated is carried out, and must not cost the judge its memory
@@ -95,6 +97,11 @@ class Evidence:
     def class_counts(self, paths: Sequence[str]) -> Counter[str]:
         """Images of each class among paths; unknown paths are left out."""
         return Counter(self.data.labels[p] for p in paths if p in self.data.labels)
+
+    @cached_property
+    def source(self) -> list[Call]:
+        """Calls in the submission's own source, read from its syntax tree, in a confined child where there is one."""
+        return read_source(self.live.sandbox if self.live else None, self.submission.folder)
 
     def runs(self, adapter: str) -> Live | None:
         """The submission's live functions, when it names this one and code may be run here; else None."""
@@ -210,6 +217,10 @@ class Evidence:
 
     def _infer(self, model: nn.Module, claimed: np.ndarray, paths: tuple[str, ...]) -> Inference:
         return infer(model, claimed, paths, self.data.root, self.data.labels, self.classes)
+
+    def training_memory(self, batch_size: int) -> int:
+        """Bytes that training in float32 needs at least: weights, gradients, momentum, and what is kept."""
+        return training_memory(self.rebuilt("model"), self.preprocessing.size, batch_size)
 
     # -- pixels and what the network makes of them -------------------------------------------------
 

@@ -20,7 +20,7 @@ from in4310.judging.judge import Judge
 from in4310.judging.live import ADAPTERS, Live, asking
 from in4310.solution import feature_maps, spectrum
 from in4310.submission.formats import finite
-from in4310.submission.sandbox.harness import MODULES, Loader, SmallNetwork, small_network, weights_of
+from in4310.submission.sandbox.harness import Loader, SmallNetwork, small_network, weights_of
 
 State = dict[str, np.ndarray]
 CLASSES, SIZE, IMAGES, BATCH = 3, 12, 22, 8  # the last batch is short
@@ -111,7 +111,7 @@ def check_train(live: Live, judge: Judge) -> None:
     if not same or not all(np.isfinite(v).all() for v in found.values()):
         judge.expect(False, "weights after one epoch", "NaN, or none", "finite weights of the network given")
         return
-    mistakes = {
+    mistakes: dict[str, dict[str, Any]] = {
         "gradients are not zeroed between batches: optimizer.zero_grad() is missing": {"zeroed": False},
         "the network was left in eval mode: model.train() is missing": {"training": False},
         "optimizer.step() is never called, or the gradients are zeroed before it": {"step": "never"},
@@ -123,7 +123,7 @@ def check_train(live: Live, judge: Judge) -> None:
     if _apart(found, right) > tolerance:
         # One mistake, then two at a time: the first that gives these very weights.
         for names in [(m,) for m in mistakes] + [p for p in product(mistakes, mistakes) if p[0] < p[1]]:
-            options: dict[str, Any] = {k: v for m in names for k, v in mistakes[m].items()}
+            options = {k: v for m in names for k, v in mistakes[m].items()}
             if len(options) == len(names) and _apart(found, trained(drawn, **options)) <= 1e-5:
                 chosen = list(names)
                 break
@@ -225,7 +225,9 @@ def check_spectrum(live: Live, judge: Judge) -> None:
         values = np.array([np.nan if v is None else v for v in numbers])
         right = ours[name].values
         if not len(values) or len(values) > 64 * IMAGES or not np.isfinite(values).all():
-            judge.expect(False, f"eigenvalues of {name} of a small network", str(claimed)[:60], "real numbers")
+            judge.expect(
+                False, f"eigenvalues of {name} of a small network", str(claimed)[:60], "real numbers"
+            )
             continue
         good = any(_fits(values, right * scale) for scale in (1, IMAGES / (IMAGES - 1)))
         mistake = "" if good else " or ".join(_spectral_mistakes(values, maps[name], mode[name])[:2])
@@ -236,7 +238,7 @@ def check_spectrum(live: Live, judge: Judge) -> None:
             f"{right[0]:.6g} ({len(right)} channels)",
             tolerance="1e-4 of the largest; N or N - 1",
             mistake=mistake,
-            mend="average each channel over its positions, centre over the images, eigvalsh of the covariance, descending",
+            mend="average each channel over its positions, centre over the images, eigvalsh, largest first",
         )
 
 
@@ -262,7 +264,8 @@ def _spectral_mistakes(values: np.ndarray, maps: list[Tensor], mode: list[Tensor
         "singular values, not eigenvalues: square them and divide by N": np.sqrt(right * IMAGES),
         "square roots of the eigenvalues": np.sqrt(right),
         "squares of the eigenvalues": right**2,
-        "eigenvalues of the correlation, not of the covariance": _eigenvalues(np.corrcoef(features.T / deviations[:, None])),
+        "eigenvalues of the correlation, not of the covariance":
+            _eigenvalues(np.corrcoef(features.T / deviations[:, None])),
         "whole maps flattened, not averaged over positions": _eigenvalues(flat @ flat.T / IMAGES),
         "the covariance of the transpose: images by images, centred over channels":
             _eigenvalues(rows.T @ rows / rows.shape[0]),
@@ -282,7 +285,7 @@ def _spectral_mistakes(values: np.ndarray, maps: list[Tensor], mode: list[Tensor
     return found
 
 
-def _eigenvalues(matrix: np.ndarray) -> np.ndarray:
+def _eigenvalues(matrix: Any) -> np.ndarray:
     if not np.isfinite(matrix).all():
         return np.full(len(matrix), np.inf)
     return np.maximum(np.linalg.eigvalsh(matrix)[::-1], 0)
@@ -351,10 +354,10 @@ def check_transform(live: Live, judge: Judge) -> None:
         mistake="" if off <= 1e-6 else "the transform of evaluation is random: augmentation belongs to training only",
         mend="use Resize and CenterCrop for validation and test, no Random... transform",
     )  # fmt: skip
-    apart = min(
-        float(np.abs(first[a] - first[b]).max()) for a in first for b in first if a < b
+    apart = min(float(np.abs(first[a] - first[b]).max()) for a in first for b in first if a < b)
+    judge.expect(
+        apart > 1e-3, "different images transformed, the smallest difference", f"{apart:.3g}", "above 0"
     )
-    judge.expect(apart > 1e-3, "different images transformed, the smallest difference", f"{apart:.3g}", "above 0")
 
 
 def _picture(generator: np.random.Generator, size: tuple[int, int]) -> np.ndarray:

@@ -38,6 +38,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--full", action="store_true", help="recompute all scores, not only an audit sample of them"
     )
+    group.addoption(
+        "--trust-submissions",
+        action="store_true",
+        help="call the functions that a submission names also where nothing can be confined (in4310 doctor);"
+        " the report says 'not isolated'",
+    )
     group.addoption("--report", metavar="DIR", help="write index.html, results.json and junit.xml into DIR")
 
 
@@ -134,7 +140,8 @@ def evidence(pytestconfig: pytest.Config, edition: Edition, judging_stack: ExitS
         sandbox = pytestconfig.stash.get(SANDBOX, None) or judging_stack.enter_context(Sandbox())
         loader = judging_stack.enter_context(ConfinedLoader(sandbox, taken.folder))
         submission = Submission(taken.folder, hints(edition, data), loader, taken.name)
-        live = Live(sandbox, submission.folder, submission.table("adapters"))
+        trusted = pytestconfig.getoption("trust_submissions")
+        live = Live(sandbox, submission.folder, submission.table("adapters"), trusted=trusted)
         rows = 0 if pytestconfig.getoption("full") else edition.audit.rows
         audit = draw(rows, audit_secret(), submission.digest)
         session.notes = list(taken.notes)

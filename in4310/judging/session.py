@@ -103,7 +103,11 @@ class Session:
             return STATIC
         tier = live.sandbox.tier
         if not tier.confined:
-            named = " The functions that it names were not run." if live.adapters else ""
+            if live.called:
+                return f"NOT ISOLATED: its functions {', '.join(live.called)} were called, as --trust-submissions says"
+            named = (
+                " The functions that it names were not run (--trust-submissions)." if live.adapters else ""
+            )
             where = "the judge's own process, as tensors only"
             return f"{STATIC}. Weights were opened in {where}: {tier.describe()}.{named}"
         ran = (

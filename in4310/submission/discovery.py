@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from in4310.submission import claims, histories, listings, matrices, tables
+from in4310.submission import claims, histories, listings, matrices, notebook_outputs, tables
 from in4310.submission.claims import set_of, words
 from in4310.submission.names import shown
 from in4310.submission.state_dicts import find_networks
@@ -87,6 +88,7 @@ class Discovery:
         self.folder, self.hints, self.tensors = folder, hints, tensors
         self.files = walk(folder)
         self.notes: list[str] = []
+        self.outputs: dict[str, list[tuple[str, bytes]]] = {}  # notebook -> pictures that it has saved
         self.candidates: dict[str, list[Candidate]] = defaultdict(list)
         self._resolve = listings.Resolver(hints.classes, hints.images)
         self._listings: dict[str, listings.Listing] = {}
@@ -124,6 +126,8 @@ class Discovery:
                 elif suffix in TEXTS and 0 < size <= tables.TEXT_BYTES and parsed + size <= PARSED_BYTES:
                     parsed += size
                     self._text(file, path, suffix)
+                elif suffix == ".ipynb":
+                    self._notebook(file, path)
                 elif suffix in (".pkl", ".pickle", ".joblib"):
                     self.notes.append(
                         f"{shown(file)}: a pickle is never opened; save it as .npy, .csv or .json"
@@ -177,6 +181,18 @@ class Discovery:
                 self._matrices.append((f"{file}:{name}" if name else file, np.asarray(tensor.double()), file))
             if not small:
                 self.notes.append(f"{shown(file)}: weights of no ResNet that we know")
+
+    def _notebook(self, file: str, path: Path) -> None:
+        """What a notebook has saved of its last run, also of one that failed: pictures, and figures that it printed."""
+        saved = notebook_outputs.read_outputs(path)
+        if saved.error:
+            self.notes.append(
+                f"{shown(file)}: its last run failed ({shown(saved.error)}); what it saved before is judged"
+            )
+        if saved.pictures:
+            self.outputs[file] = saved.pictures
+        with suppress(ValueError):
+            self._documents[file] = tables.pairs_of(saved.text)
 
     def _text(self, file: str, path: Path, suffix: str) -> None:
         if suffix == ".json":
@@ -397,6 +413,8 @@ class Discovery:
                 )
         if self.candidates["feature_maps"]:
             maps = max(self.candidates["feature_maps"], key=lambda c: c.strength).files
-        plots = tuple(f for f in pictures if f not in images and f not in maps)
+        plots = tuple(f for f in pictures if f not in images and f not in maps) + tuple(self.outputs)
+        saved = sum(map(len, self.outputs.values()))
         if plots:
-            self._add("plots", plots, f"{len(plots)} pictures", 1.0, None)
+            why = f"{len(plots) - len(self.outputs)} pictures" + (f", {saved} in notebooks" if saved else "")
+            self._add("plots", plots, why, 1.0, None)

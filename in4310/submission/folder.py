@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -41,6 +42,9 @@ class Submission:
         self._load = load
         self._loaded: dict[Path, Mapping[str, Tensor]] = {}
         self._given_name = name
+        self._aside: tempfile.TemporaryDirectory[str] | None = (
+            None  # removed when nothing refers to it any more
+        )
         self.manifest = self._read_manifest()
 
     def _read_manifest(self) -> dict[str, Any]:
@@ -257,7 +261,7 @@ class Submission:
             candidate = self._candidate(piece)
             if candidate is None:
                 raise Missing(piece)
-            return [self.folder / file for file in candidate.files]
+            return [p for file in candidate.files for p in self._pictures_in(file)]
         place = self.path(piece)
         files = (
             sorted(
@@ -271,6 +275,22 @@ class Submission:
         if not files:
             raise Missing(piece)
         return files
+
+    def _pictures_in(self, file: str) -> list[Path]:
+        """A picture is itself; the pictures that a notebook has saved are written aside, never into the submission."""
+        saved = self.discovery.outputs.get(file)
+        if saved is None:
+            return [self.folder / file]
+        if self._aside is None:
+            self._aside = tempfile.TemporaryDirectory(prefix="in4310-outputs-")
+        place = (
+            Path(self._aside.name) / hashlib.sha256(file.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        )
+        if not place.exists():
+            place.mkdir()
+            for name, content in saved:
+                (place / name).write_bytes(content)
+        return [place / name for name, _ in saved]
 
     # -- weights -----------------------------------------------------------------------------------
 

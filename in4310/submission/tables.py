@@ -157,7 +157,11 @@ def _integer(digits: str) -> int | float:
 
 def pairs(path: Path) -> dict[str, str]:
     """Lines 'name: value', 'name = value' or two columns, as {name: value}; ValueError for anything else."""
-    text = read_text(path)
+    return pairs_of(read_text(path))
+
+
+def pairs_of(text: str) -> dict[str, str]:
+    """`pairs` of a text."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         name, mark, value = line.partition(":")

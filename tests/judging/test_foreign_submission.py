@@ -9,6 +9,7 @@ import torch
 
 from in4310.judging.runner import judge_submission
 from in4310.judging.verdict import Outcome
+from in4310.submission.sandbox.worker import Tier
 
 FULL_POINTS = 110
 
@@ -70,7 +71,21 @@ def foreign(reference, tmp_path):
     return out
 
 
-NOT_SAID = {"split_seed", "network_start", "memory_limit", "runs_without_arguments", "comparison_recorded"}
+NOT_SAID = {"split_seed", "network_start", "comparison_recorded"}
+SOURCE = """
+import numpy as np, torch
+from sklearn.model_selection import train_test_split
+from torchvision.models import resnet18
+
+SEED = 42
+model = resnet18(weights=None)
+train, rest = train_test_split(paths, test_size=0.3, stratify=labels, random_state=SEED)
+
+def reproduce(saved, again):
+    assert np.allclose(saved, again, atol=1e-4)
+
+raise SystemExit("nobody runs this")
+"""
 
 
 def outcomes(results):
@@ -96,6 +111,39 @@ def test_a_zip_of_foreign_files_is_judged_like_the_reference(foreign, tmp_path):
     assert not list(tmp_path.glob("in4310-*"))
     page = (tmp_path / "report" / "index.html").read_text()
     assert "beste modell.pt" in page
+
+
+@pytest.mark.slow
+def test_what_no_table_says_is_read_in_the_source(foreign):
+    (foreign / "main.py").write_text(SOURCE)
+    found = outcomes(judge_submission(foreign, "demo"))
+    assert {n: found[n].outcome for n in NOT_SAID} == dict.fromkeys(NOT_SAID, Outcome.WARNED) | {
+        "network_start": Outcome.PASSED,  # the demo's edition lets training start from anything
+        "split_seed": Outcome.PASSED,  # and with the seed read the split is made again
+    }
+    assert "main.py:8: train_test_split" in str(found["split_seed"].findings)
+    (foreign / "main.py").write_text(SOURCE.replace("atol=1e-4", "atol=0.5").replace("import numpy", "import argparse, numpy")
+                                     + "p = argparse.ArgumentParser()\np.add_argument('data')\n")  # fmt: skip
+    found = outcomes(judge_submission(foreign, "demo"))
+    assert found["comparison_recorded"].outcome is Outcome.FAILED
+    assert found["runs_without_arguments"].outcome is Outcome.FAILED
+
+
+@pytest.mark.slow
+def test_without_walls_functions_are_called_only_when_trusted_and_the_report_says_so(foreign, monkeypatch):
+    monkeypatch.setattr(
+        "in4310.submission.sandbox.worker.Sandbox._find_tier", lambda self: Tier(False, False, "a test")
+    )
+    (foreign / "submission.toml").write_text("[adapters]\ncompare = 'main:compare'\n")
+    (foreign / "main.py").write_text("import numpy as np\ndef compare(saved, scores):\n"
+                                     "    return bool(np.allclose(saved, scores, atol=1e-4))\n")  # fmt: skip
+    results = judge_submission(foreign, "demo")
+    assert outcomes(results)["comparison_recorded"].outcome is Outcome.WARNED  # read in the source
+    assert "not isolated (a test)" in results.isolation
+    assert "were not run" in results.isolation
+    results = judge_submission(foreign, "demo", trusted=True)
+    assert outcomes(results)["comparison_recorded"].outcome is Outcome.PASSED
+    assert results.isolation.startswith("NOT ISOLATED")
 
 
 @pytest.mark.slow

@@ -1,12 +1,14 @@
 """Live functions: right ones pass, known mistakes fail and are named, a hostile one costs its own points only."""
 
+import sys
+
 import pytest
 
 from in4310.judging import live
 from in4310.judging.judge import Judge
 from in4310.judging.live import ConfinedLoader, Live
 from in4310.judging.verdict import Outcome
-from in4310.submission.sandbox.worker import Sandbox
+from in4310.submission.sandbox.worker import Sandbox, Tier
 
 CLASSES = ["buildings", "forest", "glacier", "mountain", "sea", "street"]
 RIGHT = """
@@ -133,6 +135,18 @@ def test_mistakes_in_functions_are_found(judged, name, right, wrong, says):
 def test_hostile_functions_earn_nothing(judged, attack):
     judge = judged("rank", f"def rank(scores, paths, column, k):\n    {attack}\n")
     assert judge.outcome is Outcome.FAILED
+
+
+def test_where_nothing_is_confined_only_trusted_code_is_called(tmp_path):
+    (tmp_path / "oblig1.py").write_text(RIGHT)
+    with Sandbox() as other:
+        other._tier = Tier(False, False, "for this test")
+        assert not Live(other, tmp_path, {"rank": "oblig1:rank"}).has("rank")
+        trusted = Live(other, tmp_path, {"rank": "oblig1:rank"}, trusted=True)
+        assert trusted.has("rank") == (sys.platform == "linux")
+        judge = Judge()
+        live.check_rank(trusted, judge)
+    assert judge.outcome is (Outcome.PASSED if sys.platform == "linux" else Outcome.FAILED), judge.reason
 
 
 def test_weights_are_opened_in_a_child(sandbox, reference, tmp_path):

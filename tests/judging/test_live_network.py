@@ -161,7 +161,9 @@ def test_mistakes_are_named(judged, name, right, wrong, says):
     source = before + own + after.replace(right, wrong, 1) if own else before.replace(right, wrong, 1)
     if not says:  # one step for the whole epoch
         source = source.replace("        optimizer.step()\n        total", "        total")
-        source = source.replace("        optimizer.zero_grad()\n", "", 1).replace("    total = 0.0", "    total = 0.0\n    optimizer.zero_grad()")
+        source = source.replace("        optimizer.zero_grad()\n", "", 1).replace(
+            "    total = 0.0", "    total = 0.0\n    optimizer.zero_grad()"
+        )
         says = "once an epoch"
     judge = judged(name, source)
     assert judge.outcome is Outcome.FAILED
@@ -173,7 +175,9 @@ def test_a_hook_that_keeps_what_relu_overwrites(judged):
     source = RIGHT.replace(
         "            counts[name][0] += int((output <= 0).sum())\n            counts[name][1] += output.numel()\n",
         "            kept.append((name, output))\n",
-    ).replace("    counts = {m: [0, 0] for m in modules}\n", "    counts, kept = {m: [0, 0] for m in modules}, []\n")
+    ).replace(
+        "    counts = {m: [0, 0] for m in modules}\n", "    counts, kept = {m: [0, 0] for m in modules}, []\n"
+    )
     source = source.replace(
         "    return {m: 100",
         "    for name, output in kept:\n        counts[name][0] += int((output <= 0).sum())\n"

@@ -9,7 +9,9 @@ from in4310.judging.evidence import number
 from in4310.judging.live_network import check_train
 from in4310.judging.pictures import blank, png
 from in4310.solution import figures
+from in4310.submission.names import shown
 from in4310.submission.pieces import Missing
+from in4310.submission.source import needed_arguments, scripts, starts
 
 
 @pytest.mark.requirement("1d")
@@ -47,21 +49,29 @@ def test_network_outputs(evidence, judge):
 @pytest.mark.requirement("1d")
 def test_network_start(evidence, edition, judge):
     """Training started from what the edition asks for."""
-    start = evidence.submission.table("network").get("start")
+    start, read = evidence.submission.table("network").get("start"), starts(evidence.source)
+    wanted, how = edition.network.start, "as stated"
     if start is None:
-        raise Missing(
-            "start of training", "submission.toml does not say: [network] start = 'imagenet' or 'scratch'"
-        )
-    wanted = edition.network.start
+        if not read:
+            raise Missing(
+                "start of training", "submission.toml does not say: [network] start = 'imagenet' or 'scratch'"
+            )
+        # Several networks may be built, one to be compared with: what was asked for must be among them.
+        start, call = next((r for r in read if r[0] == wanted), read[0])
+        how = f"read in the source ({call.place}: {call.text})"
     judge.expect(
         wanted == "any" or start == wanted,
-        "weights that training started from, as stated",
+        f"weights that training started from, {how}",
         start,
         "any" if wanted == "any" else wanted,
         mend="start from torchvision's ImageNet weights: resnet18(weights=ResNet18_Weights.DEFAULT)",
     )
     if wanted == "imagenet" and start == wanted:
         judge.warn("comparison with the ImageNet weights", "not made: stated, not verified")
+    if start == "imagenet" and read and all(said == "scratch" for said, _ in read):
+        judge.warn(
+            "what the source says", f"scratch ({read[0][1].place}: {read[0][1].text})", f"{start}, as stated"
+        )
 
 
 def _settings(run):
@@ -198,12 +208,23 @@ def test_best_on_validation(evidence, edition, judge):
 @pytest.mark.requirement("1g")
 def test_memory_limit(evidence, edition, judge):
     """Training fits the memory that the edition allows."""
-    peak = number(evidence.submission.resources, "peak_memory_bytes")
-    if peak is None:
-        raise Missing("resources", "resources.json has no figure 'peak_memory_bytes'")
-    least = 3 * sum(t.numel() * 4 for t in evidence.state.values())  # weights, gradients, momentum in float32
     gib = 2**30
     limit = edition.training.memory_gib
+    peak = (
+        number(evidence.submission.resources, "peak_memory_bytes")
+        if "resources" in evidence.submission.located
+        else None
+    )
+    if peak is None:
+        batch = edition.training.batch_size
+        least = evidence.training_memory(batch)
+        judge.warn(
+            f"memory of training with a batch of {batch} in float32",
+            f"{least / gib:.2f} GiB at least, by our own count of what its network keeps for the backward pass",
+            f"at most {limit:g} GiB; the submission reports no figure",
+        )
+        return
+    least = 3 * sum(t.numel() * 4 for t in evidence.state.values())  # weights, gradients, momentum in float32
     on_cpu = str(evidence.submission.resources.get("device", "")).lower() == "cpu"
     if edition.training.memory_of == "gpu" and on_cpu and least <= peak:
         judge.warn(
@@ -225,11 +246,26 @@ def test_memory_limit(evidence, edition, judge):
 def test_runs_without_arguments(evidence, judge):
     """The code runs with no command-line arguments."""
     command = evidence.submission.table("run").get("command")
+    needed = needed_arguments(evidence.source)
     if not isinstance(command, str):
-        raise Missing(
-            "run command",
-            "submission.toml does not say how to run the code: [run] command = 'python main.py'",
+        found = scripts(evidence.source)
+        if not found:
+            raise Missing(
+                "run command",
+                "no script was handed in, and submission.toml does not say how to run the code:"
+                " [run] command = 'python main.py'",
+            )
+        free = [f for f in found if f not in {call.file for call in needed}]
+        judge.expect(
+            bool(free),
+            "scripts without required arguments, read in the source",
+            ", ".join(map(shown, free[:5])) or "none",
+            "at least one",
+            details=[f"{call.place}: {call.text}" for call in needed],
+            mend="give every argument a default",
         )
+        judge.warn("running it", "not done: its source was read, nothing of it executed")
+        return
     words = command.split()
     script = words[1] if len(words) == 2 else ""
     judge.expect(
@@ -246,6 +282,15 @@ def test_runs_without_arguments(evidence, judge):
         script or "none",
         "a file that was handed in",
     )
+    own = [call for call in needed if call.file == script]
+    judge.expect(
+        not own,
+        "required arguments in its source",
+        len(own),
+        0,
+        details=[f"{call.place}: {call.text}" for call in own],
+        mend="give every argument a default",
+    )
     judge.warn("running it", "not done: this run of the judge executes nothing of a submission")
 
 
@@ -261,11 +306,16 @@ def test_loss_curves(evidence, edition, judge):
             "all" if not lacking else f"{', '.join(lacking)} missing",
             ", ".join(wanted),
         )
-    plots = [
-        p
-        for p in evidence.submission.pictures("plots")
-        if "loss" in p.stem.lower() or "curve" in p.stem.lower()
-    ]
+    pictures = evidence.submission.pictures("plots")
+    plots = [p for p in pictures if "loss" in p.stem.lower() or "curve" in p.stem.lower()]
+    if not plots and any(not blank(p) for p in pictures):
+        judge.warn(
+            "plots of the loss, by name",
+            f"none; {len(pictures)} other pictures are there, look at them: {', '.join(shown(p.name, 40) for p in pictures[:6])}",
+            "at least one",
+            mend="save it as plots/loss_curves.png",
+        )
+        return
     judge.expect(
         bool(plots), "plots of the loss", len(plots), "at least one", mend="save it as plots/loss_curves.png"
     )

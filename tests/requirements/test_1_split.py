@@ -13,6 +13,7 @@ from in4310.judging.verdict import Outcome
 from in4310.solution.splits import Split, overlap_by_content, overlap_by_name, stratified_split
 from in4310.submission.formats import SETS, is_absolute
 from in4310.submission.pieces import Missing
+from in4310.submission.source import seeds
 
 
 @pytest.mark.requirement("1a")
@@ -122,7 +123,14 @@ def test_split_seed(evidence, judge):
         return
     seed = evidence.submission.table("split").get("seed")
     if seed is None:
-        raise Missing("split seed", "no seed is stated: submission.toml needs [split] with seed = ...")
+        read = seeds(evidence.source)
+        if not read:
+            raise Missing(
+                "split seed",
+                "no seed is stated, nor in the source: submission.toml needs [split] with seed = ...",
+            )
+        seed, call = read[0]
+        judge.expect(True, "seed, read in the source", f"{seed} ({call.place}: {call.text})")
     good = isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32
     if not judge.expect(good, "seed", seed, "a whole number from 0 to 2^32 - 1"):
         return

@@ -29,7 +29,7 @@ ROLES = {
 
 
 class Block(nn.Module):
-    """A residual block as torchvision has it: the sum and the ReLU after it overwrite the second batch-norm's output."""
+    """A residual block as torchvision has it: the sum and the last ReLU overwrite the second batch-norm's output."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -81,7 +81,9 @@ class Batch(tuple[Tensor, Tensor]):
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
-            return tuple.__getitem__(self, 1 if key.lower() in ("label", "labels", "target", "targets", "y") else 0)
+            return tuple.__getitem__(
+                self, 1 if key.lower() in ("label", "labels", "target", "targets", "y") else 0
+            )
         return tuple.__getitem__(self, key)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from in4310.submission import source
 from in4310.submission.sandbox import harness, messages, notebooks, probes
 from in4310.submission.sandbox.messages import BadMessage, Message
 from in4310.submission.sandbox.notebooks import Refused
@@ -135,6 +136,11 @@ def inspect_network(folder: str, arguments: Any, arrays: Arrays) -> Answer:
     return _plain(function(**harness.arguments_for(function, offered)))
 
 
+def read_source(folder: str, arguments: Any, arrays: Arrays) -> Answer:
+    """All calls in the submission's Python files and notebooks, from the syntax tree; nothing of it is run."""
+    return source.as_document(source.read_calls(Path(folder))), {}
+
+
 def _offered(arguments: Any, arrays: Arrays) -> tuple[torch.nn.Module, dict[str, Any]]:
     state = {n.removeprefix("weights/"): a for n, a in arrays.items() if n.startswith("weights/")}
     images, labels = (torch.from_numpy(np.array(arrays[name])) for name in ("images", "labels"))
@@ -227,6 +233,7 @@ TASKS: dict[str, Callable[[str, Any, Arrays], Answer]] = {
     "transform": transform,
     "train": train,
     "inspect": inspect_network,
+    "read_source": read_source,
     "run_notebook": notebooks.run,
     "probe": probes.probe,
 }

@@ -189,7 +189,8 @@ def drop_privileges(uid: int, hidden: bool, reading: bool = False) -> None:
 
     `uid`: who to become where we are root. `hidden`: nobody of the same user may look into this process (its memory can
     then not be measured from outside either); needed only where no pid namespace separates it from others. `reading`:
-    keep CAP_DAC_READ_SEARCH, with which root's own folders can be read; only where Landlock says which ones.
+    keep CAP_DAC_READ_SEARCH, with which root's own folders can be read; only where Landlock says which ones, or
+    the code is trusted.
     """
     kept = CAP_DAC_READ_SEARCH if reading and os.geteuid() == 0 else 0
     if kept:

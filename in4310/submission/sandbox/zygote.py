@@ -192,7 +192,7 @@ def _become(request: dict[str, Any], channel: int, base: str, private: str | Non
     os.chdir(private)
     sys.path[:] = [p for p in sys.path if "-packages" in p or "python3" in p]
     # A container's root without namespaces: Python often lies in root's home, which an ordinary user cannot enter.
-    reading = not alone and request["landlock"] and bool(unreachable(readable))
+    reading = not alone and bool(unreachable(readable))
     walls.drop_privileges(uid, hidden=not alone, reading=reading)
     walls.die_with_parent()  # again: the new user id has undone it
     walls.limit_resources(limits, others)

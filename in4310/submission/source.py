@@ -1,0 +1,329 @@
+"""What a submission's own source says: calls with their literal arguments and places, read from the syntax tree only.
+
+Nothing is imported or run. Reading is done in a confined child where there is one: a parser that is fed a stranger's
+text can die.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from in4310.submission.names import shown
+
+FILES, BYTES, CALLS, TEXT = 200, 2 * 2**20, 20_000, 80
+SKIPPED = {
+    "__pycache__",
+    ".git",
+    ".ipynb_checkpoints",
+    "venv",
+    ".venv",
+    "site-packages",
+    "node_modules",
+    "__MACOSX",
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: where, what, and what it is given. Arguments that are no literals are kept as source, `<...>`."""
+
+    file: str
+    line: int
+    name: str
+    arguments: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    target: str = ""  # the variable that takes the result
+    inside: str = ""  # the function that it stands in
+    cell: int = 0  # of a notebook, from 1
+
+    @property
+    def place(self) -> str:
+        """'train.py:41', or 'lab.ipynb, cell 3, line 4'; safe to show."""
+        file = shown(self.file)
+        return f"{file}, cell {self.cell}, line {self.line}" if self.cell else f"{file}:{self.line}"
+
+    @property
+    def last(self) -> str:
+        """The name without what it hangs on: 'DataLoader' of 'torch.utils.data.DataLoader'."""
+        return self.name.rpartition(".")[2]
+
+    def given(self, keyword: str, position: int | None = None) -> Any:
+        """An argument by keyword, else by position, else None."""
+        if keyword in self.keywords:
+            return self.keywords[keyword]
+        if position is not None and position < len(self.arguments):
+            return self.arguments[position]
+        return None
+
+    @property
+    def text(self) -> str:
+        """The call as one would write it, short; safe to show."""
+        parts = [_written(a) for a in self.arguments] + [
+            f"{k}={_written(v)}" for k, v in self.keywords.items()
+        ]
+        return shown(f"{self.name}({', '.join(parts)})", 120)
+
+
+def _written(value: Any) -> str:
+    return value[1:-1] if isinstance(value, str) and value[:1] == "<" and value[-1:] == ">" else repr(value)
+
+
+def read_calls(folder: Path) -> list[Call]:
+    """All calls in the Python files and notebooks below a folder, in the order of files and lines; bounded."""
+    found: list[Call] = []
+    for file in _files(folder):
+        path = folder / file
+        try:
+            if path.stat().st_size > BYTES * (16 if file.endswith(".ipynb") else 1):
+                continue
+            text = path.read_text(encoding="utf-8-sig", errors="replace")
+        except OSError:
+            continue
+        for cell, source in _cells(file, text):
+            found += _calls(file, cell, source)
+            if len(found) > CALLS:
+                return found[:CALLS]
+    return found
+
+
+def as_document(calls: Iterable[Call]) -> list[dict[str, Any]]:
+    """As JSON."""
+    return [asdict(call) for call in calls]
+
+
+def from_document(document: Any) -> list[Call]:
+    """Calls from JSON, each field of its exact type; others are left out."""
+    found = []
+    for entry in document if isinstance(document, list) else []:
+        if not isinstance(entry, dict):
+            continue
+        if set(entry) != {f.name for f in fields(Call)}:
+            continue
+        texts = [entry.get(k) for k in ("file", "name", "target", "inside")]
+        numbers = [entry.get(k) for k in ("line", "cell")]
+        if not all(type(t) is str for t in texts) or not all(type(n) is int for n in numbers):
+            continue
+        arguments, keywords = entry.get("arguments"), entry.get("keywords")
+        if isinstance(arguments, list) and isinstance(keywords, dict):
+            found.append(Call(**{**entry, "arguments": tuple(arguments), "keywords": keywords}))
+    return found
+
+
+def _files(folder: Path) -> list[str]:
+    found: list[str] = []
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(f for f in folders if f not in SKIPPED and not f.startswith("."))
+        for name in sorted(files):
+            path = Path(root) / name
+            if (
+                path.suffix in (".py", ".ipynb")
+                and not name.startswith("._")
+                and path.is_file()
+                and not path.is_symlink()
+            ):
+                found.append(path.relative_to(folder).as_posix())
+    return sorted(found, key=lambda f: (len(PurePosixPath(f).parts), f))[:FILES]
+
+
+def _cells(file: str, text: str) -> Iterator[tuple[int, str]]:
+    if not file.endswith(".ipynb"):
+        yield 0, text
+        return
+    try:
+        cells = json.loads(text)["cells"]
+        for number, cell in enumerate(cells, 1):
+            if cell.get("cell_type") == "code":
+                lines = "".join(cell.get("source", "")).splitlines()
+                yield number, "\n".join("" if x.lstrip().startswith(("%", "!", "?")) else x for x in lines)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return
+
+
+def _calls(file: str, cell: int, source: str) -> list[Call]:
+    if len(source) > BYTES:
+        return []
+    try:
+        tree = ast.parse(source)
+        reader = _Reader(file, cell)
+        reader.visit(tree)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    return reader.found
+
+
+class _Reader(ast.NodeVisitor):
+    """Collects calls; a name that is bound once, at the top, to a literal stands for it."""
+
+    def __init__(self, file: str, cell: int):
+        self.file, self.cell = file, cell
+        self.found: list[Call] = []
+        self._inside: list[str] = []
+        self._constants: dict[str, Any] = {}
+        self._targets: dict[ast.AST, str] = {}
+
+    def visit_Module(self, node: ast.Module) -> None:
+        for statement in node.body:
+            if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+                target = statement.targets[0]
+                if isinstance(target, ast.Name) and isinstance(statement.value, ast.Constant):
+                    self._constants[target.id] = statement.value.value
+        self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        self._inside.append(node.name)
+        self.generic_visit(node)
+        self._inside.pop()
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+    visit_ClassDef = visit_FunctionDef
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        self._targets[node.value] = shown(_source(node.targets[0]), TEXT)
+        self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        if node.value is not None:
+            self._targets[node.value] = shown(_source(node.target), TEXT)
+        self.generic_visit(node)
+
+    def visit_Dict(self, node: ast.Dict) -> None:
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                self._targets.setdefault(value, shown(key.value, TEXT))
+        self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        keywords = {k.arg: self._value(k.value) for k in node.keywords if k.arg is not None}
+        arguments = tuple(self._value(a) for a in node.args[:16])
+        self.found.append(
+            Call(
+                self.file, node.lineno, _source(node.func), arguments, keywords,
+                self._targets.get(node, ""), ".".join(self._inside), self.cell,
+            )
+        )  # fmt: skip
+        self.generic_visit(node)
+
+    def _value(self, node: ast.AST) -> Any:
+        if isinstance(node, ast.Constant):
+            value = node.value
+        elif isinstance(node, ast.Name) and node.id in self._constants:
+            value = self._constants[node.id]
+        elif (
+            isinstance(node, ast.UnaryOp)
+            and isinstance(node.op, ast.USub)
+            and isinstance(node.operand, ast.Constant)
+        ):
+            operand = node.operand.value
+            value = -operand if isinstance(operand, int | float) else None
+        else:
+            return f"<{_source(node)}>"
+        if isinstance(value, str):
+            return value[:TEXT]
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:
+            return f"<{_source(node)}>"
+        return value if value is None or isinstance(value, bool | int | float) else f"<{_source(node)}>"
+
+
+def _source(node: ast.AST) -> str:
+    """A short expression as it is written; long ones are cut."""
+    try:
+        return ast.unparse(node)[:TEXT]
+    except (RecursionError, ValueError):
+        return "..."
+
+
+# -- what the checks ask for ----------------------------------------------------------------------------
+
+
+SEEDING = {"seed", "manual_seed", "manual_seed_all", "default_rng", "randomstate", "random", "set_seed",
+           "seed_everything"}  # fmt: skip
+
+
+def seeds(calls: Iterable[Call]) -> list[tuple[int, Call]]:
+    """Seeds given as literals to generators and to functions that split, those of a split first."""
+    found: list[tuple[int, int, Call]] = []
+    for call in calls:
+        name = call.last.lower()
+        value = next((v for k, v in call.keywords.items() if k in ("random_state", "seed")), None)
+        if value is None and name in SEEDING and call.arguments:
+            value = call.arguments[0]
+        if type(value) is int and 0 <= value < 2**32:
+            about_split = "split" in f"{name} {call.inside} {call.file}".lower()
+            found.append((0 if about_split else 1, value, call))
+    found.sort(key=lambda item: item[0])
+    return [(value, call) for _, value, call in found]
+
+
+def starts(calls: Iterable[Call]) -> list[tuple[str, Call]]:
+    """'imagenet' or 'scratch' for each torchvision ResNet that the source builds."""
+    found = []
+    for call in calls:
+        if call.last.lower() not in (
+            "resnet18",
+            "resnet34",
+            "resnet50",
+            "resnet101",
+            "resnet152",
+            "get_model",
+        ):
+            continue
+        weights = call.given("weights", 1 if call.last == "get_model" else None)
+        pretrained = call.given("pretrained", 0 if call.last != "get_model" else None)
+        if (
+            isinstance(weights, str)
+            or pretrained is True
+            or (isinstance(pretrained, str) and "weights" in pretrained.lower())
+        ):
+            found.append(("imagenet", call))
+        elif weights is None and pretrained in (None, False):
+            found.append(("scratch", call))
+    return found
+
+
+def needed_arguments(calls: Iterable[Call]) -> list[Call]:
+    """Command-line arguments without a default: positional ones, and those marked required."""
+    found = []
+    for call in calls:
+        if call.last != "add_argument" or not call.arguments or not isinstance(call.arguments[0], str):
+            continue
+        positional = not call.arguments[0].startswith(("-", "<"))
+        optional = call.given("nargs") in ("?", "*")
+        if (positional and not optional) or call.given("required") is True:
+            found.append(call)
+    return found
+
+
+def comparisons(calls: Iterable[Call]) -> list[tuple[float | None, Call]]:
+    """Comparisons of arrays, each with the largest tolerance given as a number; None: the library's own."""
+    found = []
+    for call in calls:
+        if call.last not in ("allclose", "isclose", "assert_allclose", "assert_close", "array_equal", "equal",
+                             "assert_array_equal", "assert_array_almost_equal"):  # fmt: skip
+            continue
+        given = [call.given(keyword, place) for keyword, place in (("rtol", 2), ("atol", 3))]
+        numbers = [float(v) for v in given if isinstance(v, int | float) and not isinstance(v, bool)]
+        exact = "equal" in call.last and "almost" not in call.last
+        found.append((0.0 if exact else max(numbers) if numbers else None, call))
+    return found
+
+
+def scripts(calls: Iterable[Call]) -> list[str]:
+    """Python files and notebooks that do something when they are run: a call outside of any function.
+
+    Where some are named like the main one ('main.py', 'oblig1.ipynb'), only those.
+    """
+    found = list(dict.fromkeys(call.file for call in calls if not call.inside))
+    found = [f for f in found if PurePosixPath(f).name not in ("conftest.py", "setup.py")]
+    main = [
+        f
+        for f in found
+        if re.search(r"main|run|train|oblig|mand|assign|in\d{4}", PurePosixPath(f).stem.lower())
+    ]
+    return main or found
