@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of the loaders: python tests/fuzz/fuzz_loaders.py TARGET -runs=N (pip install atheris).
 
-Targets: archives, tables, arrays, json, weights, split. Anything but the exceptions that a loader is meant to raise is
+Targets: archives, tables, arrays, house arrays, json, weights, split, notebook, source. Anything but the exceptions that a loader is meant to raise is
 a finding; so is a message of more than one line.
 """
 
@@ -14,7 +14,18 @@ import atheris
 
 with atheris.instrument_imports(include=["in4310.submission", "zipfile", "tarfile"]):
     from in4310.errors import InputError
-    from in4310.submission import archives, claims, formats, histories, listings, matrices, tables, weights
+    from in4310.submission import (
+        archives,
+        claims,
+        formats,
+        histories,
+        listings,
+        matrices,
+        notebook_outputs,
+        source,
+        tables,
+        weights,
+    )
 
 CLASSES = ("buildings", "forest", "glacier", "mountain", "sea", "street")
 HOME = Path(tempfile.mkdtemp(prefix="in4310-fuzz-"))
@@ -58,6 +69,13 @@ def document(content):
     claims.as_non_positive(parsed)
 
 
+def code(content):
+    write("x.py", content)
+    for call in source.read_calls(HOME):
+        assert call.place.isprintable()
+        assert call.text.isprintable()
+
+
 TARGETS = {
     "archives": archive,
     "tables": table,
@@ -65,6 +83,8 @@ TARGETS = {
     "arrays": lambda content: list(matrices.read_arrays(write("x.npy", content))),
     "house arrays": lambda content: formats.read_array(write("x.npy", content)),
     "weights": lambda content: weights.load_tensors(write("x.pth", content)),
+    "notebook": lambda content: notebook_outputs.read_outputs(write("x.ipynb", content)),
+    "source": code,
     "split": lambda content: formats.read_split(write("x.json", content)),
 }
 
