@@ -23,6 +23,9 @@ from in4310.submission.state_dicts import find_networks
 
 FILES = 20_000
 PARSED_BYTES = 256 * 2**20  # of texts in all; a submission's tables are a few MB
+PARSED_VALUES = 8_000_000  # in all texts; what is read is kept until the best of it is chosen
+KEPT_BYTES = 512 * 2**20  # of arrays that may be scores
+NAMES = 200_000  # texts of an array that may be paths
 CHECKPOINTS = 24
 SKIPPED = {
     "__MACOSX",
@@ -94,6 +97,7 @@ class Discovery:
         self._listings: dict[str, listings.Listing] = {}
         self._matrices: list[tuple[str, np.ndarray, str]] = []
         self._documents: dict[str, Any] = {}
+        self._kept_bytes = self._values = 0
         self._eigen: list[tuple[str, Sequence[str], list[float]]] = []
         self._read()
         self._splits()
@@ -126,7 +130,8 @@ class Discovery:
                 elif suffix in TEXTS and 0 < size <= tables.TEXT_BYTES and parsed + size <= PARSED_BYTES:
                     parsed += size
                     self._text(file, path, suffix)
-                elif suffix == ".ipynb":
+                elif suffix == ".ipynb" and parsed + size <= PARSED_BYTES:
+                    parsed += size
                     self._notebook(file, path)
                 elif suffix in (".pkl", ".pickle", ".joblib"):
                     self.notes.append(
@@ -139,12 +144,19 @@ class Discovery:
         for name, array in matrices.read_arrays(path):
             label = f"{file}:{name}" if name else file
             if array.dtype.kind in "US":
+                if array.size > NAMES:
+                    raise ValueError(f"holds {array.size} texts, expected at most {NAMES}")
                 listing = listings.of_document([str(v) for v in array.ravel().tolist()], self._resolve)
                 if listing:
                     listing.sets = {set_of(name) or "": listing.sets[""]}
                     self._listings[label] = listing
             elif array.ndim == 2 or (array.ndim == 1 and claims.module_in([Path(file).stem, name]) is None):
-                self._matrices.append((label, array, file))
+                # Features are large, and no scores: they are not kept.
+                if array.shape[1:] == (len(self.hints.classes),) or set(words(label)) & SCORE_NAMES:
+                    self._kept_bytes += array.nbytes
+                    if self._kept_bytes > KEPT_BYTES:
+                        raise ValueError(f"not looked at: more than {KEPT_BYTES >> 20} MiB of arrays")
+                    self._matrices.append((label, array, file))
             elif array.ndim == 1 and array.size <= 4096:
                 self._eigen.append(
                     (file, (Path(file).parent.name, Path(file).stem, name), array.astype(float).tolist())
@@ -195,6 +207,9 @@ class Discovery:
             self._documents[file] = tables.pairs_of(saved.text)
 
     def _text(self, file: str, path: Path, suffix: str) -> None:
+        self._values += tables.values_in(path)
+        if self._values > PARSED_VALUES:
+            raise ValueError(f"not looked at: more than {PARSED_VALUES} values in all texts")
         if suffix == ".json":
             document = tables.read_json(path)
         elif suffix in (".md", ".log"):

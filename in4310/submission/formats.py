@@ -17,6 +17,9 @@ import numpy as np
 from PIL import Image
 
 TEXT_BYTES = 16 * 2**20  # 17034 paths of 200 characters are 3.4 MB
+TEXT_VALUES = (
+    3_000_000  # scores of 17034 images in six columns are 0.1 million; a value takes up to 100 bytes
+)
 ARRAY_BYTES = 256 * 2**20  # 100 000 rows of 1000 classes in float16
 PICTURE_PIXELS = 64 * 2**20
 SETS = ("train", "val", "test")
@@ -32,15 +35,28 @@ SET_NAMES = {
 }
 
 
+def count_values(text: str) -> int:
+    """Upper bound of the values in a text, whatever its format: each costs a reader far more memory than its letters.
+
+    Raises ValueError where there are more than any table of results has.
+    """
+    values = sum(text.count(mark) for mark in ",;[{\t\n ")
+    if values > TEXT_VALUES:
+        raise ValueError(f"holds about {values} values, expected at most {TEXT_VALUES}")
+    return values
+
+
 def read_text(path: Path) -> str:
-    """UTF-8 text (a BOM is dropped), at most 16 MiB."""
+    """UTF-8 text (a BOM is dropped), at most 16 MiB and 3 million values."""
     size = path.stat().st_size
     if size > TEXT_BYTES:
         raise ValueError(f"is {size} bytes large, expected at most {TEXT_BYTES}")
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"is not UTF-8 text ({error.reason} at byte {error.start})") from None
+    count_values(text)
+    return text
 
 
 def read_json(path: Path) -> Any:

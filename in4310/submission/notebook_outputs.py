@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from in4310.submission import formats
 from in4310.submission.claims import words
 
 BYTES = 64 * 2**20
@@ -37,8 +38,12 @@ def read_outputs(path: Path) -> Outputs:
     if path.stat().st_size > BYTES:
         raise ValueError(f"is larger than {BYTES >> 20} MiB; clear the outputs that nobody needs")
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError):
+        text = path.read_text(encoding="utf-8-sig")
+        formats.count_values(text)
+        document = json.loads(text)
+    except UnicodeDecodeError:
+        raise ValueError("is not a notebook (no text)") from None
+    except (json.JSONDecodeError, RecursionError):
         raise ValueError("is not a notebook (no valid JSON)") from None
     cells = document.get("cells") if isinstance(document, Mapping) else None
     if not isinstance(cells, list):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from in4310.submission.formats import TEXT_BYTES, finite
+from in4310.submission.formats import TEXT_BYTES, count_values, finite
 
 ROWS = 100_000
 COLUMNS = 2_000
@@ -54,7 +54,7 @@ def number(text: Any) -> float | None:
 
 
 def read_text(path: Path) -> str:
-    """Text of a file, at most 16 MiB: UTF-8 with or without a BOM, UTF-16 with one, else Latin-1 (Excel's)."""
+    """Text of a file, at most 16 MiB and 3 million values: UTF-8 with or without a BOM, UTF-16 with one, else Latin-1 (Excel's)."""
     size = path.stat().st_size
     if size > TEXT_BYTES:
         raise ValueError(f"is {size} bytes large, expected at most {TEXT_BYTES}")
@@ -68,8 +68,14 @@ def read_text(path: Path) -> str:
             continue
         if "\0" in text:
             raise ValueError("holds NUL bytes: it is not text")
+        count_values(text)
         return text
     raise ValueError("is not text in UTF-8, UTF-16 or Latin-1")
+
+
+def values_in(path: Path) -> int:
+    """About how many values stand in a text file. Raises ValueError as `read_text`."""
+    return count_values(read_text(path))
 
 
 def read_table(path: Path) -> Table:
