@@ -314,13 +314,16 @@ def comparisons(calls: Iterable[Call]) -> list[tuple[float | None, Call]]:
     return found
 
 
+NO_SCRIPTS = ("conftest.py", "setup.py", "sitecustomize.py", "usercustomize.py", "__init__.py")  # run by others
+
+
 def scripts(calls: Iterable[Call]) -> list[str]:
     """Python files and notebooks that do something when they are run: a call outside of any function.
 
     Where some are named like the main one ('main.py', 'oblig1.ipynb'), only those.
     """
     found = list(dict.fromkeys(call.file for call in calls if not call.inside))
-    found = [f for f in found if PurePosixPath(f).name not in ("conftest.py", "setup.py")]
+    found = [f for f in found if PurePosixPath(f).name not in NO_SCRIPTS]
     main = [
         f
         for f in found

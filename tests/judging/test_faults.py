@@ -424,6 +424,13 @@ def test_memory_beyond_the_limit_and_below_what_is_possible(folder, outcomes):
         assert failed(outcomes(folder, "memory_limit")) == {"memory_limit"}
 
 
+def test_memory_that_nobody_reports_is_counted(folder, outcomes):
+    (folder / "resources.json").unlink()
+    found = outcomes(folder, "memory_limit")["memory_limit"]
+    assert found.outcome is Outcome.WARNED
+    assert "0.2" in found.reason, "64 images of 64 x 64: 0.13 GiB of weights and their like, the rest is kept activations"
+
+
 def test_a_command_with_arguments(folder, outcomes):
     toml = folder / "submission.toml"
     replace(toml, toml.read_text().replace("python run.py", "python run.py --data /home/me"))
@@ -656,7 +663,6 @@ PIECES = {
     "untuned.pth": ("untuned", {"comparison_recomputed"}),
     "feature_maps": ("feature_maps", {"feature_map_pictures"}),
     "plots": ("plots", {"loss_curves", "spectrum_plot"}),
-    "resources.json": ("resources", {"memory_limit"}),
     "reproduction.json": ("reproduction", {"comparison_recorded"}),
 }
 

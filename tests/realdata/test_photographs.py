@@ -53,6 +53,7 @@ def test_eight_pairs_lie_in_the_photographs_here(photos):
     assert sorted(n for n in Counter(contents.values()).values() if n > 1) == [2] * 8
 
 
+@pytest.mark.slow
 def test_a_small_run_is_judged_on_real_photographs(photos, tmp_path):
     """32 pixels and five epochs in all, from scratch where 2023 asks for ImageNet weights: only that must fail."""
     small = ("--edition", "2023", "--size", "32", "--trial-epochs", "1", "--epochs", "2", "--quiet")
