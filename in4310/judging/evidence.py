@@ -7,7 +7,7 @@ there) or Unreadable (it is broken); the plugin turns both into 'not run', never
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from in4310.errors import InputError
-from in4310.judging import typical, verdict
+from in4310.judging import diagnosis, typical, verdict
 from in4310.judging.audit import FULL, Audit, bound
 from in4310.judging.data import DataSet
+from in4310.judging.diagnosis.core import Budget, Match
 from in4310.judging.edition import Edition
 from in4310.judging.live import Live, read_source
 from in4310.judging.memory import training_memory
@@ -67,6 +68,7 @@ class Evidence:
         self._networks: dict[str, tuple[Network, dict[str, Tensor]]] = {}
         self._audited: dict[str, np.ndarray] = {}
         self.chosen_because = ""
+        self.budget = Budget()
 
     # -- split -------------------------------------------------------------------------------------
 
@@ -344,6 +346,45 @@ class Evidence:
         if is_one_hot(values):
             values = self.predicted(name)  # labels in place of scores: figures from them would say nothing
         return metrics.evaluate(self.labels(name), values, self.classes)
+
+    def scored(self, name: str, compute: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
+        """Labels and scores that the metrics of a set are made of; None where they are not there (or not computed)."""
+        piece = "scores" if name == "test" else "scores_val"
+        try:
+            if name != "train" and piece in self.submission.located:
+                values = self.handed_in(name)
+            elif name in self._predicted or compute:
+                values = self.predicted(name)
+            else:
+                return None
+            return self.labels(name), values.astype(np.float64)
+        except (Missing, InputError):
+            return None
+
+    @cached_property
+    def scores_matches(self) -> list[Match]:
+        """Known mistakes that give the test scores handed in; [] for right ones, and where none does."""
+        try:
+            claimed = np.asarray(self.submission.scores)
+            return diagnosis.scores.diagnose(self, claimed, self.edition.tolerances.score, self.budget)
+        except (Missing, InputError):
+            return []
+
+    def other_networks(self) -> Iterator[tuple[str, nn.Module]]:
+        """Networks of the submission besides the one kept, with as many outputs: (file, rebuilt), at most six."""
+        kept = self.submission.located["model"][0]
+        files = [
+            (piece, c.files[0]) for piece in ("model", "untuned") for c in self.submission.discovered(piece)
+        ]
+        if "untuned" in self.submission.located:
+            files.append(("untuned", self.submission.located["untuned"][0]))
+        for piece, file in [f for f in dict.fromkeys(files) if f[1] != kept][:6]:
+            try:
+                found, state = self.submission.network(piece, file)
+                if found.outputs == len(self.classes):
+                    yield shown(file), self._build(piece, found, state)
+            except Missing:
+                continue
 
     def recomputed(self, name: str) -> metrics.Metrics:
         """Metrics of a set from the weights, whatever scores were handed in."""

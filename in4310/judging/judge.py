@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from in4310.judging.verdict import Finding, Outcome, Picture, overall
+from in4310.judging.diagnosis.core import Match
+from in4310.judging.verdict import Diagnosis, Finding, Outcome, Picture, overall
 
 SHOWN = 12  # offending items listed in a finding; the count is always given
 WIDTH = 300
@@ -27,6 +28,7 @@ class Judge:
         self.pictures: list[tuple[Picture, bytes]] = []
         self.mend = ""
         self.mistake = ""
+        self.diagnoses: list[Diagnosis] = []
 
     def expect(
         self,
@@ -84,6 +86,24 @@ class Judge:
     def warn(self, asked: str, found: object, expected: object = "", **how: Any) -> None:
         """Record something that a reader must know and that costs no points."""
         self.expect(False, asked, found, expected, otherwise=Outcome.WARNED, **how)
+
+    def blame(self, matches: Sequence[Match]) -> None:
+        """Name the mistakes that give these figures; those that fit alike are joined by 'or'. Nothing for no match."""
+        if not matches:
+            return
+        said = " or ".join(match.sentence for match in matches)
+        self.mistake = f"{self.mistake}; {said}" if self.diagnoses else said
+        self.mend = "; ".join(dict.fromkeys(h.mend for match in matches for h in match.mistakes))
+        self.diagnoses += [
+            Diagnosis(
+                names=list(match.names),
+                sentence=match.sentence,
+                quality=match.quality,
+                mend="; ".join(h.mend for h in match.mistakes),
+                links=list(dict.fromkeys(h.link for h in match.mistakes)),
+            )
+            for match in matches
+        ]
 
     def picture(self, png: bytes, caption: str, alt: str, suffix: str = "png") -> None:
         """Attach a picture; its file name is given when the report is written."""

@@ -49,6 +49,7 @@ class Session:
             reason=judge.reason,
             mistake=judge.mistake,
             mend=judge.mend,
+            diagnoses=judge.diagnoses,
             findings=judge.findings,
             seconds=round(seconds, 3),
         )

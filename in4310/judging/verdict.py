@@ -50,6 +50,20 @@ class Picture(Record):
     alt: str = Field(description="what the picture shows, in words")
 
 
+class Diagnosis(Record):
+    """A known mistake, or a pair of them, that gives exactly the figures handed in (DESIGN, Diagnosis)."""
+
+    names: list[str] = Field(description="names of the hypotheses in the registry")
+    sentence: str = Field(
+        description="the mistake, with its details and the places in the source that show it"
+    )
+    quality: str = Field(
+        description="largest difference if the mistake was made, and if not; how many were compared"
+    )
+    mend: str
+    links: list[str] = Field(default_factory=list, description="documentation of the right way")
+
+
 class Check(Record):
     """The verdict on one executable check of a requirement."""
 
@@ -63,6 +77,10 @@ class Check(Record):
         default="", description="the mistake that would give exactly these figures, if one is known"
     )
     mend: str = Field(default="", description="how to mend it")
+    diagnoses: list[Diagnosis] = Field(
+        default_factory=list,
+        description="mistakes that give these figures; two that fit alike are both named",
+    )
     missing: str = Field(default="", description="the piece that is missing, when not run")
     findings: list[Finding] = Field(default_factory=list)
     pictures: list[Picture] = Field(default_factory=list)

@@ -76,6 +76,7 @@ def _lines(check: Check) -> str:
         for word, text in (("mistake", check.mistake), ("mend", check.mend), ("missing", check.missing))
         if text
     ]
+    lines += [f"evidence: {shown(found.quality)}" for found in check.diagnoses]
     for finding in check.findings:
         if finding.outcome is not Outcome.PASSED:
             expected = f", expected {shown(finding.expected)}" if finding.expected else ""

@@ -117,6 +117,10 @@ class Submission:
         taken = {file for file, _ in self.placed.values()}
         return [c for c in self.discovery.candidates.get(piece, []) if not taken & set(c.files)]
 
+    def discovered(self, piece: str) -> list[Candidate]:
+        """Candidates for a piece found by content, also where its place was stated; [] without hints."""
+        return self.discovery.candidates.get(piece, []) if self.hints.classes else []
+
     def others(self, piece: str) -> list[str]:
         """Other files that could have been the piece and were not taken; shown safely."""
         if piece in self.placed:

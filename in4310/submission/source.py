@@ -314,7 +314,13 @@ def comparisons(calls: Iterable[Call]) -> list[tuple[float | None, Call]]:
     return found
 
 
-NO_SCRIPTS = ("conftest.py", "setup.py", "sitecustomize.py", "usercustomize.py", "__init__.py")  # run by others
+NO_SCRIPTS = (
+    "conftest.py",
+    "setup.py",
+    "sitecustomize.py",
+    "usercustomize.py",
+    "__init__.py",
+)  # run by others
 
 
 def scripts(calls: Iterable[Call]) -> list[str]:

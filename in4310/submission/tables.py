@@ -54,7 +54,7 @@ def number(text: Any) -> float | None:
 
 
 def read_text(path: Path) -> str:
-    """Text of a file, at most 16 MiB and 3 million values: UTF-8 with or without a BOM, UTF-16 with one, else Latin-1 (Excel's)."""
+    """Text of a file, at most 16 MiB and 3 million values: UTF-8, UTF-16 with a BOM, else Latin-1 (Excel's)."""
     size = path.stat().st_size
     if size > TEXT_BYTES:
         raise ValueError(f"is {size} bytes large, expected at most {TEXT_BYTES}")

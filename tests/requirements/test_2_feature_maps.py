@@ -2,6 +2,7 @@
 
 import pytest
 
+from in4310.judging import diagnosis
 from in4310.judging.evidence import MODULES, PATHS
 from in4310.judging.live_network import check_non_positive
 from in4310.judging.pictures import blank
@@ -97,7 +98,7 @@ def test_non_positive_recomputed(evidence, edition, judge):
             "non_positive", f"{len(unknown)} of its images are not in the data set, e.g. {unknown[0]!r}"
         )
     ours = evidence.non_positive(paths, _known(evidence, table))
-    tolerance = edition.tolerances.percent
+    tolerance, wrong = edition.tolerances.percent, {}
     for name, value in table.items():
         claimed = finite(value)
         if name not in ours or claimed is None:
@@ -105,22 +106,19 @@ def test_non_positive_recomputed(evidence, edition, judge):
                 False, f"non-positive values of {name}", value, "a percentage of a module of the network"
             )
             continue
-        right = ours[name]
-        variants = {
-            "this is the share of positive values: 100 minus the right figure": 100 - right,
-            "this is a share of 1, not a percentage": right / 100,
-        }
-        mistake = next((text for text, v in variants.items() if abs(claimed - v) <= tolerance), "")
-        judge.close(
+        good = judge.close(
             f"non-positive values of {name}, percent",
             claimed,
-            right,
+            ours[name],
             tolerance,
             "percentage points",
             digits=2,
-            mistake=mistake if abs(claimed - right) > tolerance else "",
             mend="count (output <= 0) inside the hook, in eval mode, over all images",
         )
+        if not good:
+            wrong[name] = claimed
+    if wrong:
+        judge.blame(diagnosis.shares.diagnose(evidence, paths, wrong, tolerance, evidence.budget))
 
 
 def _compare_with_typical(evidence, edition, judge):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from in4310.judging import diagnosis
 from in4310.judging.live_network import check_spectrum
 from in4310.judging.pictures import blank, png
 from in4310.judging.verdict import Outcome
@@ -95,7 +96,7 @@ def _recompute(evidence, edition, judge, series):
     names = dict(evidence.model.named_modules())
     modules = [m for m in series["modules"] if m in names and m]
     ours = evidence.spectra(model, data, paths, modules, flatten=bool(series.get("flatten", False)))
-    images = len(paths)
+    images, wrong = len(paths), {}
     for module, entry in series["modules"].items():
         where = f"{_where(series)}, {module}"
         claimed = _values(entry, where)
@@ -113,16 +114,8 @@ def _recompute(evidence, edition, judge, series):
         tolerance = edition.tolerances.eigenvalue
         unbiased = off(claimed * (images - 1) / images) <= min(off(claimed), tolerance)
         good = off(claimed) <= tolerance or unbiased
-        mistake = ""
         if not good:
-            with np.errstate(invalid="ignore"):
-                variants = {
-                    "these are singular values: square them and divide by N": claimed**2,
-                    "these are squares of the eigenvalues": np.sqrt(np.abs(claimed)),
-                    "not divided by the number of images": claimed / images,
-                    "in ascending order": claimed[::-1],
-                }
-            mistake = next((text for text, v in variants.items() if off(v) <= tolerance), "")
+            wrong[module] = claimed
         judge.expect(
             good,
             f"{where}: largest of {len(claimed)} eigenvalues",
@@ -130,8 +123,12 @@ def _recompute(evidence, edition, judge, series):
             f"{', divided by N - 1' if unbiased else ''})",
             f"{right[0]:.6g}",
             tolerance=f"{tolerance:g} of the largest",
-            mistake=mistake,
             mend="average each channel over its positions, centre over the images, divide by N",
+        )
+    if wrong:
+        tolerance = edition.tolerances.eigenvalue
+        judge.blame(
+            diagnosis.spectra.diagnose(evidence, model, data, paths, wrong, tolerance, evidence.budget)
         )
     return {module: s.values for module, s in ours.items()}
 

@@ -1,0 +1,317 @@
+"""Mistakes that give wrong metrics: each computes the figure that it would have given, from the labels and scores.
+
+A single number of four digits agrees with something by chance now and then, so all wrong figures of one kind are looked
+at together, and no more than the digits that were handed in is granted to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.metrics import average_precision_score, f1_score, precision_score, roc_auc_score
+
+from in4310.judging.diagnosis import places
+from in4310.judging.diagnosis.core import Budget, Match, best, fits, hypothesis, known, located
+from in4310.solution import metrics
+
+if TYPE_CHECKING:
+    from in4310.judging.evidence import Evidence
+
+BATCHES = (64, 32, 128, 16, 100, 50, 256, 8, 10, 20, 200)
+SKLEARN = "https://scikit-learn.org/stable/modules/generated/sklearn.metrics."
+AP = SKLEARN + "average_precision_score.html"
+ACCURACY = SKLEARN + "accuracy_score.html"
+COARSE = 6e-4  # a figure of three digits
+Key = tuple[str, str | None]  # ('accuracy' | 'mean_accuracy' | 'ap' | 'map', class)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Labels int64 (N,), scores float64 (N, C), classes, of one set; `others`: the same of the other sets."""
+
+    labels: np.ndarray
+    scores: np.ndarray
+    classes: tuple[str, ...]
+    others: Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Predicted classes, int64 (N,)."""
+        return self.scores.argmax(axis=1)
+
+    def column(self, key: Key) -> int:
+        """Index of a figure's class."""
+        return self.classes.index(key[1] or "")
+
+    def right(self, key: Key) -> float | None:
+        """The right figure."""
+        found = metrics.evaluate(self.labels, self.scores, self.classes)
+        if key[0] == "accuracy":
+            return found.accuracy if key[1] is None else found.accuracy_per_class[key[1]]
+        if key[0] == "ap":
+            return found.ap_per_class[key[1] or ""]
+        return found.mean_accuracy if key[0] == "mean_accuracy" else found.map
+
+    def part(self, rows: slice | np.ndarray) -> Scored:
+        """Some of the images."""
+        return Scored(self.labels[rows], self.scores[rows], self.classes, {})
+
+    def each(self, key: Key, of: Callable[[int], float]) -> float | None:
+        """`of` a class for a figure of one class, its mean over classes for a mean."""
+        if key[1] is not None:
+            return of(self.column(key))
+        return float(np.mean([of(c) for c in range(len(self.classes)) if (self.labels == c).any()]))
+
+
+@hypothesis("metric", "overall-for-mean", "this is the overall accuracy, not the mean over classes",
+            "average the accuracies of the classes", SKLEARN + "balanced_accuracy_score.html")  # fmt: skip
+def overall_for_mean(s: Scored, key: Key) -> float | None:
+    """Accuracy over all images."""
+    return s.right(("accuracy", None)) if key[0] == "mean_accuracy" else None
+
+
+@hypothesis("metric", "mean-for-overall", "this is the mean of the accuracies per class",
+            "count all images alike for the overall accuracy", ACCURACY)  # fmt: skip
+def mean_for_overall(s: Scored, key: Key) -> float | None:
+    """Mean over classes."""
+    return s.right(("mean_accuracy", None)) if key == ("accuracy", None) else None
+
+
+@hypothesis("metric", "precision-for-recall",
+            "this is the precision: the confusion matrix was divided along the wrong axis",
+            "divide each row of the confusion matrix (true classes) by its sum", SKLEARN + "recall_score.html",
+            places.named("precision_score"))  # fmt: skip
+def precision_for_recall(s: Scored, key: Key) -> float | None:
+    """Of the images classified as it, the share that is of the class."""
+    if key[0] not in ("accuracy", "mean_accuracy") or key == ("accuracy", None):
+        return None
+    values = precision_score(
+        s.labels, s.predicted, labels=np.arange(len(s.classes)), average=None, zero_division=0
+    )
+    return s.each(key, lambda c: float(values[c]))
+
+
+@hypothesis("metric", "f1", "this is the F1 score", "divide the hits by the images of the class",
+            SKLEARN + "f1_score.html", places.named("f1_score"))  # fmt: skip
+def f1(s: Scored, key: Key) -> float | None:
+    """Harmonic mean of precision and recall."""
+    if key[0] not in ("accuracy", "mean_accuracy") or key == ("accuracy", None):
+        return None
+    values = f1_score(s.labels, s.predicted, labels=np.arange(len(s.classes)), average=None, zero_division=0)
+    return s.each(key, lambda c: float(values[c]))
+
+
+@hypothesis("metric", "one-against-rest",
+            "this is the accuracy of one class against the rest: images of other classes count as hits",
+            "of the images of a class, count those classified as it", SKLEARN + "recall_score.html")  # fmt: skip
+def one_against_rest(s: Scored, key: Key) -> float | None:
+    """Share of all images for which 'is it the class' is answered rightly."""
+    if key[0] not in ("accuracy", "mean_accuracy") or key == ("accuracy", None):
+        return None
+    return s.each(key, lambda c: float(((s.predicted == c) == (s.labels == c)).mean()))
+
+
+@hypothesis("metric", "divided-by-all", "the hits of the class were divided by all images",
+            "divide by the images of the class", SKLEARN + "recall_score.html")  # fmt: skip
+def divided_by_all(s: Scored, key: Key) -> float | None:
+    """Hits over N."""
+    if key[0] not in ("accuracy", "mean_accuracy") or key == ("accuracy", None):
+        return None
+    return s.each(key, lambda c: float(((s.predicted == c) & (s.labels == c)).mean()))
+
+
+@hypothesis("metric", "hard-ap", "this is the AP of the predicted classes, not of the scores",
+            "average_precision_score(labels == c, scores[:, c])", AP, places.named("argmax", "max"))  # fmt: skip
+def hard_ap(s: Scored, key: Key) -> float | None:
+    """AP of 0 and 1."""
+    if key[0] not in ("ap", "map"):
+        return None
+    return s.each(key, lambda c: float(average_precision_score(s.labels == c, s.predicted == c)))
+
+
+@hypothesis("metric", "thresholded-ap", "this is the AP of scores that were cut at 0.5",
+            "average_precision_score(labels == c, scores[:, c])", AP)  # fmt: skip
+def thresholded_ap(s: Scored, key: Key) -> float | None:
+    """AP of score > 0.5."""
+    if key[0] not in ("ap", "map"):
+        return None
+    return s.each(key, lambda c: float(average_precision_score(s.labels == c, s.scores[:, c] > 0.5)))
+
+
+@hypothesis("metric", "swapped-ap", "truth and prediction are exchanged in the call of average_precision_score",
+            "average_precision_score(y_true, y_score): the labels first", AP,
+            places.named("average_precision_score"))  # fmt: skip
+def swapped_ap(s: Scored, key: Key) -> float | None:
+    """AP of the labels as scores, with the predictions as truth."""
+    if key[0] not in ("ap", "map") or not all((s.predicted == c).any() for c in range(len(s.classes))):
+        return None
+    return s.each(key, lambda c: float(average_precision_score(s.predicted == c, s.labels == c)))
+
+
+@hypothesis("metric", "precision-for-ap", "this is the precision, not the average precision",
+            "average_precision_score(labels == c, scores[:, c])", AP, places.named("precision_score"))  # fmt: skip
+def precision_for_ap(s: Scored, key: Key) -> float | None:
+    """Precision of the predicted classes."""
+    if key[0] not in ("ap", "map"):
+        return None
+    values = precision_score(
+        s.labels, s.predicted, labels=np.arange(len(s.classes)), average=None, zero_division=0
+    )
+    return s.each(key, lambda c: float(values[c]))
+
+
+@hypothesis("metric", "auc-for-ap", "this is the area under the ROC curve, not the average precision",
+            "average_precision_score(labels == c, scores[:, c])", AP, places.named("roc_auc_score", "auc"))  # fmt: skip
+def auc_for_ap(s: Scored, key: Key) -> float | None:
+    """ROC AUC, one class against the rest."""
+    if key[0] not in ("ap", "map") or len(set(s.labels.tolist())) < 2:
+        return None
+    return s.each(key, lambda c: float(roc_auc_score(s.labels == c, s.scores[:, c])))
+
+
+@hypothesis("metric", "micro-ap", "all classes were pooled (average='micro')",
+            "average the APs of the classes: average='macro'", AP)  # fmt: skip
+def micro_ap(s: Scored, key: Key) -> float | None:
+    """AP over all entries of the matrix."""
+    if key[0] != "map":
+        return None
+    return float(average_precision_score(np.eye(len(s.classes))[s.labels].ravel(), s.scores.ravel()))
+
+
+@hypothesis("metric", "weighted-ap", "the APs were weighted by the size of the classes (average='weighted')",
+            "average the APs of the classes: average='macro'", AP)  # fmt: skip
+def weighted_ap(s: Scored, key: Key) -> float | None:
+    """Mean of APs weighted by support."""
+    if key[0] != "map":
+        return None
+    counts = np.bincount(s.labels, minlength=len(s.classes))
+    values = [s.right(("ap", c)) or 0.0 for c in s.classes]
+    return float(np.average(values, weights=counts))
+
+
+@hypothesis("metric", "last-batch", "this is the figure of the last batch only", "collect all batches before you compute it",
+            ACCURACY, expensive=True)  # fmt: skip
+def last_batch(s: Scored, key: Key) -> list[tuple[float, str]]:
+    """The images after the last whole batch, or the last whole one."""
+    found = []
+    for size in BATCHES:
+        rows = len(s.labels) % size or size
+        if rows < len(s.labels):
+            value = _of_part(s, slice(len(s.labels) - rows, None), key)
+            if value is not None:
+                found.append((value, f"batches of {size}"))
+    return found
+
+
+@hypothesis("metric", "batch-average", "the figure of each batch was averaged over the batches",
+            "collect all batches before you compute it", ACCURACY, expensive=True)  # fmt: skip
+def batch_average(s: Scored, key: Key) -> list[tuple[float, str]]:
+    """Mean over batches, the short last one counting as much as the others."""
+    found = []
+    for size in BATCHES:
+        if size < len(s.labels):
+            values = [_of_part(s, slice(i, i + size), key) for i in range(0, len(s.labels), size)]
+            present = [v for v in values if v is not None]
+            if present:
+                found.append((float(np.mean(present)), f"batches of {size}"))
+    return found
+
+
+def _of_part(s: Scored, rows: slice, key: Key) -> float | None:
+    part = s.part(rows)
+    if key == ("accuracy", None):
+        return float((part.predicted == part.labels).mean())
+    return part.right(key)
+
+
+@hypothesis("metric", "other-set", "this is the figure of another set", "compute it on the set that it is reported for",
+            ACCURACY)  # fmt: skip
+def other_set(s: Scored, key: Key) -> list[tuple[float, str]]:
+    """The same figure of the other sets whose scores are there."""
+    found = []
+    for name, (labels, scores) in s.others.items():
+        value = Scored(labels, scores, s.classes, {}).right(key)
+        if value is not None:
+            found.append((value, name))
+    return found
+
+
+@hypothesis(
+    "metric", "error-for-accuracy", "this is the error: 1 minus the right figure", "count the hits", ACCURACY
+)
+def error_rate(s: Scored, key: Key) -> float | None:
+    """1 - figure."""
+    value = s.right(key)
+    return None if value is None else 1 - value
+
+
+@hypothesis("metric", "one-place-further", "the classes are in another order",
+            "number the classes in the order of the assignment",
+            "https://pytorch.org/vision/stable/generated/torchvision.datasets.ImageFolder.html",
+            places.named("listdir", "set"))  # fmt: skip
+def another_class(s: Scored, key: Key) -> list[tuple[float, str]]:
+    """The figure of the class that stands elsewhere in a common other order: reversed, or shifted by one."""
+    if key[1] is None:
+        return []
+    size = len(s.classes)
+    found = []
+    for how, other in (("reversed", lambda i: size - 1 - i), ("shifted by one", lambda i: (i + 1) % size),
+                       ("shifted back by one", lambda i: (i - 1) % size)):  # fmt: skip
+        value = s.right((key[0], s.classes[other(s.column(key))]))
+        if value is not None:
+            found.append((value, how))
+    return found
+
+
+def diagnose(evidence: Evidence, which: str, wrong: Mapping[Key, float], budget: Budget) -> list[Match]:
+    """Mistakes that give all the wrong figures of one set, `which`: figure -> value handed in, as a share of 1."""
+    if not wrong:
+        return []
+    values = evidence.scored(which, compute=True)
+    if values is None:
+        return []
+    others = {}
+    for name in ("val", "test", "train"):
+        if name != which and (pair := evidence.scored(name)) is not None:
+            others[name] = pair
+    scored = Scored(*values, tuple(evidence.classes), others)
+    right = {key: scored.right(key) for key in wrong}
+    off = [abs(v - r) for key, v in wrong.items() if (r := right[key]) is not None]
+    without = min(off, default=0.0)
+    room = {key: _rounding(value) for key, value in wrong.items()}
+    if max(room.values()) > COARSE and len(wrong) < 3:
+        return []  # two digits agree with too much by chance
+    matches: list[Match] = []
+    with budget:
+        for mistake in known("metric"):
+            if mistake.expensive and (matches or not budget.left):
+                break
+            by_detail: dict[str, dict[Key, float]] = {}
+            for key in wrong:
+                for value, detail in _listed(mistake.figure(scored, key)):
+                    by_detail.setdefault(detail, {})[key] = value
+            for detail, figures in by_detail.items():
+                if set(figures) != set(wrong):
+                    continue
+                apart = {key: abs(figures[key] - wrong[key]) for key in wrong}
+                under = max(apart.values())
+                if all(apart[k] <= room[k] for k in wrong) and fits(under, without, max(room.values())):
+                    seen = located((mistake,), lambda: evidence.source)
+                    matches.append(Match((mistake,), under, without, len(wrong), "figures", detail, seen))
+    return best(matches)
+
+
+def _listed(value: float | list[tuple[float, str]] | None) -> list[tuple[float, str]]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [(value, "")]
+
+
+def _rounding(value: float) -> float:
+    """Half a unit of the last digit handed in, of a share or of a percentage; float32 at the least."""
+    text = f"{value:.9f}".rstrip("0")
+    digits = len(text.partition(".")[2])
+    return max(2e-6, 0.51 * 10.0**-digits) if digits <= 6 else 2e-6
