@@ -30,6 +30,7 @@ ADAPTERS = {
     "metrics": "metrics(labels: int64 (N,), scores: float64 (N, C)) -> {'accuracy', 'mean_accuracy', 'map'}",
     "rank": "rank(scores: float64 (N, C), paths: [N], column: int, k: int) -> {'top': [paths], 'bottom': [paths]}",
     "compare": "compare(saved: (N, C), scores: (N, C)) -> True where they agree",
+    "train_loader": "train_loader(dataset, batch_size) -> batches of (images, labels), shuffled anew in each epoch",
     "transform": "transform(PIL image) -> float tensor (3, S, S), the one for validation and test",
     "train_epoch": "train_epoch(model, loader, criterion, optimizer, device): one epoch, model.train() included",
     "non_positive": "non_positive(model, loader, modules: [names]) -> {module: percentage}",

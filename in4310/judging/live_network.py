@@ -360,6 +360,44 @@ def check_transform(live: Live, judge: Judge) -> None:
     )
 
 
+def check_train_loader(live: Live, judge: Judge) -> None:
+    """The training loader yields every image once an epoch, in an order of its own each time (1c, F57)."""
+    images = 50 + secrets.randbelow(30)
+    with asking(judge, "the training loader") as asked:
+        asked.append(live.task("load_twice", "train_loader", {"images": images, "batch_size": 8}, {}))
+    if not asked:
+        return
+    epochs = asked[0].result
+    good = (
+        isinstance(epochs, list)
+        and len(epochs) == 2
+        and all(isinstance(e, list) and all(type(i) is int and 0 <= i < images for i in e) for e in epochs)
+    )
+    if not judge.expect(
+        good,
+        "answer of 'train_loader'",
+        str(epochs)[:60],
+        "batches of (images, labels) of the data set given",
+    ):
+        return
+    least = min(len(set(epoch)) for epoch in epochs)
+    twice = max(len(epoch) - len(set(epoch)) for epoch in epochs)
+    # drop_last in training is a choice; half of the images missing is none.
+    judge.expect(
+        least > images - 8 and not twice, "training images in an epoch, and those that come twice",
+        f"{least} of {images}, {twice}", f"{images}, 0",
+    )  # fmt: skip
+    ordered = epochs[0] == sorted(epochs[0])
+    judge.expect(
+        not ordered and epochs[0] != epochs[1],
+        "order of the training images in two epochs",
+        "as they are listed" if ordered else "the same" if epochs[0] == epochs[1] else "different",
+        "different",
+        mistake="the training images come in the same order in each epoch: the loader is not shuffled",
+        mend="DataLoader(train_set, batch_size=64, shuffle=True)",
+    )
+
+
 def _picture(generator: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     """Smooth colours with detail, uint8 (H, W, 3): not symmetric, so that a flip or a crop shows."""
     coarse = generator.uniform(0, 255, (6, 6, 3))

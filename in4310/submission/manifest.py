@@ -67,6 +67,7 @@ def manifest_text(submission: Submission, edition: str) -> str:
         "# metrics = 'main:evaluate' # (labels, scores) -> {'accuracy', 'mean_accuracy', 'map'}",
         "# rank = 'main:rank' # (scores, paths, column, k) -> {'top': [...], 'bottom': [...]}",
         "# compare = 'main:compare' # (saved, scores) -> True where they agree",
+        "# train_loader = 'main:train_loader' # (dataset, batch_size) -> batches, shuffled anew in each epoch",
         "# transform = 'main:eval_transform' # (PIL image) -> tensor (3, S, S), the one for validation and test",
         "# train_epoch = 'main:train_epoch' # (model, loader, criterion, optimizer, device): one epoch",
         "# non_positive = 'main:non_positive' # (model, loader, modules) -> {module: percentage}",

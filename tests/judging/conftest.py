@@ -1,64 +1,8 @@
-"""Runs one executable requirement on evidence, without a pytest run around it."""
-
-import importlib.util
-import inspect
+"""Figures of the same network are computed once for all tests of judging."""
 
 import pytest
 
-from in4310.judging.edition import checks_folder
-from in4310.judging.evidence import Evidence
-from in4310.judging.judge import Judge
-
-
-class Checks:
-    """The check functions by name. Calling one returns the Judge that it recorded into."""
-
-    def __init__(self):
-        self.functions = {}
-        for file in checks_folder().glob("test_*.py"):
-            spec = importlib.util.spec_from_file_location(f"checks_{file.stem}", file)
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            for name, value in vars(module).items():
-                if name.startswith("test_") and inspect.isfunction(value):
-                    self.functions[name.removeprefix("test_")] = value
-
-    def namespace(self, name):
-        return self.functions[name].__globals__
-
-    def __call__(self, name, evidence):
-        function = self.functions[name]
-        judge = Judge()
-        given = {"evidence": evidence, "edition": evidence.edition, "judge": judge}
-        function(**{p: given[p] for p in inspect.signature(function).parameters})
-        return judge
-
-
-@pytest.fixture
-def run_check():
-    return Checks()
-
 
 @pytest.fixture(scope="session", autouse=True)
-def computed_once():
-    """What the network computes from the same weights files, images and preprocessing is computed once a session.
-
-    Copies of the reference are hard links: a file that a test replaced has another inode, and is computed anew.
-    """
-    kept = {}
-
-    def once(method):
-        def wrapped(self, *arguments, **options):
-            files = [self.submission.folder / name for name in ("model.pth", "untuned.pth")]
-            inodes = tuple(file.stat().st_ino if file.exists() else 0 for file in files)
-            key = (method.__name__, inodes, repr(arguments), repr(options), repr(self.preprocessing))
-            if key not in kept:
-                kept[key] = method(self, *arguments, **options)
-            return kept[key]
-
-        return wrapped
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("_predict", "spectra", "non_positive"):
-            patch.setattr(Evidence, name, once(getattr(Evidence, name)))
-        yield
+def _shared(computed_once):
+    return computed_once

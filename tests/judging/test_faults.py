@@ -221,7 +221,11 @@ def one_row_altered(scores):
         (shuffled_rows, {"loaders_follow_split", "scores_reproduce"}, "shuffled"),
         (permuted_columns, {"class_order", "loaders_follow_split", "scores_reproduce"}, "column 0 is forest"),
         (lambda s: np.log(s + 1e-12), {"scores_are_probabilities", "scores_reproduce"}, "log-softmax"),
-        (lambda s: np.log(s + 1e-12) + np.arange(len(s))[:, None] % 7, {"scores_are_probabilities", "scores_reproduce"}, "logits"),
+        (
+            lambda s: np.log(s + 1e-12) + np.arange(len(s))[:, None] % 7,
+            {"scores_are_probabilities", "scores_reproduce"},
+            "logits",
+        ),
         (lambda s: softmax(s), {"scores_are_probabilities", "scores_reproduce"}, "twice"),
         (
             lambda s: softmax(np.log(s + 1e-12), axis=0),

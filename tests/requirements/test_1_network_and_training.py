@@ -1,13 +1,16 @@
 """Requirements 1d, 1f, 1g and 1j: the network, its training, and what was recorded of it."""
 
 import math
+from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
 from in4310.judging.evidence import number
 from in4310.judging.live_network import check_train
 from in4310.judging.pictures import blank, png
+from in4310.judging.verdict import Outcome
 from in4310.solution import figures
 from in4310.submission.names import shown
 from in4310.submission.pieces import Missing
@@ -104,8 +107,48 @@ def test_three_settings(evidence, edition, judge):
         details=[f"{a} = {b}" for a, b in same],
         mistake="a setting never reached the optimiser" if same else "",
     )
+    through = _trained_through(runs)
+    judge.expect(
+        not through,
+        "settings that start from weights of their own",
+        "not all" if through else "all, as far as the curves tell",
+        "all",
+        details=through,
+        mistake="one model was trained on through all settings: each begins where the one before ended",
+        mend="build the model and the optimiser anew for each setting",
+        otherwise=Outcome.WARNED,
+    )
     if live := evidence.runs("train_epoch"):
         check_train(live, judge)
+
+
+def _trained_through(runs):
+    """Settings whose curves begin where those of another ended, in an order of all of them; [] where one does not.
+
+    Only the first may begin clearly worse than it ended: networks that start from good weights all begin alike.
+    """
+    ends = {}
+    for name, run in runs.items():
+        losses = [number(e, "val_loss") for e in run["epochs"]]
+        if len(losses) >= 2 and all(v is not None for v in losses):
+            ends[name] = (losses[0], losses[-1])
+    starts_high = [name for name, (first, last) in ends.items() if first > 1.5 * last + 0.05]
+    if len(ends) < 3:
+        return []
+    order = sorted(ends, key=lambda n: -ends[n][0])
+    chain = order[:1]
+    for name in order[1:]:
+        before = ends[chain[-1]][1]
+        if abs(ends[name][0] - before) <= 0.05 * max(before, 0.2):
+            chain.append(name)
+    return (
+        [
+            f"{a} ends at a loss of {ends[a][1]:.3f}, {b} begins at {ends[b][0]:.3f}"
+            for a, b in pairwise(chain)
+        ]
+        if (len(chain) >= 3 and chain[0] in starts_high)
+        else []
+    )
 
 
 MEASURES = {
@@ -294,6 +337,35 @@ def test_runs_without_arguments(evidence, judge):
     judge.warn("running it", "not done: this run of the judge executes nothing of a submission")
 
 
+def _compare_loss(evidence, judge):
+    """The validation loss recorded for the epoch that was kept, against the cross-entropy of the weights handed in."""
+    try:
+        scores, labels = evidence.trusted("val"), evidence.labels("val")
+        mine = evidence.recomputed("val")
+    except Missing:
+        return
+    epochs = [
+        (abs(m - mine.map) + abs(a - mine.accuracy), loss, e.get("epoch"), name, run.get("settings"))
+        for name, run in evidence.submission.history.items()
+        for e in run["epochs"]
+        if None
+        not in (m := number(e, "val_map"), a := number(e, "val_accuracy"), loss := number(e, "val_loss"))
+    ]
+    off, loss, epoch, name, settings = min(epochs, default=(1.0, 0.0, 0, "", None), key=lambda e: e[0])
+    if off > 2e-3:
+        return  # which epoch was kept is for another check to say
+    ours = float(-np.log(np.maximum(scores[np.arange(len(labels)), labels], 1e-12)).mean())
+    smoothed = isinstance(settings, dict) and bool(settings.get("label_smoothing"))
+    # bf16 and another batch size move the mean by a percent or two; another loss function is no mistake.
+    if not smoothed and abs(loss - ours) > 0.05 + 0.15 * ours:
+        judge.warn(
+            f"validation loss recorded for the epoch that was kept (epoch {epoch} of {name})",
+            f"{loss:.3f}",
+            f"{ours:.3f}, the cross-entropy of the weights handed in",
+            mend="record what was measured; say so where it is another loss function",
+        )
+
+
 @pytest.mark.requirement("1j")
 def test_loss_curves(evidence, edition, judge):
     """Losses are plotted against the epochs."""
@@ -307,6 +379,7 @@ def test_loss_curves(evidence, edition, judge):
             ", ".join(wanted),
         )
     pictures = evidence.submission.pictures("plots")
+    _compare_loss(evidence, judge)
     plots = [p for p in pictures if "loss" in p.stem.lower() or "curve" in p.stem.lower()]
     if not plots and any(not blank(p) for p in pictures):
         judge.warn(

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy.optimize import linear_sum_assignment
 
 from in4310.judging.live import check_overlap, check_split
-from in4310.judging.live_network import check_transform
+from in4310.judging.live_network import check_train_loader, check_transform
 from in4310.judging.verdict import Outcome
 from in4310.solution.splits import Split, overlap_by_content, overlap_by_name, stratified_split
 from in4310.submission.formats import SETS, is_absolute
@@ -242,6 +242,8 @@ def test_loaders_follow_split(evidence, judge):
         )
     if live := evidence.runs("transform"):
         check_transform(live, judge)
+    if live := evidence.runs("train_loader"):
+        check_train_loader(live, judge)
 
 
 @pytest.mark.requirement("1c")

@@ -173,6 +173,16 @@ def other_module(maps: Maps) -> list[tuple[Figures, str]]:
     return [(dict(zip(names, order, strict=True)), how) for how, order in orders.items()]
 
 
+@hypothesis("non_positive: both", "not-reset",
+            "the counters were not reset: the figure is pooled over the networks before and after training",
+            "make new counters for each network and data set", HOOKS)  # fmt: skip
+def not_reset(maps: Maps, other: Maps) -> Figures:
+    """Mean over both networks, on the same images."""
+    return {
+        m: 50 * float(v.mean() + other.shares[m].mean()) for m, v in maps.shares.items() if m in other.shares
+    }
+
+
 def right(maps: Maps) -> list[tuple[Figures, str]]:
     """The right way of counting."""
     return [({m: 100 * float(v.mean()) for m, v in maps.shares.items()}, "")]
@@ -218,6 +228,12 @@ def diagnose(
         if not matches:
             for source, maps in sources(inside):
                 compare(maps, source)
+                if source == "other-network":
+                    mistake = REGISTRY["non_positive: both/not-reset"]
+                    pooled_figures = mistake.figure(ours, maps)
+                    under = max(abs(pooled_figures.get(m, np.inf) - v) for m, v in wrong.items())
+                    if fits(under, without, tolerance):
+                        matches.append(Match((mistake,), under, without, len(wrong), "percentages"))
                 if any(len(m.mistakes) == 1 for m in matches) or not budget.left:
                     break
     return best(matches)

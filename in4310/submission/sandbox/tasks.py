@@ -136,6 +136,17 @@ def inspect_network(folder: str, arguments: Any, arrays: Arrays) -> Answer:
     return _plain(function(**harness.arguments_for(function, offered)))
 
 
+def load_twice(folder: str, arguments: Any, arrays: Arrays) -> Answer:
+    """The order in which the submission's training loader yields a data set of numbered images, in two epochs."""
+    numbers = torch.arange(arguments["images"])
+    dataset = torch.utils.data.TensorDataset(
+        numbers.float().reshape(-1, 1, 1, 1).expand(-1, 3, 4, 4), numbers
+    )
+    loader = _function(folder, arguments)(dataset, arguments["batch_size"])
+    epochs = [[int(i) for batch in loader for i in batch[1].tolist()] for _ in range(2)]
+    return epochs, {}
+
+
 def read_source(folder: str, arguments: Any, arrays: Arrays) -> Answer:
     """All calls in the submission's Python files and notebooks, from the syntax tree; nothing of it is run."""
     return source.as_document(source.read_calls(Path(folder))), {}
@@ -233,6 +244,7 @@ TASKS: dict[str, Callable[[str, Any, Arrays], Answer]] = {
     "transform": transform,
     "train": train,
     "inspect": inspect_network,
+    "load_twice": load_twice,
     "read_source": read_source,
     "run_notebook": notebooks.run,
     "probe": probes.probe,

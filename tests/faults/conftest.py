@@ -1,0 +1,126 @@
+"""Judges each entry of the catalogue by every check, and prints how well the checks did."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from in4310.judging.data import hints, resolve_data
+from in4310.judging.edition import Edition, load_edition
+from in4310.judging.evidence import Evidence
+from in4310.judging.live import ConfinedLoader, Live
+from in4310.judging.verdict import Outcome
+from in4310.reference import demo_plan
+from in4310.submission.folder import Submission
+from in4310.submission.pieces import Missing
+from in4310.submission.sandbox.worker import Sandbox
+
+RESULTS = pytest.StashKey[dict]()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared(computed_once):
+    return computed_once
+
+
+@pytest.fixture(scope="session")
+def edition():
+    return load_edition("demo")
+
+
+@pytest.fixture(scope="session")
+def data(edition):
+    return resolve_data(edition, None)
+
+
+@pytest.fixture(scope="session")
+def world(reference, edition, data):
+    from world import World
+
+    return World(reference, edition, data, demo_plan(edition, data))
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    with Sandbox() as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(reference, tmp_path):
+    """A copy of the reference submission of hard links: unlink before writing."""
+    target = tmp_path / "submission"
+    shutil.copytree(reference, target, copy_function=os.link)
+    return target
+
+
+class Verdict:
+    """What one check said: outcome, share of its points, all its words."""
+
+    def __init__(self, judge=None, missing=None, partial=False):
+        self.outcome = Outcome.NOT_RUN if missing is not None else judge.outcome
+        self.full = judge is not None and judge.outcome in (Outcome.PASSED, Outcome.WARNED)
+        self.words = str(missing) if missing is not None else " ".join(
+            [judge.reason, judge.mistake, judge.mend, *(f"{f.asked}: {f.found}" for f in judge.findings if f.outcome is not Outcome.PASSED)]
+        )  # fmt: skip
+        self.diagnoses = [name for d in (judge.diagnoses if judge else ()) for name in d.names]
+
+
+@pytest.fixture
+def judge_all(run_check, edition, data, sandbox):
+    """Judge a folder by every check of the (changed) edition: check -> Verdict, and the notes of discovery."""
+
+    def judge(folder, changes=None):
+        asked = edition
+        if changes:
+            raw = edition.model_dump(by_alias=True)
+            for table, values in changes.items():
+                raw[table] = raw[table] | values
+            asked = Edition.model_validate(raw)
+        with ConfinedLoader(sandbox, folder) as load:
+            submission = Submission(folder, hints(asked, data), load)
+            live = Live(sandbox, submission.folder, submission.table("adapters"))
+            evidence = Evidence(submission, data, asked, live=live)
+            found = {}
+            for check in asked.points_of:
+                try:
+                    found[check] = Verdict(run_check(check, evidence))
+                except Missing as missing:
+                    found[check] = Verdict(missing=missing)
+            return found, " ".join(submission.notes)
+
+    return judge
+
+
+@pytest.fixture
+def record(request):
+    """Keeps what became of an entry, for the table at the end of the run."""
+    return request.config.stash.setdefault(RESULTS, {"faults": [], "variants": []})
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    results = config.stash.get(RESULTS, None)
+    if not results:
+        return
+    faults, variants = results["faults"], results["variants"]
+    terminalreporter.section("do the checks hold?")
+    if faults:
+        count = len(faults)
+        wide = f"{count} faults of {len({f['row'] for f in faults})} kinds"
+        parts = [
+            f"{word} {sum(f[word] for f in faults)}"
+            for word in ("caught", "blamed rightly", "diagnosed rightly")
+        ]
+        terminalreporter.write_line(f"{wide}: {', '.join(parts)}")
+        for f in faults:
+            if not (f["caught"] and f["blamed rightly"] and f["diagnosed rightly"]):
+                terminalreporter.write_line(f"  {f['row']:4} {f['name']}: {f['how']}")
+    if variants:
+        alarms = [v for v in variants if not v["full marks"]]
+        terminalreporter.write_line(f"{len(variants)} correct variants: false alarms {len(alarms)}")
+        for v in alarms:
+            terminalreporter.write_line(f"  {v['name']}: {v['how']}")

@@ -1,0 +1,50 @@
+"""Every fault is caught, blamed on the right check, and named; every correct variant gets full marks for what it hands in."""
+
+import catalogue
+import faults_inside
+import faults_metrics
+import faults_scores
+import faults_split
+import faults_training
+import pytest
+import variants
+
+from in4310.judging.verdict import Outcome
+
+assert all(
+    (faults_inside, faults_metrics, faults_scores, faults_split, faults_training, variants)
+)  # they register
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.mark.parametrize("fault", catalogue.FAULTS, ids=lambda f: f"{f.row} {f.name}")
+def test_fault(fault, folder, world, judge_all, record):
+    fault.build(folder, world)
+    found, notes = judge_all(folder, fault.edition)
+    noticed = {name for name, v in found.items() if v.outcome is not Outcome.PASSED}
+    lost = {name for name, v in found.items() if not v.full}
+    caught = bool(fault.blames & noticed)
+    rightly = fault.blames <= noticed and lost <= fault.blames | fault.follows
+    words = " ".join(found[name].words for name in fault.blames) + notes
+    diagnosed = fault.says in words
+    how = f"lost {sorted(lost)}, blamed {sorted(fault.blames)}; said: {words[:700]}"
+    record["faults"].append({"row": fault.row, "name": fault.name, "caught": caught, "blamed rightly": rightly,
+                             "diagnosed rightly": diagnosed, "how": how})  # fmt: skip
+    assert caught, how
+    assert rightly, how
+    assert diagnosed, how
+
+
+@pytest.mark.parametrize("variant", catalogue.VARIANTS, ids=lambda v: v.name)
+def test_correct_variant(variant, folder, world, judge_all, record):
+    judged = variant.build(folder, world) or folder
+    found, _ = judge_all(judged, variant.edition)
+    lost = {name: v.words[:300] for name, v in found.items() if not v.full and name not in variant.lacks}
+    record["variants"].append({"name": variant.name, "full marks": not lost, "how": str(lost)[:900]})
+    assert lost == {}
+    assert {n for n, v in found.items() if v.outcome is Outcome.NOT_RUN} <= set(variant.lacks)
+
+
+def test_the_catalogue_is_as_large_as_it_claims():
+    assert len(catalogue.FAULTS) >= 70
+    assert len(catalogue.VARIANTS) >= 40
