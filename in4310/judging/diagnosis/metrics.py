@@ -7,15 +7,14 @@ at together, and no more than the digits that were handed in is granted to round
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.metrics import average_precision_score, f1_score, precision_score, roc_auc_score
 
 from in4310.judging.diagnosis import places
-from in4310.judging.diagnosis.core import Budget, Match, best, fits, hypothesis, known, located
-from in4310.solution import metrics
+from in4310.judging.diagnosis.core import CLEARER, Budget, Match, best, hypothesis, known, located
 
 if TYPE_CHECKING:
     from in4310.judging.evidence import Evidence
@@ -28,7 +27,7 @@ COARSE = 6e-4  # a figure of three digits
 Key = tuple[str, str | None]  # ('accuracy' | 'mean_accuracy' | 'ap' | 'map', class)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Scored:
     """Labels int64 (N,), scores float64 (N, C), classes, of one set; `others`: the same of the other sets."""
 
@@ -36,6 +35,8 @@ class Scored:
     scores: np.ndarray
     classes: tuple[str, ...]
     others: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    _parts: dict[tuple[int, int], Scored] = field(default_factory=dict)
+    _average_precision: dict[int, float] = field(default_factory=dict)
 
     @property
     def predicted(self) -> np.ndarray:
@@ -47,17 +48,32 @@ class Scored:
         return self.classes.index(key[1] or "")
 
     def right(self, key: Key) -> float | None:
-        """The right figure."""
-        found = metrics.evaluate(self.labels, self.scores, self.classes)
-        if key[0] == "accuracy":
-            return found.accuracy if key[1] is None else found.accuracy_per_class[key[1]]
-        if key[0] == "ap":
-            return found.ap_per_class[key[1] or ""]
-        return found.mean_accuracy if key[0] == "mean_accuracy" else found.map
+        """The right figure; None for a class without an image."""
+        if key == ("accuracy", None):
+            return float((self.predicted == self.labels).mean())
+        of = self._recall if key[0] in ("accuracy", "mean_accuracy") else self._ap
+        if key[1] is not None:
+            return of(self.column(key))
+        present = [v for c in range(len(self.classes)) if (v := of(c)) is not None]
+        return float(np.mean(present)) if present else None
 
-    def part(self, rows: slice | np.ndarray) -> Scored:
-        """Some of the images."""
-        return Scored(self.labels[rows], self.scores[rows], self.classes, {})
+    def _recall(self, column: int) -> float | None:
+        own = self.labels == column
+        return float((self.predicted[own] == column).mean()) if own.any() else None
+
+    def _ap(self, column: int) -> float | None:
+        own = self.labels == column
+        if not own.any():
+            return None
+        if column not in self._average_precision:
+            self._average_precision[column] = float(average_precision_score(own, self.scores[:, column]))
+        return self._average_precision[column]
+
+    def part(self, start: int, end: int) -> Scored:
+        """Some of the images, kept: many hypotheses and figures look at the same batches."""
+        if (start, end) not in self._parts:
+            self._parts[start, end] = Scored(self.labels[start:end], self.scores[start:end], self.classes, {})
+        return self._parts[start, end]
 
     def each(self, key: Key, of: Callable[[int], float]) -> float | None:
         """`of` a class for a figure of one class, its mean over classes for a mean."""
@@ -200,7 +216,7 @@ def last_batch(s: Scored, key: Key) -> list[tuple[float, str]]:
     for size in BATCHES:
         rows = len(s.labels) % size or size
         if rows < len(s.labels):
-            value = _of_part(s, slice(len(s.labels) - rows, None), key)
+            value = s.part(len(s.labels) - rows, len(s.labels)).right(key)
             if value is not None:
                 found.append((value, f"batches of {size}"))
     return found
@@ -213,18 +229,11 @@ def batch_average(s: Scored, key: Key) -> list[tuple[float, str]]:
     found = []
     for size in BATCHES:
         if size < len(s.labels):
-            values = [_of_part(s, slice(i, i + size), key) for i in range(0, len(s.labels), size)]
+            values = [s.part(i, i + size).right(key) for i in range(0, len(s.labels), size)]
             present = [v for v in values if v is not None]
             if present:
                 found.append((float(np.mean(present)), f"batches of {size}"))
     return found
-
-
-def _of_part(s: Scored, rows: slice, key: Key) -> float | None:
-    part = s.part(rows)
-    if key == ("accuracy", None):
-        return float((part.predicted == part.labels).mean())
-    return part.right(key)
 
 
 @hypothesis("metric", "other-set", "this is the figure of another set", "compute it on the set that it is reported for",
@@ -273,11 +282,13 @@ def diagnose(evidence: Evidence, which: str, wrong: Mapping[Key, float], budget:
     values = evidence.scored(which, compute=True)
     if values is None:
         return []
-    others = {}
-    for name in ("val", "test", "train"):
-        if name != which and (pair := evidence.scored(name)) is not None:
-            others[name] = pair
-    scored = Scored(*values, tuple(evidence.classes), others)
+    kept = evidence.__dict__.setdefault("_scored_cases", {})
+    if which not in kept:
+        others = {
+            n: p for n in ("val", "test", "train") if n != which and (p := evidence.scored(n)) is not None
+        }
+        kept[which] = Scored(*values, tuple(evidence.classes), others)
+    scored: Scored = kept[which]
     right = {key: scored.right(key) for key in wrong}
     off = [abs(v - r) for key, v in wrong.items() if (r := right[key]) is not None]
     without = min(off, default=0.0)
@@ -289,18 +300,20 @@ def diagnose(evidence: Evidence, which: str, wrong: Mapping[Key, float], budget:
         for mistake in known("metric"):
             if mistake.expensive and (matches or not budget.left):
                 break
-            by_detail: dict[str, dict[Key, float]] = {}
-            for key in wrong:
-                for value, detail in _listed(mistake.figure(scored, key)):
-                    by_detail.setdefault(detail, {})[key] = value
-            for detail, figures in by_detail.items():
-                if set(figures) != set(wrong):
-                    continue
-                apart = {key: abs(figures[key] - wrong[key]) for key in wrong}
-                under = max(apart.values())
-                if all(apart[k] <= room[k] for k in wrong) and fits(under, without, max(room.values())):
+            by_detail: dict[str, list[float]] = {}
+            for i, key in enumerate(wrong):
+                # A detail (a size of the batch) that misses one figure need not be computed for the others.
+                apart = {d: abs(value - wrong[key]) for value, d in _listed(mistake.figure(scored, key))}
+                near = {d: off for d, off in apart.items() if off <= room[key]}
+                by_detail = {
+                    d: [*by_detail.get(d, []), off] for d, off in near.items() if d in by_detail or not i
+                }
+                if not by_detail:
+                    break
+            for detail, offs in by_detail.items():
+                if max(offs) * CLEARER <= without:
                     seen = located((mistake,), lambda: evidence.source)
-                    matches.append(Match((mistake,), under, without, len(wrong), "figures", detail, seen))
+                    matches.append(Match((mistake,), max(offs), without, len(wrong), "figures", detail, seen))
     return best(matches)
 
 

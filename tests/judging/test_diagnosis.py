@@ -1,0 +1,210 @@
+"""The registry of mistakes: each is found again from its own figures, and nothing is claimed of figures that fit none."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from in4310.judging import diagnosis
+from in4310.judging.diagnosis import REGISTRY, metrics, rankings, scores, spectra
+from in4310.judging.diagnosis.core import Budget, Hypothesis, Match, best, fits, known
+from in4310.judging.diagnosis.scores import Rows
+from in4310.submission.source import Call
+
+CLASSES = ["buildings", "forest", "glacier", "mountain", "sea", "street"]
+SIZES = (9, 31, 17, 40, 23, 37)
+
+
+@pytest.fixture(scope="module")
+def scored():
+    """Unbalanced classes, a network that is often wrong, and a last batch that is short."""
+    generator = np.random.default_rng(5)
+
+    def one():
+        labels = generator.permutation(np.repeat(np.arange(6), SIZES))
+        logits = generator.normal(size=(len(labels), 6)) + 1.4 * np.eye(6)[labels]
+        values = np.exp(logits)
+        return labels, values / values.sum(axis=1, keepdims=True)
+
+    return {"test": one(), "val": one()}
+
+
+@pytest.fixture(scope="module")
+def evidence(scored):
+    paths = tuple(f"{CLASSES[c]}/{i} a.jpg" for i, c in enumerate(scored["test"][0]))
+    val = tuple(f"{CLASSES[c]}/v{i}.jpg" for i, c in enumerate(scored["val"][0]))
+    return SimpleNamespace(
+        scored=lambda name, compute=False: scored.get(name),
+        classes=CLASSES,
+        source=[Call("evaluate.py", 41, "DataLoader", ("<test>",), {"shuffle": True}, "test_loader")],
+        split={"test": paths, "val": val},
+        data=SimpleNamespace(labels={p: p.split("/")[0] for p in (*paths, *val)}),
+        submission=SimpleNamespace(located={"scores_val": ("scores_val.npy", "")}),
+        handed_in=lambda name: scored[name][1],
+    )
+
+
+def test_every_hypothesis_says_what_to_do():
+    assert len(REGISTRY) >= 60
+    for key, h in REGISTRY.items():
+        assert key == f"{h.about}/{h.name}"
+        assert h.sentence[0].islower() or h.sentence.startswith("F1")
+        assert h.mend
+        assert h.link.startswith("https://")
+
+
+# -- metrics -----------------------------------------------------------------------------------------
+
+KEYS = [("accuracy", None), ("mean_accuracy", None), ("map", None), *[("accuracy", c) for c in CLASSES],
+        *[("ap", c) for c in CLASSES]]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [h.name for h in known("metric")])
+@pytest.mark.parametrize("digits", [9, 4])
+def test_a_metric_names_the_mistake_that_gave_it(evidence, scored, name, digits):
+    mistake = REGISTRY[f"metric/{name}"]
+    case = metrics.Scored(*scored["test"], tuple(CLASSES), {"val": scored["val"]})
+    wrong, kinds = {}, set()
+    for key in KEYS:
+        value = mistake.figure(case, key)
+        if isinstance(value, list):  # one variant of it, the same for all figures
+            value = next((v for v, detail in value if detail in ("batches of 64", "val", "reversed")), None)
+        if isinstance(value, float) and abs(value - case.right(key)) > 2e-3:
+            wrong[key] = round(value, digits)
+            kinds.add(key[0])
+    assert wrong
+    found = metrics.diagnose(evidence, "test", wrong, Budget())
+    assert name in [n for m in found for n in m.names]
+    assert all(m.under < m.without for m in found)
+
+
+def test_two_digits_are_too_few_for_a_claim(evidence, scored):
+    right = metrics.Scored(*scored["test"], tuple(CLASSES), {}).right(("mean_accuracy", None))
+    wrong = {("accuracy", None): round(right, 2)}
+    assert metrics.diagnose(evidence, "test", wrong, Budget()) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(0.05, 0.95), min_size=6, max_size=6))
+def test_figures_that_fit_nothing_are_not_explained(evidence, values):
+    wrong = {("ap", c): v for c, v in zip(CLASSES, values, strict=True)}
+    assert metrics.diagnose(evidence, "test", wrong, Budget()) == []
+
+
+# -- scores: what was done with the output ---------------------------------------------------------------
+
+
+def softmax(x):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+OUTPUTS = {
+    "logits": lambda p: np.log(p) + np.linspace(-3, 5, len(p))[:, None],
+    "log-softmax": np.log,
+    "softmax-twice": softmax,
+    "sigmoid": lambda p: 1 / (1 + np.exp(-(np.log(p) + 1.5))),
+    "temperature": lambda p: softmax(np.log(p) / 3),
+    "percent": lambda p: 100 * p,
+    "rounded": lambda p: np.round(p, 2),
+    "classes-permuted": lambda p: p[:, [2, 0, 1, 3, 5, 4]],
+    "rows-shuffled": lambda p: p[np.random.RandomState(0).permutation(len(p))],
+}
+
+
+@pytest.mark.parametrize("name", [h.name for h in known("scores: output") if h.name != "single-rows"])
+def test_scores_name_what_was_done_to_them(scored, name):
+    right = scored["test"][1]
+    claimed = OUTPUTS[name](right)
+    at = np.arange(0, len(right), 3)
+    found = {}
+    for h in known("scores: output"):
+        found[h.name] = h.figure(claimed, Rows(at, right[at]))[0]
+    assert found[name] <= 1e-3
+    assert [other for other, under in found.items() if under <= 1e-3] == [name]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_invented_scores_are_not_explained(scored, seed):
+    right = scored["test"][1]
+    claimed = np.random.default_rng(seed).dirichlet(np.full(6, 0.4), len(right))
+    at = np.arange(0, len(right), 3)
+    assert all(h.figure(claimed, Rows(at, right[at]))[0] > 1e-2 for h in known("scores: output"))
+
+
+# -- ranking ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [h.name for h in known("ranking")])
+def test_a_ranking_names_the_mistake_that_gave_it(evidence, scored, name):
+    values, paths = scored["test"][1], evidence.split["test"]
+    labels = scored["test"][0]
+    wrong = {}
+    for c in ("sea", "forest"):
+        board = rankings.Board(values, paths, labels, CLASSES.index(c), 10, evidence)
+        guess = next(iter(REGISTRY[f"ranking/{name}"].figure(board)))
+        order = np.argsort(-guess.value, kind="stable")
+        listed = [guess.paths[i] for i in order]
+        wrong[c] = {"top": listed[guess.top], "bottom": listed[guess.bottom][::-1]}
+    found = rankings.diagnose(evidence, values, wrong, 1e-9, Budget())
+    assert name in [n for m in found for n in m.names]
+    assert all(m.quality.startswith("40 places: 0 differ") for m in found)
+
+
+def test_a_ranking_that_fits_nothing_is_not_explained(evidence, scored):
+    paths = evidence.split["test"]
+    wrong = {"sea": {"top": list(paths[40:50]), "bottom": list(paths[60:70])}}
+    assert rankings.diagnose(evidence, scored["test"][1], wrong, 1e-9, Budget()) == []
+
+
+# -- spectra ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [h.name for h in known("eigenvalues")])
+def test_eigenvalues_of_a_mistake_are_not_the_right_ones(name):
+    """A hypothesis that gave the right figure could never be told from no mistake."""
+    x = np.random.default_rng(1).gamma(2.0, size=(90, 7)) * np.arange(1, 8)
+    right = spectra.right(x)
+    np.testing.assert_allclose(right, np.linalg.eigvalsh(np.cov(x.T, bias=True))[::-1])
+    for values, _ in REGISTRY[f"eigenvalues/{name}"].figure(x, 7):
+        assert spectra._off(np.asarray(values), right) > 5e-3
+
+
+# -- which match is named -----------------------------------------------------------------------------
+
+
+def match(name, under, more=()):
+    parts = tuple(Hypothesis(n, "x", n, "mend", "https://x", print) for n in (name, *more))
+    return Match(parts, under, 1.0, 10)
+
+
+def test_the_smallest_and_closest_mistake_is_named_and_those_that_fit_alike():
+    pair = match("a", 1e-9, ("b",))
+    assert [m.names for m in best([pair, match("c", 1e-7), match("d", 1e-4)])] == [("c",)]
+    assert [m.names for m in best([match("c", 3e-7), match("d", 9e-7)])] == [("c",), ("d",)]
+    assert best([pair]) == [pair]
+    assert best([]) == []
+
+
+@given(st.floats(0, 10), st.floats(0, 10), st.floats(1e-9, 1))
+def test_a_match_is_within_tolerance_and_much_better_than_no_mistake(under, without, tolerance):
+    if fits(under, without, tolerance):
+        assert under <= tolerance < without
+        assert under * 5 <= without
+
+
+def test_places_are_asked_for_only_after_a_match(evidence, scored):
+    found = diagnosis.core.located((REGISTRY["scores: output/rows-shuffled"],), lambda: evidence.source)
+    assert found == ("evaluate.py:41: DataLoader(test, shuffle=True)",)
+    assert diagnosis.core.located((REGISTRY["scores: output/percent"],), lambda: pytest.fail("read")) == ()
+
+
+def test_a_budget_that_is_used_up_ends_expensive_hypotheses():
+    budget = Budget(seconds=0.0)
+    with budget:
+        assert not budget.left
+    assert budget.ran_out
+    assert scores.FEW < scores.MORE
