@@ -231,6 +231,12 @@ def test_loaders_follow_split(evidence, judge):
         shares = np.bincount(labels, minlength=len(evidence.classes)) / len(labels)
         chance = float(sum(shares[c] * (chosen == c).mean() for c in range(len(evidence.classes))))
         noise = 5 * (chance * (1 - chance) / len(labels)) ** 0.5
+        if agree <= chance + noise and evidence.reproduces(name):
+            judge.warn(
+                f"{name}: scores that favour their row's own class",
+                f"{agree:.1%}, no more than by chance: the network has hardly learnt, the rows are right",
+            )
+            continue
         judge.expect(
             agree > chance + noise,
             f"{name}: scores that favour their row's own class",
@@ -256,6 +262,13 @@ def test_class_order(evidence, judge):
     rows, columns = linear_sum_assignment(-table)
     best = table[rows, columns].sum() / len(labels)
     stated = np.trace(table) / len(labels)
+    if best - stated >= 0.10 and evidence.reproduces("test"):
+        judge.warn(
+            "accuracy with the columns in the stated order",
+            f"{stated:.4f}: the scores are what the network gives, it confuses classes",
+            f"{best:.4f}, the best of all orders",
+        )
+        return
     moved = [f"column {c} is {evidence.classes[r]}" for r, c in zip(rows, columns, strict=True) if r != c]
     judge.expect(
         best - stated < 0.10,
