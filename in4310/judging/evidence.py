@@ -440,8 +440,11 @@ class Evidence:
         """Spectra of a model ('tuned' or 'untuned') on images of a data set ('course' or a comparison's name)."""
         net = self.model if model == "tuned" else self.untuned
         loaded = self.images(paths) if data == "course" else self.comparison_images(data, paths)
-        with torch.inference_mode():
-            return spectrum.eigenvalues(net, self.batches(loaded)(), modules, k=None, flatten=flatten)
+        try:
+            with torch.inference_mode():
+                return spectrum.eigenvalues(net, self.batches(loaded)(), modules, k=None, flatten=flatten)
+        except InputError as error:  # weights with NaN give no spectrum: that is theirs, not a failure of the judge
+            raise Unreadable("model" if model == "tuned" else "untuned", shown(str(error), 200)) from None
 
     # -- the same over images that the submission does not name -----------------------------------
 

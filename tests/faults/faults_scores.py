@@ -24,7 +24,7 @@ def classes_in_the_order_of_listdir(folder, world):
     saved(folder, world.scores[:, [3, 0, 5, 1, 4, 2]])
 
 
-@fault("F54", REPRODUCE, "class_order", follows=FOLLOW, says="column 0 is")
+@fault("F54", REPRODUCE, "class_order", follows=FOLLOW, says="column 2 is")
 def two_classes_exchanged(folder, world):
     saved(folder, world.scores[:, [0, 1, 3, 2, 4, 5]])
 
@@ -129,7 +129,7 @@ def rounded_to_two_decimals(folder, world):
     saved(folder, np.round(world.scores, 2))
 
 
-@fault("F27", "scores_are_probabilities", follows=(REPRODUCE, *FOLLOW), says="float16")
+@fault("F27", "scores_are_probabilities", follows=(REPRODUCE, *FOLLOW), says="half precision")
 def saved_as_float16(folder, world):
     # A row of six float16 numbers misses 1 by more than the tolerance where the network is unsure.
     unsure = softmax(np.log(world.scores + 1e-9))

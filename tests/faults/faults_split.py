@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from catalogue import fault
+from variants import a_deeper_network_where_the_edition_allows_it
 from world import SETS, adapters, replace, rows, write_rows
 
 SCORED = ("scores_reproduce", "loaders_follow_split", "class_order", "metrics_accuracy", "metrics_accuracy_per_class",
@@ -241,11 +242,9 @@ def seven_outputs(folder, world):
     torch.save(state, folder / "model.pth")
 
 
-@fault("F14", "network_depth", follows=MODEL, says="ResNet-34")
+@fault("F14", "network_depth", follows=(*MODEL, "three_settings"), says="ResNet-34", edition={"network": {"depths": [18], "start": "any"}})
 def another_depth(folder, world):
-    from in4310.solution import network
-
-    world.rebuild(folder, model=network.build("resnet34", 6, "none", 1))
+    a_deeper_network_where_the_edition_allows_it(folder, world)
 
 
 @fault("F53", "network_outputs", follows=MODEL, says="NaN")

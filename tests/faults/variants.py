@@ -315,9 +315,7 @@ def a_deeper_network_where_the_edition_allows_it(folder, world):
 
 @variant()
 def an_undertrained_network(folder, world):
-    model = world.loaded("untuned.pth")
-    model.load_state_dict(world.epochs[0][0])
-    world.rebuild(folder, model=model)
+    world.rebuild(folder, model=world.untuned)
 
 
 # -- preprocessing -------------------------------------------------------------------------------------

@@ -150,10 +150,19 @@ class World:
     def modules(self):
         return list(read(self.reference / "non_positive.json")["percent"])
 
-    def hooked(self, late=False, training=False, model=None, preprocessing=None, batch_size=64, pixels=None):
+    def hooked(
+        self,
+        late=False,
+        training=False,
+        model=None,
+        preprocessing=None,
+        batch_size=64,
+        pixels=None,
+        modules=None,
+    ):
         """Outputs of the modules as a student's hooks collect them; `late`: a reference that ReLU overwrites."""
         model = copy.deepcopy(model or self.model).train(training)
-        found = {m: [] for m in self.modules()}
+        found = {m: [] for m in modules or self.modules()}
         named = dict(model.named_modules())
         for m, kept in found.items():
             named[m].register_forward_hook(lambda _m, _i, o, kept=kept: kept.append(o if late else o.clone()))
@@ -179,12 +188,14 @@ class World:
     def epochs(self):
         """A real short training: after each of six epochs the weights, and figures of val and test."""
         torch.manual_seed(3)
-        model = copy.deepcopy(self.untuned).train()
+        model = copy.deepcopy(self.model).train()
         train = self.images(self.split["train"])
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.08, momentum=0.9)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.03, momentum=0.9)
         found = []
         for epoch in range(1, 7):
             model.train()
+            if epoch == 6:  # a schedule that spoils what was learnt: the last epoch is not the best
+                optimizer.param_groups[0]["lr"] = 0.6
             order = torch.randperm(len(train)).numpy()
             shuffled = Images(
                 tuple(train.paths[i] for i in order), train.pixels[order], train.labels[order], train.classes
@@ -195,7 +206,7 @@ class World:
                 loss = torch.nn.functional.cross_entropy(model(x), y)
                 loss.backward()
                 optimizer.step()
-                total += float(loss) * len(y)
+                total += loss.item() * len(y)
             model.eval()
             entry = {
                 "epoch": epoch,
@@ -205,7 +216,7 @@ class World:
             }
             for name in ("val", "test"):
                 paths = self.split[name]
-                p = self.predicted(paths, model=model)
+                p = self.predicted(paths, model=model).astype(np.float32).astype(np.float64)
                 y = self.labels_of(paths)
                 m = metrics.evaluate(y, p, self.classes)
                 entry |= {f"{name}_loss": float(-np.log(p[np.arange(len(y)), y] + 1e-12).mean()),

@@ -151,32 +151,23 @@ def diagnose(
         return []
     with budget:
         for mistake in known("ranking"):
-            worst: dict[str, int] = {}
-            seen_classes: dict[str, int] = {}
+            details: list[str] = []
+            fitting = True
             for name, sides in wrong.items():
                 k = max(len(p) for p in sides.values())
                 board = Board(scores, paths, labels, evidence.classes.index(name), k, evidence)
                 try:
-                    for guess in mistake.figure(board):
-                        off = sum(_misplaced(guess, side, listed, same) for side, listed in sides.items())
-                        worst[guess.detail] = worst.get(guess.detail, 0) + off
-                        seen_classes[guess.detail] = seen_classes.get(guess.detail, 0) + 1
+                    found = [g.detail for g in mistake.figure(board)
+                             if not any(_misplaced(g, side, listed, same) for side, listed in sides.items())]  # fmt: skip
                 except Missing:
-                    continue
-            for detail, off in worst.items():
-                if off == 0 and seen_classes[detail] == len(wrong):
-                    where = located((mistake,), lambda: evidence.source)
-                    matches.append(
-                        Match(
-                            (mistake,),
-                            0,
-                            _without(scores, evidence, wrong, same),
-                            total,
-                            "places",
-                            detail,
-                            where,
-                        )
-                    )
+                    found = []
+                fitting = fitting and bool(found)
+                details += [d for d in found[:1] if d]
+            if fitting:
+                where = located((mistake,), lambda: evidence.source)
+                said = ", ".join(dict.fromkeys(details))
+                without = _without(scores, evidence, wrong, same)
+                matches.append(Match((mistake,), 0, without, total, "places", said, where))
     return best(matches)
 
 

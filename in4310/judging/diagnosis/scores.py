@@ -502,7 +502,7 @@ def diagnose(evidence: Evidence, claimed: np.ndarray, tolerance: float, budget: 
     claimed = claimed.astype(np.float64)
     at, ours = evidence.audited("test")
     case = Case(evidence, claimed, at, ours)
-    if not len(case.at):
+    if not len(case.at) or not np.isfinite(case.ours).all():
         return []
     right = Rows(case.at, case.ours)
     without = _apart(claimed[case.at], case.ours)
