@@ -56,6 +56,8 @@ def computed_once():
 
     def once(method):
         def wrapped(self, *arguments, **options):
+            if not hasattr(self.submission, "folder"):  # a stand-in of a test, without files
+                return method(self, *arguments, **options)
             files = [self.submission.folder / name for name in ("model.pth", "untuned.pth")]
             taken = self.submission.located.get("model", ("", ""))[0]
             files.append(self.submission.folder / taken)

@@ -443,7 +443,7 @@ class Evidence:
         try:
             with torch.inference_mode():
                 return spectrum.eigenvalues(net, self.batches(loaded)(), modules, k=None, flatten=flatten)
-        except InputError as error:  # weights with NaN give no spectrum: that is theirs, not a failure of the judge
+        except InputError as error:  # NaN in the weights is theirs, not a failure of the judge
             raise Unreadable("model" if model == "tuned" else "untuned", shown(str(error), 200)) from None
 
     # -- the same over images that the submission does not name -----------------------------------

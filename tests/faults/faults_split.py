@@ -242,7 +242,13 @@ def seven_outputs(folder, world):
     torch.save(state, folder / "model.pth")
 
 
-@fault("F14", "network_depth", follows=(*MODEL, "three_settings"), says="ResNet-34", edition={"network": {"depths": [18], "start": "any"}})
+@fault(
+    "F14",
+    "network_depth",
+    follows=(*MODEL, "three_settings"),
+    says="ResNet-34",
+    edition={"network": {"depths": [18], "start": "any"}},
+)
 def another_depth(folder, world):
     a_deeper_network_where_the_edition_allows_it(folder, world)
 

@@ -116,6 +116,7 @@ PREPROCESSINGS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "used", PREPROCESSINGS, ids=lambda p: f"{p.size}-{p.resize}-{p.interpolation}-{p.mean[0]}"
 )

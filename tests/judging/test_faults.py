@@ -524,6 +524,7 @@ def repeated_images(table):
     table["images"] = table["images"][:64] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edit", "fails", "says"),
     [
@@ -569,6 +570,7 @@ SPECTRUM_CHECKS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edit", "fails", "says"),
     [
@@ -599,6 +601,7 @@ def test_faults_and_variants_of_the_spectra(folder, outcomes, edit, fails, says)
     assert says in " ".join(j.reason + j.mistake for j in found.values())
 
 
+@pytest.mark.slow
 def test_the_same_network_in_all_panels(folder, outcomes):
     table = read(folder / "eigenvalues.json")
     by_key = {(s["model"], s["data"]): s for s in table["series"]}
@@ -609,6 +612,7 @@ def test_the_same_network_in_all_panels(folder, outcomes):
     assert "same network" in found["comparison_complete"].mistake
 
 
+@pytest.mark.slow
 def test_one_data_set_where_three_are_compared(folder, outcomes):
     table = read(folder / "eigenvalues.json")
     table["series"] = [s for s in table["series"] if s["data"] == "course"]
