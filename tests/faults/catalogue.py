@@ -12,8 +12,8 @@ VARIANTS: list["Variant"] = []
 class Fault:
     """One mistake. `blames`: checks that must fail, warn or lack their input; `follows`: that may, as a consequence.
 
-    All other checks must keep their points. `says`: what the blamed checks must say of the mistake; `live`: the mistake lies
-    in code that is called.
+    All other checks must keep their points. `says`: what the blamed checks must say of the mistake. `build` returns
+    the folder of photographs to judge on where the mistake lies in them.
     """
 
     name: str
@@ -21,7 +21,7 @@ class Fault:
     blames: frozenset[str]
     follows: frozenset[str]
     says: str
-    build: Callable[[Path, object], None]
+    build: Callable[[Path, object], Path | None]
     edition: dict[str, object] = field(default_factory=dict, hash=False)
 
 
@@ -35,7 +35,7 @@ class Variant:
     edition: dict[str, object] = field(default_factory=dict, hash=False)
 
 
-def fault(row, *blames, follows=(), says="", edition=None):
+def fault(row, *blames, says, follows=(), edition=None):
     """Register a builder as the fault of a row of the catalogue of mistakes ('F1')."""
 
     def register(build):

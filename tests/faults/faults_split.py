@@ -1,10 +1,15 @@
 """Faults of the split, the loaders, and of what was handed in at all."""
 
+import os
+import shutil
+
 import numpy as np
 import torch
 from catalogue import fault
 from variants import a_deeper_network_where_the_edition_allows_it
-from world import SETS, adapters, replace, rows, write_rows
+from world import SETS, World, adapters, replace, rows, write_rows
+
+from in4310.judging.data import DataSet
 
 SCORED = ("scores_reproduce", "loaders_follow_split", "class_order", "metrics_accuracy", "metrics_accuracy_per_class",
           "metrics_average_precision", "metrics_map", "ranking_order", "ranking_from_test_set", "scores_shape",
@@ -140,6 +145,18 @@ def a_disjointness_check_that_forgets_a_pair(folder, world):
         OVERLAP.format(body="return sorted(set(train) & set(test) | set(train) & set(val))"),
         overlap="overlap",
     )
+
+
+@fault("F8", "split_disjoint_by_content", says="groups of identical images over several sets: 1")
+def the_same_photograph_under_two_names_in_two_sets(folder, world):
+    photographs = folder.parent / "photographs"
+    shutil.copytree(world.data.root, photographs, copy_function=os.link)
+    tested = rows(folder, "test")[0]
+    shown = next(p for p in rows(folder, "train") if p.split("/")[0] == tested.split("/")[0])
+    replace(photographs / tested, (photographs / shown).read_bytes())
+    data = DataSet(photographs, world.classes, world.data.comparison)
+    World(world.reference, world.edition, data, world.plan).rebuild(folder)
+    return photographs
 
 
 @fault("F9", "split_paths_relative", says="tied to one machine")

@@ -19,8 +19,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 @pytest.mark.parametrize("fault", catalogue.FAULTS, ids=lambda f: f"{f.row} {f.name}")
 def test_fault(fault, folder, world, judge_all, record):
-    fault.build(folder, world)
-    found, notes = judge_all(folder, fault.edition)
+    photographs = fault.build(folder, world)
+    found, notes = judge_all(folder, fault.edition, photographs)
     noticed = {name for name, v in found.items() if v.outcome is not Outcome.PASSED}
     lost = {name for name, v in found.items() if not v.full}
     caught = bool(fault.blames & noticed)
@@ -28,7 +28,8 @@ def test_fault(fault, folder, world, judge_all, record):
     words = " ".join(found[name].words for name in fault.blames) + notes
     diagnosed = fault.says in words
     how = f"lost {sorted(lost)}, blamed {sorted(fault.blames)}; said: {words[:700]}"
-    record["faults"].append({"row": fault.row, "name": fault.name, "caught": caught, "blamed rightly": rightly,
+    part = fault.build.__module__.removeprefix("faults_")
+    record["faults"].append({"part": part, "row": fault.row, "name": fault.name, "caught": caught, "blamed rightly": rightly,
                              "diagnosed rightly": diagnosed, "how": how})  # fmt: skip
     assert caught, how
     assert rightly, how
