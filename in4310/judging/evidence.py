@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from in4310.errors import InputError
 from in4310.judging import diagnosis, typical, verdict
 from in4310.judging.audit import FULL, Audit, bound
+from in4310.judging.class_order import confusion, exchanged
 from in4310.judging.data import DataSet
 from in4310.judging.diagnosis.core import Budget, Match
 from in4310.judging.edition import Edition
@@ -60,7 +61,7 @@ class Evidence:
         self.edition = edition
         self.device = device
         self.progress = progress
-        self.classes = edition.data.classes
+        self.stated_classes = edition.data.classes
         self.audit = audit
         self.live = live
         self._predicted: dict[str, np.ndarray] = {}
@@ -92,9 +93,30 @@ class Evidence:
             )
         return self.split[name]
 
+    @cached_property
+    def classes(self) -> list[str]:
+        """The class of each output of the network: as stated, or as the submission numbered them all through.
+
+        Where network and scores agree on another order, that is one mistake, and not one of every figure: all but the
+        check of the order is judged in it.
+        """
+        try:
+            chosen = self.handed_in("test").argmax(axis=1)
+            order = exchanged(
+                confusion(self._labels("test", self.stated_classes), chosen, len(self.stated_classes))
+            )
+        except Missing:
+            order = None
+        if order is None or not self.reproduces("test"):
+            return self.stated_classes
+        return [self.stated_classes[i] for i in order]
+
     def labels(self, name: str) -> np.ndarray:
-        """Class indices of a set, int64 (N,), from our own folders and not from the submission."""
-        return np.array([self.classes.index(self.data.labels[p]) for p in self.known(name)], dtype=np.int64)
+        """Indices into `classes` of a set, int64 (N,), from our own folders and not from the submission."""
+        return self._labels(name, self.classes)
+
+    def _labels(self, name: str, classes: Sequence[str]) -> np.ndarray:
+        return np.array([classes.index(self.data.labels[p]) for p in self.known(name)], dtype=np.int64)
 
     def class_counts(self, paths: Sequence[str]) -> Counter[str]:
         """Images of each class among paths; unknown paths are left out."""
@@ -130,7 +152,7 @@ class Evidence:
         for candidate in candidates[:CHECKPOINTS]:
             try:
                 found, state = self.submission.network(piece, candidate.files[0])
-                if found.outputs != len(self.classes):
+                if found.outputs != len(self.stated_classes):
                     continue
                 networks[candidate.files[0]] = self._build(piece, found, state)
             except Missing:
@@ -161,7 +183,9 @@ class Evidence:
 
     def comparable(self, paths: tuple[str, ...], preprocessing: Preprocessing) -> Images:
         """Our own pixels of paths, prepared in a way that may not be the submission's; raises InputError."""
-        return images.load_images(self.data.root, paths, self.data.labels, self.classes, preprocessing)[0]
+        return images.load_images(
+            self.data.root, paths, self.data.labels, self.stated_classes, preprocessing
+        )[0]
 
     @property
     def state(self) -> dict[str, Tensor]:
@@ -194,8 +218,10 @@ class Evidence:
         """The network handed in, rebuilt by us; for predictions its last layer must have the edition's classes."""
         model = self.rebuilt("model")
         outputs = self.network("model")[0].outputs
-        if outputs != len(self.classes):
-            raise Unreadable("model", f"the last layer has {outputs} outputs, expected {len(self.classes)}")
+        if outputs != len(self.stated_classes):
+            raise Unreadable(
+                "model", f"the last layer has {outputs} outputs, expected {len(self.stated_classes)}"
+            )
         return model
 
     @cached_property
@@ -239,7 +265,7 @@ class Evidence:
         return Inference(Preprocessing(), float("inf"), 0, False)
 
     def _infer(self, model: nn.Module, claimed: np.ndarray, paths: tuple[str, ...]) -> Inference:
-        return infer(model, claimed, paths, self.data.root, self.data.labels, self.classes)
+        return infer(model, claimed, paths, self.data.root, self.data.labels, self.stated_classes)
 
     def training_memory(self, batch_size: int) -> int:
         """Bytes that training in float32 needs at least: weights, gradients, momentum, and what is kept."""
@@ -254,7 +280,7 @@ class Evidence:
                 self.data.root,
                 paths,
                 self.data.labels,
-                self.classes,
+                self.stated_classes,
                 self.preprocessing,
                 progress=self.progress,
             )
@@ -275,7 +301,7 @@ class Evidence:
             self.data.root,
             wanted,
             self.data.labels,
-            self.classes,
+            self.stated_classes,
             self.preprocessing,
             cache=cache_folder() / "decoded",
             progress=self.progress,
@@ -361,7 +387,7 @@ class Evidence:
         """Scores handed in for 'val' or 'test', float64; raises Unreadable unless N x classes for that set."""
         piece = "scores" if name == "test" else "scores_val"
         values = self.submission.scores if name == "test" else self.submission.scores_val
-        shape = (len(self.split[name]), len(self.classes))
+        shape = (len(self.split[name]), len(self.stated_classes))
         if values.shape != shape:
             raise Unreadable(piece, f"{piece} has shape {values.shape}, expected {shape}")
         values = values.astype(np.float64)
@@ -411,7 +437,7 @@ class Evidence:
         for piece, file in [f for f in dict.fromkeys(files) if f[1] != kept][:6]:
             try:
                 found, state = self.submission.network(piece, file)
-                if found.outputs == len(self.classes):
+                if found.outputs == len(self.stated_classes):
                     yield shown(file), self._build(piece, found, state)
             except Missing:
                 continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from in4310.submission.tables import Table, flatten, key, number
@@ -72,7 +73,7 @@ def as_metrics(document: Document, name: str, classes: Sequence[str]) -> dict[st
         said = [w for part in path for w in words(part)]
         which = {SETS[w] for w in said if w in SETS}
         table = found.setdefault(which.pop() if len(which) == 1 else default, {})
-        own = [index[w] for w in said if w in index]
+        own = [index[w] for w in said if w in index] or _numbered(said, classes)
         text = "_".join(w for w in said if w not in SETS and w not in index)
         kind = measure(text)
         if own and kind in ("accuracy", "ap", "map"):
@@ -100,6 +101,37 @@ def as_metrics(document: Document, name: str, classes: Sequence[str]) -> dict[st
         return None
     found = {k: v for k, v in found.items() if v}
     return found or None
+
+
+def _numbered(said: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """The class of 'AP_class3' or 'acc_c3'."""
+    return [
+        classes[int(number)]
+        for word, number in pairwise(said)
+        if word in ("class", "cls", "c", "klasse") and number.isdecimal() and int(number) < len(classes)
+    ]
+
+
+_MODEL_COLUMNS = ("model", "run", "experiment", "config", "setting", "checkpoint", "run_name", "name", "id")
+
+
+def by_model(table: Table) -> dict[str, Table]:
+    """model -> its rows, where a column names several models; {} for a table of one."""
+    column = table.column(*_MODEL_COLUMNS)
+    if column is None:
+        return {}
+    rows = [row for row in table.rows if column < len(row)]
+    names = dict.fromkeys(row[column] for row in rows)
+    if len(names) < 2 or len(rows) < len(table.rows):
+        return {}
+
+    def rest(row: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(cell for i, cell in enumerate(row) if i != column)
+
+    return {
+        name: Table(rest(table.header), tuple(rest(row) for row in rows if row[column] == name))
+        for name in names
+    }
 
 
 def _metrics_of_table(table: Table, index: Mapping[str, str], put: Any) -> None:

@@ -10,13 +10,13 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from in4310.submission import claims, histories, listings, matrices, notebook_outputs, tables
+from in4310.submission import choices, claims, histories, listings, logs, matrices, notebook_outputs, tables
 from in4310.submission.claims import set_of, words
 from in4310.submission.names import shown
 from in4310.submission.state_dicts import find_networks
@@ -37,7 +37,7 @@ SKIPPED = {
     "node_modules",
     ".DS_Store",
 }
-TEXTS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".dat", ".log", ".md", ""}
+TEXTS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".dat", ".log", ".out", ".md", ""}
 WEIGHTS = {".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".tar", ".model", ".weights"}
 SCORE_NAMES = {"scores", "score", "softmax", "probs", "probabilities", "predictions", "preds", "logits", "outputs",
                "prediction", "output"}  # fmt: skip
@@ -97,17 +97,22 @@ class Discovery:
         self._listings: dict[str, listings.Listing] = {}
         self._matrices: list[tuple[str, np.ndarray, str]] = []
         self._documents: dict[str, Any] = {}
+        self._printed: dict[str, str] = {}  # text file or notebook -> what a training loop may have printed
         self._kept_bytes = self._values = 0
+        self._runs: list[choices.Run] = []
+        self._best_run: choices.Run | None = None
         self._eigen: list[tuple[str, Sequence[str], list[float]]] = []
         self._read()
         self._splits()
         self._scores()
         self._tables()
         self._pictures()
+        self._prefer_best_run()
         for piece in self.candidates:
             self.candidates[piece].sort(
                 key=lambda c: (-c.strength, len(PurePosixPath(c.files[0]).parts), c.files)
             )
+        self._say_what_was_chosen()
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -169,20 +174,17 @@ class Discovery:
         for network in networks:
             outputs = len(self.hints.classes)
             said = set(words(file))
-            untuned = network.outputs != outputs or said & {
-                "untuned",
-                "pretrained",
-                "imagenet",
-                "initial",
-                "init",
-            }
+            # 'pretrained' in a name may mean trained from ImageNet weights, and then on the course's classes.
+            before = said & {"untuned", "initial", "init"}
+            untuned = network.outputs != outputs or before or said & {"pretrained", "imagenet"}
             strength = 2.0 + bool(said & {"best", "final", "kept", "chosen"}) - 0.5 * bool(
-                said & {"last", "old", "checkpoint", "epoch", "tmp", "test", "trial"})  # fmt: skip
+                said & {"last", "old", "checkpoint", "current", "epoch", "tmp", "test", "trial"})  # fmt: skip
             why = f"a ResNet-{network.depth} with {network.outputs} outputs ({network.how})"
             piece = "untuned" if untuned else "model"
             self.candidates[piece].append(Candidate(piece, (file,), why, strength, network))
-            if piece == "untuned" and network.outputs != outputs and network.outputs != 1000:
-                self.candidates["model"].append(Candidate("model", (file,), why, 0.5, network))
+            if piece == "untuned" and network.outputs != 1000 and not before:
+                weak = 0.5 if network.outputs != outputs else 1.0
+                self.candidates["model"].append(Candidate("model", (file,), why, weak, network))
         if not networks:
             small = [
                 (n, t)
@@ -203,6 +205,7 @@ class Discovery:
             )
         if saved.pictures:
             self.outputs[file] = saved.pictures
+        self._printed[file] = saved.text
         with suppress(ValueError):
             self._documents[file] = tables.pairs_of(saved.text)
 
@@ -210,9 +213,11 @@ class Discovery:
         self._values += tables.values_in(path)
         if self._values > PARSED_VALUES:
             raise ValueError(f"not looked at: more than {PARSED_VALUES} values in all texts")
+        if suffix in (".log", ".txt", ".out", ""):
+            self._printed[file] = tables.read_text(path)
         if suffix == ".json":
             document = tables.read_json(path)
-        elif suffix in (".md", ".log"):
+        elif suffix in (".md", ".log", ".out"):
             return
         else:
             document = tables.read_table(path)
@@ -295,23 +300,45 @@ class Discovery:
                     Candidate(piece, (file,), why + extra, strength + 2 * fits + (said == name), array)
                 )
 
+    def _histories(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """(file, run) -> run, from tables and documents, and from what was printed where those have none."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for file, document in self._documents.items():
+            history = histories.as_history(document, PurePosixPath(file).stem) or {}
+            found |= {(file, name): run for name, run in history.items()}
+        for file, text in self._printed.items():
+            if not found or file.endswith(".ipynb"):
+                history = logs.as_history(text, PurePosixPath(file).stem) or {}
+                found |= {(file, name): run for name, run in history.items()}
+        written = {key: run for key, run in found.items() if not key[0].endswith(".ipynb")}
+        # A notebook that wrote its history to a file has printed it as well.
+        return histories.merged(written or found)
+
     def _tables(self) -> None:
-        runs_of: dict[str, dict[str, Any]] = {}
+        runs_of = self._histories()
+        self._runs = choices.runs_of(runs_of)
+        self._best_run = choices.best_of(self._runs)
         metrics: list[tuple[str, dict[str, Any]]] = []
+        by_model: list[tuple[choices.Run, dict[str, Any]]] = []
         rankings: list[tuple[str, dict[str, Any]]] = []
         scored = {file for file, _, _ in self._matrices} | set(self._listings)
+        with_history = {file for file, _ in runs_of}
         for file, document in self._documents.items():
             stem = PurePosixPath(file).stem
             label = f"{PurePosixPath(file).parent.name} {stem}"
-            history = histories.as_history(document, stem)
-            if history:
-                for name, run in history.items():
-                    runs_of[file + (f":{name}" if len(history) > 1 else "")] = run
+            history = file in with_history or histories.as_history(document, stem)
             ranking = claims.as_ranking(document, label, self.hints.classes)
             if ranking:
                 rankings.append((file, ranking))
-            if not (history and isinstance(document, tables.Table)) and file not in scored and not ranking:
-                figures = claims.as_metrics(document, label, self.hints.classes)
+            table = document if isinstance(document, tables.Table) else None
+            if not (history and table) and file not in scored and not ranking:
+                models = claims.by_model(table) if table else {}
+                for name, rows in models.items():
+                    figures = claims.as_metrics(rows, label, self.hints.classes)
+                    if figures:
+                        best = tables.number(figures.get("val", {}).get("map"))
+                        by_model.append((choices.Run(name, file, best), figures))
+                figures = None if models else claims.as_metrics(document, label, self.hints.classes)
                 if figures:
                     metrics.append((file, figures))
             share = self._share(file, document)
@@ -333,11 +360,29 @@ class Discovery:
             self._eigen += [(file, (PurePosixPath(file).parent.name, stem, *names), leaf)
                             for names, leaf in self.leaves(document)]  # fmt: skip
         if runs_of:
-            runs = {PurePosixPath(n.partition(":")[0]).stem + (f":{n.partition(':')[2]}" if ":" in n else ""): r
-                    for n, r in runs_of.items()}  # fmt: skip
-            runs = runs if len(runs) == len(runs_of) else runs_of
-            files = tuple(dict.fromkeys(n.partition(":")[0] for n in runs_of))
+            short = {(file, name): PurePosixPath(file).stem + ("" if name == PurePosixPath(file).stem else f":{name}")
+                     for file, name in runs_of}  # fmt: skip
+            if len(set(short.values())) < len(short):
+                short = {(file, name): file + ("" if name == PurePosixPath(file).stem else f":{name}")
+                         for file, name in runs_of}  # fmt: skip
+            runs = {short[key]: run for key, run in runs_of.items()}
+            for name, run in runs.items():
+                if set(run.get("settings", {})) == {"run"}:  # not stated: runs are told apart by their names
+                    run["settings"] = {"run": name}
+            files = tuple(dict.fromkeys(file for file, _ in runs_of))
             self._add("history", files, f"{len(runs)} runs with losses after each epoch", 1.0, runs)
+        if by_model:
+            best_model = choices.best_of(run for run, _ in by_model)
+            taken = best_model or by_model[0][0]
+            self._best_run = best_model or self._best_run
+            self._runs = [run for run, _ in by_model] if best_model else self._runs
+            metrics += [(run.file, figures) for run, figures in by_model if run == taken]
+            why = "the highest validation mAP" if best_model else "the first of its table"
+            self.notes.append(
+                f"{shown(taken.file)}: figures of {len(by_model)} models; taken those of {shown(taken.name)}, {why}"
+            )
+        elif not metrics and self._best_run:
+            metrics = self._metrics_of_best_epoch(runs_of, self._best_run)
         self._merged("metrics", metrics, "figures of accuracy and average precision")
         self._merged("ranking", rankings, "paths of images at the top and the bottom of a class")
         found = claims.as_eigenvalues([(names, leaf) for _, names, leaf in self._eigen], "")
@@ -349,6 +394,60 @@ class Discovery:
                 f"lists of numbers under names of modules, {len(found['series'])} series",
                 1.0,
                 found,
+            )
+
+    def _metrics_of_best_epoch(
+        self, runs: Mapping[tuple[str, str], dict[str, Any]], best: choices.Run
+    ) -> list[tuple[str, dict[str, Any]]]:
+        """Where the only figures are those after each epoch: the row of the best epoch of the best run's logs."""
+        run = runs[(best.file, best.name)]
+        which = [choices.figure_of_history({"epochs": [e]}) or 0.0 for e in run["epochs"]]
+        row = which.index(max(which))
+        found = []
+        for file, document in self._documents.items():
+            table = document if isinstance(document, tables.Table) else None
+            if table is None or not choices.belongs(file, best, self._runs) or len(table.rows) != len(which):
+                continue
+            stem = PurePosixPath(file).stem
+            label = f"{histories.default_set(table.header, stem)} {stem}"
+            figures = claims.as_metrics(
+                tables.Table(table.header, (table.rows[row],)), label, self.hints.classes
+            )
+            if figures:
+                found.append((file, figures))
+                self.notes.append(
+                    f"{shown(file)}: figures of epoch {row + 1}, the best of its run, are taken"
+                )
+        return found
+
+    def _prefer_best_run(self) -> None:
+        """Of weights and scores of several runs those of the best run, by its validation figures, are handed in."""
+        if self._best_run is None:
+            return
+        for piece in ("model", "scores", "scores_val"):
+            self.candidates[piece] = [
+                replace(c, strength=c.strength + 0.3)
+                if choices.belongs(c.files[0], self._best_run, self._runs)
+                else c
+                for c in self.candidates[piece]
+            ]
+
+    def _say_what_was_chosen(self) -> None:
+        for piece, word in (("model", "networks"), ("scores", "files of test scores")):
+            found = self.candidates[piece]
+            files = list(dict.fromkeys(c.files[0] for c in found))
+            if len(files) < 2:
+                continue
+            best = self._best_run
+            if best and choices.belongs(files[0], best, self._runs):
+                why = f"of the run with the best validation figures ({shown(best.name)}: {best.figure:.4f})"
+            elif found[0].strength > next(c.strength for c in found if c.files[0] != files[0]):
+                why = "by its name, form and size"
+            else:
+                why = "the first by name, as nothing tells them apart"
+            self.notes.append(
+                f"{len(files)} {word} were found; taken: {shown(files[0])}, {why}. "
+                f"To name another: {piece} = '...' under [files] in submission.toml"
             )
 
     def _share(self, file: str, document: Any) -> dict[str, Any] | None:
@@ -401,7 +500,9 @@ class Discovery:
                 and file not in images
                 and any(ch.isdigit() for ch in PurePosixPath(file).stem)
             ):
-                folders[str(PurePosixPath(file).parent)].append(file)
+                parent = PurePosixPath(file).parent
+                numbered = any(ch.isdigit() for ch in parent.name) and parent.parent.name
+                folders[str(parent.parent if numbered else parent)].append(file)  # one folder an image
         maps: tuple[str, ...] = ()
         for folder, files in folders.items():
             said = set(words(folder)) | {w for f in files for w in words(PurePosixPath(f).stem)}
@@ -427,7 +528,10 @@ class Discovery:
                     None,
                 )
         if self.candidates["feature_maps"]:
-            maps = max(self.candidates["feature_maps"], key=lambda c: c.strength).files
+            maps = (
+                tuple(f for c in self.candidates["feature_maps"] for f in c.files if c.strength >= 1)
+                or max(self.candidates["feature_maps"], key=lambda c: c.strength).files
+            )
         plots = tuple(f for f in pictures if f not in images and f not in maps) + tuple(self.outputs)
         saved = sum(map(len, self.outputs.values()))
         if plots:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from in4310.errors import InputError
 from in4310.submission import claims, formats, histories
-from in4310.submission.discovery import Candidate, Discovery, Hints
+from in4310.submission.discovery import FILES, Candidate, Discovery, Hints
 from in4310.submission.names import shown
 from in4310.submission.pieces import KINDS, Missing, Unreadable
 from in4310.submission.state_dicts import Network, describe, find_networks, translate
@@ -267,15 +267,11 @@ class Submission:
                 raise Missing(piece)
             return [p for file in candidate.files for p in self._pictures_in(file)]
         place = self.path(piece)
-        files = (
-            sorted(
-                f
-                for f in place.iterdir()
-                if f.suffix.lower() in PICTURES and f.is_file() and not f.is_symlink()
-            )
-            if place.is_dir()
-            else [place]
+        inside = place.rglob("*") if place.is_dir() else ()  # one folder an image is usual
+        files = sorted(
+            f for f in inside if f.suffix.lower() in PICTURES and f.is_file() and not f.is_symlink()
         )
+        files = files[:FILES] if place.is_dir() else [place]
         if not files:
             raise Missing(piece)
         return files

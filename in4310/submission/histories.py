@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from pathlib import PurePosixPath
 from typing import Any
 
 from in4310.submission.claims import SETS, Document, measure, set_of, words
@@ -13,12 +14,12 @@ from in4310.submission.tables import Table, key, number
 def as_history(document: Document, name: str) -> dict[str, dict[str, Any]] | None:
     """run -> {'settings': {...}, 'epochs': [{'epoch', 'train_loss', 'val_loss', ...}]}; None when it is no history."""
     if isinstance(document, Table):
-        return _history_of_records(document.records(), name) if document.header else None
+        return history_of_records(document.records(), name) if document.header else None
     if isinstance(document, list):
         if document and all(isinstance(d, Mapping) for d in document):
             if any("epochs" in d or "history" in d for d in document):
                 return _runs({str(d.get("name", f"{name}-{i}")): d for i, d in enumerate(document, 1)})
-            return _history_of_records(document, name)
+            return history_of_records(document, name)
         return None
     if not isinstance(document, Mapping):
         return None
@@ -44,7 +45,7 @@ def _run(document: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]] | 
     for inner in ("epochs", "history"):
         value = document.get(inner)
         if isinstance(value, list) and value and all(isinstance(e, Mapping) for e in value):
-            runs = _history_of_records(value, name)
+            runs = history_of_records(value, name)
         elif isinstance(value, Mapping):
             runs = _run(value, name)
         else:
@@ -63,7 +64,7 @@ def _run(document: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]] | 
         return None
     length = max(set(lengths), key=lengths.count)
     rows = [{k: v[i] for k, v in lists.items() if len(v) == length} for i in range(length)]
-    runs = _history_of_records(rows, name)
+    runs = history_of_records(rows, name)
     rest = {k: v for k, v in document.items() if isinstance(v, str | int | float) and not isinstance(v, bool)}
     if runs and (settings or rest):
         for run in runs.values():
@@ -71,11 +72,12 @@ def _run(document: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]] | 
     return runs
 
 
-def _history_of_records(records: Sequence[Mapping[str, Any]], name: str) -> dict[str, dict[str, Any]] | None:
+def history_of_records(records: Sequence[Mapping[str, Any]], name: str) -> dict[str, dict[str, Any]] | None:
     """Epochs as rows; a column that names the run or the setting cuts them into runs."""
     if not records:
         return None
-    columns = {title: _history_column(title) for title in records[0]}
+    records = _sets_as_columns(records)
+    columns = _columns(list(records[0]), name)
     known = {v for v in columns.values() if v}
     if not any("loss" in v for v in known):
         return None
@@ -132,14 +134,84 @@ def _constant_settings(records: Sequence[Mapping[str, Any]], settings: Sequence[
     return starts > 0
 
 
-def _history_column(title: str) -> str | None:
-    said = key(title)
-    if said in ("epoch", "epochs", "step", "epoke", "ep"):
-        return "epoch"
-    kind, which = measure(title), set_of(title)
-    if kind is None or any(w in ("class", "per", *_CLASS_WORDS) for w in words(title)):
-        return None
-    return f"{which or 'train'}_{'map' if kind == 'ap' else kind}"
+def _sets_as_columns(records: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """A row for each epoch and set (columns epoch, phase, loss) becomes a row an epoch, as others write it."""
+    named = next((t for t in records[0] if all(SETS.get(key(str(r.get(t)))) for r in records)), None)
+    if named is None:
+        return records
+    epoch = next((t for t in records[0] if key(t) in _EPOCH), None)
+    if epoch is None:
+        return [{}]  # figures of the sets, once: no history
+    rows: list[dict[str, Any]] = []
+    for record in records:
+        which = SETS[key(str(record[named]))]
+        own = {f"{which}_{t}" if measure(t) else t: v for t, v in record.items() if t != named}
+        again = not rows or rows[-1][epoch] != record[epoch] or set(own) <= set(rows[-1])
+        rows.append(own) if again else rows[-1].update(own)
+    titles = dict.fromkeys(t for row in rows for t in row)
+    return [{t: row.get(t) for t in titles} for row in rows]
+
+
+_EPOCH = ("epoch", "epochs", "step", "epoke", "ep")
+
+
+def _columns(titles: Sequence[str], name: str) -> dict[str, str | None]:
+    """title -> 'epoch', 'val_map', ... or None for a column that is none of a history's."""
+    found: dict[str, str | None] = {}
+    unnamed: dict[str, str] = {}
+    for title in titles:
+        kind, which = measure(title), set_of(title)
+        kind = "map" if kind == "ap" else kind
+        found[title] = "epoch" if key(title) in _EPOCH else None
+        if found[title] or kind is None or any(w in ("class", "per", *_CLASS_WORDS) for w in words(title)):
+            continue
+        if which:
+            found[title] = f"{which}_{kind}"
+        else:
+            unnamed[title] = kind
+    default = default_set([t for t in titles if found[t] or t in unnamed], name)
+    for title, kind in unnamed.items():
+        taken = f"{default}_{kind}" in found.values()
+        found[title] = f"{'train' if taken else default}_{kind}"
+    return found
+
+
+def default_set(titles: Iterable[str], name: str) -> str:
+    """The set that figures without one are of: Keras' plain names are of training; beside val_loss, mAP is of val."""
+    titles = [t for t in titles if measure(t)]
+    sets = {set_of(t) for t in titles} - {None}
+    said = set_of(name)
+    if said and (said != "train" or not sets):
+        return said
+    if any(measure(t) == "loss" and set_of(t) is None for t in titles):
+        return "train"
+    return "val" if "val" in sets else "test" if sets == {"test"} else "train"
+
+
+def merged(runs: Mapping[tuple[str, str], dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """(file, run) -> run, with what was logged of one run in two files (log.csv and test_log.csv) put together.
+
+    Two files are of one run when they lie in one folder, their names differ in the set alone, and they give other
+    figures of the same epochs.
+    """
+    whole: dict[tuple[str, str], dict[str, Any]] = {}
+    place: dict[tuple[str, str, tuple[str, ...]], tuple[str, str]] = {}
+    for (file, name), run in sorted(runs.items(), key=lambda item: (len(item[0][0]), item[0])):
+        path = PurePosixPath(file)
+        stem = tuple(w for w in words(path.stem) if w not in SETS)
+        here = (str(path.parent), "" if name == path.stem else name, stem)
+        first = place.setdefault(here, (file, name))
+        if first == (file, name):
+            whole[first] = run
+            continue
+        ours, theirs = whole[first]["epochs"], run["epochs"]
+        same = [e.get("epoch") for e in ours] == [e.get("epoch") for e in theirs]
+        both = {k for e in ours for k in e} & {k for e in theirs for k in e} - {"epoch"}
+        if same and not both:
+            whole[first]["epochs"] = [a | b for a, b in zip(ours, theirs, strict=True)]
+        else:
+            whole[(file, name)] = run
+    return whole
 
 
 _CLASS_WORDS = ("buildings", "forest", "glacier", "mountain", "sea", "street")

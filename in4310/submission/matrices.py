@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from in4310.submission.claims import measure
 from in4310.submission.formats import ARRAY_BYTES, parse_npy
 from in4310.submission.tables import Table, key, number
 
@@ -67,7 +68,10 @@ def of_table(table: Table, classes: Sequence[str]) -> np.ndarray | None:
     keys = [key(t) for t in table.header]
     # 'score_sea' and 'sea' alike; a table of metrics has one row a class, not one an image
     named = [
-        next((i for i, k in enumerate(keys) if k == key(c) or k.split("_")[-1] == key(c)), None)
+        next(
+            (i for i, k in enumerate(keys) if k == key(c) or (k.split("_")[-1] == key(c) and not measure(k))),
+            None,
+        )
         for c in classes
     ]
     if keys and all(i is not None for i in named) and len(set(named)) == len(classes):

@@ -1,12 +1,15 @@
 """Faults of the scores and of what is ranked by them."""
 
+import copy
 from dataclasses import replace as with_
 
 import numpy as np
 import torch
 from catalogue import fault
 from PIL import Image
-from world import adapters, edit, read, replace, softmax
+from world import World, adapters, edit, read, replace, softmax
+
+from in4310.judging.data import DataSet
 
 # What is computed from the scores agrees with the scores handed in, as a student's own figures would: only the scores are
 # judged here, so the metrics and the ranking are left as they were, and may or may not follow.
@@ -27,6 +30,19 @@ def classes_in_the_order_of_listdir(folder, world):
 @fault("F54", REPRODUCE, "class_order", follows=FOLLOW, says="column 2 is")
 def two_classes_exchanged(folder, world):
     saved(folder, world.scores[:, [0, 1, 3, 2, 4, 5]])
+
+
+@fault("F54", "class_order", says="all else is judged in this order")
+def classes_numbered_as_the_file_system_lists_them_all_through(folder, world):
+    listed = ["sea", "forest", "street", "buildings", "mountain", "glacier"]
+    outputs = [world.classes.index(c) for c in listed]
+    model = copy.deepcopy(world.model)
+    with torch.no_grad():
+        model.fc.weight.copy_(world.model.fc.weight[outputs])
+        model.fc.bias.copy_(world.model.fc.bias[outputs])
+    data = DataSet(world.data.root, listed, world.data.comparison)
+    plan = with_(world.plan, classes=listed)
+    World(world.reference, world.edition, data, plan).rebuild(folder, model=model)
 
 
 @fault("F12", REPRODUCE, "loaders_follow_split", follows=FOLLOW, says="the loader was shuffled")

@@ -159,8 +159,10 @@ def test_feature_map_pictures(evidence, edition, judge):
     """Feature maps of the first images are saved, one PNG an image, named by index."""
     files = [f for f in evidence.submission.pictures("feature_maps") if f.suffix.lower() == ".png"]
     numbered = {}
+    folders = {f.parent.name for f in files if any(ch.isdigit() for ch in f.parent.name)}
     for file in files:
-        digits = "".join(ch for ch in file.stem if ch.isdigit())
+        name = file.parent.name if len(folders) > 1 else file.stem  # a folder an image: it carries the index
+        digits = "".join(ch for ch in name if ch.isdigit())
         if digits:
             numbered.setdefault(int(digits[-6:]), file)
     asked = edition.statistics.pictures

@@ -1,0 +1,80 @@
+"""Epochs in the text that a training loop prints: a log file, or the saved outputs of a notebook."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from in4310.submission.claims import measure, set_of, words
+from in4310.submission.histories import history_of_records
+
+LINES = 200_000
+_EPOCH = re.compile(
+    r"\b(?:epochs?|epoke|ep)\b\s*[:=#]?\s*\[?\s*(\d{1,5})\b|^\s*\[\s*(\d{1,5})\s*/\s*\d{1,5}\s*\]", re.I
+)
+# A name of letters, then ':' or '=', then a number; 'Train Loss: 0.93, Val Acc = 81,5 %'.
+_FIGURE = re.compile(
+    r"([A-Za-zæøåÆØÅ][\w .()/@-]{0,40}?)\s*[:=]\s*([+-]?\d{1,12}(?:[.,]\d{1,18})?(?:e[+-]?\d{1,3})?)(?![\w.])",
+    re.I,
+)
+# Within an epoch: a batch, or a progress bar.
+_BATCH = re.compile(r"\b(?:batch(?:es)?|iter(?:ation)?|step)\b\s*[:=#\[]?\s*\d|\d\s*%\s*\||it/s\]", re.I)
+_OF_THE_BEST = {"best", "highest", "max", "early"}
+
+
+def as_history(text: str, name: str) -> dict[str, dict[str, Any]] | None:
+    """run -> {'settings', 'epochs'} from printed epochs, as `histories.as_history`; None where no losses are printed.
+
+    A run ends where the epochs start anew. Lines about batches and the best value so far are left aside; an epoch that
+    gives the same figure twice is none that we understand, and neither is its log.
+    """
+    runs: list[tuple[str, list[dict[str, str]]]] = []
+    heading, last = "", None
+    for line in text.splitlines()[:LINES]:
+        line = line.rpartition("\r")[2][:2000]
+        if _BATCH.search(line):
+            continue
+        found = _EPOCH.search(line)
+        rest = line[found.end() :] if found else line
+        figures = list(_figures(re.sub(r"^\s*/\s*\d+\]?", "", rest)))
+        if found:
+            epoch = int(found[1] or found[2])
+            if last is None or epoch < last or not runs:
+                runs.append((heading or f"{name}-{len(runs) + 1}", []))
+            if epoch != last or not runs[-1][1]:
+                runs[-1][1].append({"epoch": str(epoch)})
+            last = epoch
+        elif not figures:
+            heading = line.strip()[:60] if re.search(r"[A-Za-z]", line) else heading
+            continue
+        if not runs or not figures or not any(measure(title) for title, _ in figures):
+            continue
+        record = runs[-1][1][-1]
+        for title, value in figures:
+            if title in record:
+                return None
+            record[title] = value
+    whole: dict[str, dict[str, Any]] = {}
+    for number, (label, records) in enumerate(runs, 1):
+        # Epochs without a figure are headings alone, and the last may have been cut off.
+        kept = [r for r in records if len(r) > 1]
+        titles = dict.fromkeys(t for r in kept for t in r)
+        history = history_of_records([{t: r.get(t) for t in titles} for r in kept], label) if kept else None
+        if history:
+            (run,) = history.values()
+            whole[label if label not in whole else f"{label} ({number})"] = run
+    return whole or None
+
+
+def _figures(line: str) -> Iterator[tuple[str, str]]:
+    """Named figures of a line; a name without a set that comes again belongs to the set named before it."""
+    found = [(m[1].strip(" .-"), m[2]) for m in _FIGURE.finditer(line) if not _OF_THE_BEST & set(words(m[1]))]
+    names = [title for title, _ in found]
+    spoken = ""
+    alone = len(names) > 1 and set_of(names[0]) and not any(set_of(n) for n in names[1:])
+    for title, value in found:
+        spoken = set_of(title) or spoken
+        # 'train Loss: 0.4 Acc: 0.8' is all of train; 'Train Loss: 0.4 Acc: 0.8 | Val Loss: 0.5 Acc: 0.7' says which.
+        carried = spoken and not set_of(title) and (alone or names.count(title) > 1)
+        yield (f"{spoken} {title}" if carried else title), value
