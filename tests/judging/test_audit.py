@@ -39,6 +39,22 @@ def test_nobody_without_the_secret_draws_the_same():
     assert not draw(128, None, "submission").replayable
 
 
+def test_each_set_has_a_draw_of_its_own_and_half_of_a_set_is_no_sample():
+    audit = draw(128, b"secret", "submission")
+    assert audit.sample("val", 3000).tolist() != audit.sample("test", 3000).tolist()
+    assert len(draw(128, None, "submission").sample("test", 3000)) == 128
+    assert len(audit.sample("test", 257)) == 128
+    assert audit.sample("test", 256).tolist() == list(range(256))
+    assert audit.sample("test", 256).dtype == audit.sample("test", 3000).dtype == np.int64
+    assert len(draw(128, None, "a").seed) == 32
+    assert draw(0, b"secret", "a") is FULL
+
+
+def test_of_nothing_checked_nothing_is_known():
+    assert bound(0, 10) == 1.0
+    assert bound(11, 10) == 0.0
+
+
 def test_every_row_is_drawn_about_as_often():
     counts = np.zeros(300)
     for i in range(400):

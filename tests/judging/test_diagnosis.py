@@ -11,6 +11,7 @@ from in4310.judging import diagnosis
 from in4310.judging.diagnosis import REGISTRY, metrics, rankings, scores, spectra
 from in4310.judging.diagnosis.core import Budget, Hypothesis, Match, best, fits, known
 from in4310.judging.diagnosis.scores import Rows
+from in4310.solution.metrics import evaluate
 from in4310.submission.source import Call
 
 CLASSES = ["buildings", "forest", "glacier", "mountain", "sea", "street"]
@@ -78,6 +79,25 @@ def test_a_metric_names_the_mistake_that_gave_it(evidence, scored, name, digits)
     found = metrics.diagnose(evidence, "test", wrong, Budget())
     assert name in [n for m in found for n in m.names]
     assert all(m.under < m.without for m in found)
+
+
+def test_the_right_figures_are_those_of_the_solution(evidence, scored):
+    labels, values = scored["test"]
+    ours = evaluate(labels, values, CLASSES)
+    case = metrics.Scored(labels, values, tuple(CLASSES), {})
+    assert case.right(("accuracy", None)) == pytest.approx(ours.accuracy)
+    assert case.right(("mean_accuracy", None)) == pytest.approx(ours.mean_accuracy)
+    assert case.right(("map", None)) == pytest.approx(ours.map)
+    for c in CLASSES:
+        assert case.right(("accuracy", c)) == pytest.approx(ours.accuracy_per_class[c])
+        assert case.right(("ap", c)) == pytest.approx(ours.ap_per_class[c])
+    without = metrics.Scored(labels[labels != 2], values[labels != 2], tuple(CLASSES), {})
+    assert without.right(("accuracy", "glacier")) is None
+    assert without.right(("ap", "glacier")) is None
+    five = [v for c in CLASSES if (v := without.right(("accuracy", c))) is not None]
+    assert without.right(("mean_accuracy", None)) == pytest.approx(np.mean(five))
+    nothing = metrics.Scored(labels[:0], values[:0], tuple(CLASSES), {})
+    assert nothing.right(("map", None)) is None
 
 
 def test_two_digits_are_too_few_for_a_claim(evidence, scored):
@@ -186,6 +206,10 @@ def test_the_smallest_and_closest_mistake_is_named_and_those_that_fit_alike():
     assert [m.names for m in best([pair, match("c", 1e-7), match("d", 1e-4)])] == [("c",)]
     assert [m.names for m in best([match("c", 3e-7), match("d", 9e-7)])] == [("c",), ("d",)]
     assert best([pair]) == [pair]
+    many = [match(name, 1e-9 * i) for i, name in enumerate("abcdef")]
+    assert [m.names[0] for m in best(many)] == ["a", "b", "c", "d"]
+    twice = best([match("a", 2e-7), match("a", 1e-7)])
+    assert [(m.names, m.under) for m in twice] == [(("a",), 1e-7)]
     assert best([]) == []
 
 
@@ -207,4 +231,8 @@ def test_a_budget_that_is_used_up_ends_expensive_hypotheses():
     with budget:
         assert not budget.left
     assert budget.ran_out
+    assert not budget.worthwhile("map")
+    plenty = Budget(seconds=1e9, fruitless={"ap"})
+    assert plenty.worthwhile("map")
+    assert not plenty.worthwhile("ap")
     assert scores.FEW < scores.MORE

@@ -65,3 +65,26 @@ def test_unknown_and_missing_editions(tmp_path):
         load_edition("2099")
     with pytest.raises(InputError, match=r"absent\.toml: edition file cannot be read"):
         load_edition(str(tmp_path / "absent.toml"))
+
+
+def test_all_that_is_wrong_is_counted_and_the_first_is_named(tmp_path):
+    file = tmp_path / "my.toml"
+    text = DEMO.replace("size_tolerance = 0.05", "size_tolerance = 5").replace("test = 211", "test = 'x'")
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"my\.toml: split\.\w+: .*\(and 1 more\)$"):
+        load_edition(str(file))
+    file.write_text(text.replace("test = 'x'", "test = 211"), encoding="utf-8")
+    with pytest.raises(InputError) as one:
+        load_edition(str(file))
+    assert "more)" not in str(one.value)
+    file.write_text(DEMO.replace("points = 8", "points = 9", 1), encoding="utf-8")
+    with pytest.raises(InputError) as said:
+        load_edition(str(file))
+    assert "Value error" not in str(said.value)
+
+
+def test_a_file_that_is_no_text_is_one_line(tmp_path):
+    file = tmp_path / "my.toml"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_edition(str(file))

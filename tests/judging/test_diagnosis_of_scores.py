@@ -1,0 +1,151 @@
+"""The search for what gave the scores, whole: a small network, images drawn anew, and each kind of mistake and pair."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from in4310.judging.diagnosis import scores
+from in4310.judging.diagnosis.core import Budget
+from in4310.solution.images import Images, Preprocessing, batches
+from in4310.submission.pieces import Missing
+from in4310.submission.source import Call
+
+CLASSES = ["a", "b", "c", "d"]
+PATHS = tuple(f"{CLASSES[i % 4]}/{i}.png" for i in range(97))
+STATED = Preprocessing(size=12, resize=12)
+TOLERANCE = 1e-3
+SHUFFLES = Call("evaluate.py", 7, "DataLoader", ("<test>",), {"shuffle": True}, "test_loader")
+
+
+class Small(nn.Module):
+    """Enough of a network that mode, colours, layout and normalisation matter."""
+
+    def __init__(self, seed):
+        super().__init__()
+        torch.manual_seed(seed)
+        self.conv, self.bn, self.fc = nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.Linear(8 * 9, 4)
+        self.bn.running_mean.uniform_(-0.5, 0.5)
+        self.bn.running_var.uniform_(0.5, 2)
+
+    def forward(self, x):
+        return 3 * self.fc(nn.functional.adaptive_avg_pool2d(self.bn(self.conv(x)).relu(), 3).flatten(1))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    generator = np.random.default_rng(3)
+    pixels = generator.integers(0, 256, (len(PATHS), 12, 12, 3), dtype=np.uint8)
+    labels = np.array([CLASSES.index(p[0]) for p in PATHS])
+    root = tmp_path_factory.mktemp("photographs")
+    for path, own in zip(PATHS, pixels, strict=True):
+        (root / path).parent.mkdir(exist_ok=True)
+        Image.fromarray(own).save(root / path)
+    images = Images(PATHS, pixels, labels, tuple(CLASSES))
+    evidence = SimpleNamespace(
+        split={"train": (), "val": (), "test": PATHS},
+        classes=CLASSES,
+        preprocessing=STATED,
+        device="cpu",
+        model=Small(1).eval(),
+        data=SimpleNamespace(root=root, labels={p: p[0] for p in PATHS}),
+        source=[SHUFFLES],
+        images=images.subset,
+        other_networks=lambda: [("models/last.pth", Small(2).eval())],
+        submission=SimpleNamespace(located={}),
+    )
+
+    def known(name):
+        raise Missing("split")
+
+    evidence.known = known
+    evidence.audited = lambda name: (np.arange(len(PATHS)), right(evidence))
+    return evidence
+
+
+def right(evidence, model=None, bgr=False, softmax=True):
+    images = evidence.images(PATHS)
+    if bgr:
+        images = replace(images, pixels=images.pixels[..., ::-1])
+    with torch.no_grad():
+        outputs = [(model or evidence.model).eval()(x) for x, _ in batches(images, STATED, 32, "cpu")]
+    logits = torch.cat(outputs).double().numpy()
+    return scores.softmax(logits) if softmax else logits
+
+
+def named(evidence, claimed, budget=None):
+    return [m.names for m in scores.diagnose(evidence, claimed, TOLERANCE, budget or Budget())]
+
+
+def test_right_scores_are_no_mistake(world):
+    assert named(world, right(world)) == []
+
+
+def test_outputs_are_named_with_their_quality(world):
+    order = np.random.RandomState(0).permutation(len(PATHS))
+    (match,) = scores.diagnose(world, right(world)[order], TOLERANCE, Budget())
+    assert match.names == ("rows-shuffled",)
+    assert match.places == ("evaluate.py:7: DataLoader(test, shuffle=True)",)
+    assert match.count == len(PATHS)
+    assert match.what == "rows"
+    assert match.under < 1e-6 < 0.01 < match.without
+    assert named(world, right(world, softmax=False)) == [("logits",)]
+    assert named(world, scores.softmax(right(world))) == [("softmax-twice",)]
+    assert named(world, 100 * right(world)) == [("percent",)]
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_another_checkpoint(world, last):
+    claimed = right(world, Small(2) if last else Small(5))
+    assert named(world, claimed) == ([("other-checkpoint",)] if last else [])
+
+
+def test_sources_are_named(world):
+    (match,) = scores.diagnose(world, right(world, Small(2)), TOLERANCE, Budget())
+    assert "models/last.pth" in match.detail
+    assert match.count >= scores.MORE
+    assert named(world, right(world, bgr=True)) == [("bgr",)]
+
+
+def test_a_source_and_an_output_together(world):
+    claimed = right(world, bgr=True, softmax=False)
+    (match,) = scores.diagnose(world, claimed, TOLERANCE, Budget())
+    assert len(match.names) == 2
+    assert match.names[1] == "logits"
+    assert "logits were saved" in match.sentence
+
+
+def test_too_few_rows_are_named_and_compared_with_nothing(world):
+    (match,) = scores.diagnose(world, right(world)[:96], TOLERANCE, Budget())
+    assert match.without == np.inf
+    assert "another number of rows" in match.quality
+
+
+def test_train_mode_leaves_the_network_as_it_was(world):
+    before = {n: b.clone() for n, b in world.model.named_buffers()}
+    named(world, np.random.default_rng(0).dirichlet(np.ones(4), len(PATHS)))
+    assert not world.model.training
+    assert all(torch.equal(before[n], b) for n, b in world.model.named_buffers())
+
+
+def test_figures_that_nobody_can_explain_are_not_explained(world):
+    assert named(world, np.random.default_rng(0).dirichlet(np.ones(4), len(PATHS))) == []
+    assert named(world, np.full((len(PATHS), 4), np.nan)) == []
+    assert named(world, np.zeros((len(PATHS), 3))) == []
+    assert named(world, np.zeros(len(PATHS))) == []
+    assert named(world, np.zeros((0, 4))) == []
+
+
+def test_without_time_only_cheap_mistakes_are_tried(world):
+    assert named(world, right(world, softmax=False), Budget(seconds=0.0)) == [("logits",)]
+    assert named(world, right(world, Small(2)), Budget(seconds=0.0)) == []
+
+
+def test_a_wrong_row_more_than_the_tolerance_is_no_match(world):
+    claimed = right(world, softmax=False)
+    claimed[40] += [0, 0, 0, 0.5]
+    assert named(world, claimed) == []

@@ -1,0 +1,166 @@
+"""What a check records is what the verdict says: nothing lost, nothing turned round, nothing passed unseen."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from in4310.judging.diagnosis.core import Hypothesis, Match, fits
+from in4310.judging.judge import Judge, listed
+from in4310.judging.verdict import Outcome
+
+figures = st.floats(-1e6, 1e6)
+
+
+def test_a_judge_that_looked_at_nothing_has_earned_nothing():
+    judge = Judge()
+    assert (judge.share, judge.reason) == (0.0, "nothing was looked at")
+    assert (judge.mend, judge.mistake, judge.diagnoses, judge.findings, judge.pictures) == (
+        "",
+        "",
+        [],
+        [],
+        [],
+    )
+
+
+def test_a_finding_keeps_every_word():
+    judge = Judge()
+    assert (
+        judge.expect(True, "rows", 211, 211, tolerance="0", details=["a", "b"], mend="m", mistake="x") is True
+    )
+    (finding,) = judge.findings
+    assert finding.outcome is Outcome.PASSED
+    assert (finding.asked, finding.found, finding.expected, finding.tolerance) == ("rows", "211", "211", "0")
+    assert finding.details == ["a", "b"]
+    assert (judge.mend, judge.mistake, judge.outcome, judge.share) == ("", "", Outcome.PASSED, 1.0)
+    assert judge.reason == "rows: 211, expected 211 within 0"
+
+
+def test_what_failed_first_says_how_to_mend_it():
+    judge = Judge()
+    assert judge.expect(False, "a", 1, 2, mend="first", mistake="one") is False
+    judge.expect(False, "b", 1, 2, mend="second", mistake="two")
+    judge.expect(True, "c", 1, 1)
+    assert (judge.mend, judge.mistake) == ("first", "one")
+    assert judge.outcome is Outcome.FAILED
+    assert judge.share == pytest.approx(1 / 3)
+    assert judge.reason == "a: 1, expected 2 (and 1 more)"
+
+
+def test_a_warning_costs_nothing_and_is_said():
+    judge = Judge()
+    judge.expect(True, "a", 1)
+    judge.warn("b", 5, 6, mend="look", mistake="why", details=range(3))
+    assert (judge.outcome, judge.share) == (Outcome.WARNED, 1.0)
+    assert (judge.mend, judge.mistake) == ("look", "why")
+    assert judge.reason == "b: 5, expected 6"
+    assert judge.findings[1].details == ["0", "1", "2"]
+    judge.expect(False, "c", 0)
+    assert judge.outcome is Outcome.FAILED
+
+
+def test_a_pass_is_explained_by_the_finding_that_has_an_expectation():
+    judge = Judge()
+    judge.expect(True, "bare", 1)
+    judge.expect(True, "full", 1, 2, tolerance="3")
+    assert judge.reason == "full: 1, expected 2 within 3 (2 findings)"
+    alone = Judge()
+    alone.expect(True, "bare", 1, tolerance="no matter")
+    assert alone.reason == "bare: 1"
+
+
+@given(figures, figures, st.floats(0, 1e3))
+def test_two_figures_agree_within_the_tolerance_and_not_beyond(found, expected, tolerance):
+    judge = Judge()
+    assert judge.close("x", found, expected, tolerance, "why", mend="m") is (
+        abs(found - expected) <= tolerance
+    )
+    (finding,) = judge.findings
+    assert finding.tolerance == f"{tolerance:g} why"
+    assert (finding.found, finding.expected) == (f"{found:.4f}", f"{expected:.4f}")
+    assert judge.mend == ("" if abs(found - expected) <= tolerance else "m")
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_agrees_with_nothing(odd):
+    for pair in ((odd, 1.0), (1.0, odd), (odd, odd)):
+        assert not Judge().close("x", *pair, math.inf)
+
+
+def test_the_edge_of_a_tolerance_and_its_digits():
+    judge = Judge()
+    assert judge.close("x", 1.5, 1.0, 0.5, digits=1)
+    assert judge.findings[0].found == "1.5"
+    assert judge.findings[0].tolerance == "0.5"
+
+
+@given(st.lists(st.text(max_size=400), max_size=40), st.integers(1, 20))
+def test_a_list_is_cut_and_says_how_many_are_left_out(items, shown):
+    texts = listed(items, shown)
+    assert texts[:shown] == [item[:300] for item in items[:shown]]
+    assert texts[shown:] == ([f"and {len(items) - shown} more"] if len(items) > shown else [])
+
+
+def test_long_words_are_cut():
+    judge = Judge()
+    judge.expect(True, "x", "f" * 400, "e" * 400)
+    assert (judge.findings[0].found, judge.findings[0].expected) == ("f" * 300, "e" * 300)
+
+
+def match(name, under=0.0, **more):
+    mistake = Hypothesis(
+        name, "scores", f"{name} was done", f"undo {name}", f"https://x/{name}", lambda: None
+    )
+    return Match((mistake,), under, 0.5, 12, **more)
+
+
+def test_mistakes_that_fit_alike_are_all_named():
+    judge = Judge()
+    judge.expect(False, "a", 1, mend="generic", mistake="generic")
+    judge.blame([])
+    assert (judge.mistake, judge.mend, judge.diagnoses) == ("generic", "generic", [])
+    judge.blame([match("one", 1e-9, places=("a.py:4",)), match("two")])
+    assert judge.mistake == "one was done; see a.py:4 or two was done"
+    assert judge.mend == "undo one; undo two"
+    assert [d.names for d in judge.diagnoses] == [["one"], ["two"]]
+    first = judge.diagnoses[0]
+    assert first.sentence == "one was done; see a.py:4"
+    assert first.quality == "12 figures: largest difference 1.0e-09, against 5.0e-01 without the mistake"
+    assert (first.mend, first.links) == ("undo one", ["https://x/one"])
+    judge.blame([match("three")])
+    assert judge.mistake == "one was done; see a.py:4 or two was done; three was done"
+    assert len(judge.diagnoses) == 3
+
+
+def test_a_pair_of_mistakes_is_one_diagnosis():
+    judge = Judge()
+    pair = Match((match("one").mistakes[0], match("two").mistakes[0]), 0, 1, 3)
+    judge.blame([pair])
+    (found,) = judge.diagnoses
+    assert (found.names, found.sentence) == (["one", "two"], "one was done and two was done")
+    assert (found.mend, found.links) == ("undo one; undo two", ["https://x/one", "https://x/two"])
+
+
+def test_pictures_are_kept_in_their_order():
+    judge = Judge()
+    judge.picture(b"1", "first", "what it shows")
+    judge.picture(b"2", "second", "alt", suffix="jpg")
+    assert [(p.file, p.caption, p.alt, content) for p, content in judge.pictures] == [
+        (".png", "first", "what it shows", b"1"), (".jpg", "second", "alt", b"2")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("under", "without", "tolerance", "right"),
+    [
+        (1.0, 5.0, 1.0, True),  # on the edge of the tolerance, and exactly five times better
+        (1.0, 4.9, 1.0, False),
+        (1.1, 50.0, 1.0, False),
+        (0.0, 1.0, 1.0, False),  # without the mistake it is within tolerance: nothing is wrong
+        (0.0, 1.1, 1.0, True),
+    ],
+)
+def test_the_edges_of_a_fit(under, without, tolerance, right):
+    assert fits(under, without, tolerance) is right
