@@ -78,7 +78,12 @@ def test_a_metric_names_the_mistake_that_gave_it(evidence, scored, name, digits)
     assert wrong
     found = metrics.diagnose(evidence, "test", wrong, Budget())
     assert name in [n for m in found for n in m.names]
-    assert all(m.under < m.without for m in found)
+    least = min(abs(v - case.right(key)) for key, v in wrong.items())
+    for match in found:
+        assert match.under * 5 <= match.without == pytest.approx(least)
+        assert match.quality.startswith(f"{len(wrong)} figures: ")
+        assert match.places == ()
+        assert isinstance(match.detail, str)
 
 
 def test_the_right_figures_are_those_of_the_solution(evidence, scored):
@@ -158,20 +163,29 @@ def test_invented_scores_are_not_explained(scored, seed):
 # -- ranking ------------------------------------------------------------------------------------------
 
 
+def differing(listed, wanted):
+    """Places that differ, whichever way round a list is written."""
+    return min(sum(a != b for a, b in zip(listed, w, strict=True)) for w in (wanted, wanted[::-1]))
+
+
+@pytest.mark.parametrize("k", [10, 5])
 @pytest.mark.parametrize("name", [h.name for h in known("ranking")])
-def test_a_ranking_names_the_mistake_that_gave_it(evidence, scored, name):
+def test_a_ranking_names_the_mistake_that_gave_it(evidence, scored, name, k):
     values, paths = scored["test"][1], evidence.split["test"]
     labels = scored["test"][0]
-    wrong = {}
+    wrong, off = {}, 0
     for c in ("sea", "forest"):
-        board = rankings.Board(values, paths, labels, CLASSES.index(c), 10, evidence)
+        board = rankings.Board(values, paths, labels, CLASSES.index(c), k, evidence)
         guess = next(iter(REGISTRY[f"ranking/{name}"].figure(board)))
         order = np.argsort(-guess.value, kind="stable")
         listed = [guess.paths[i] for i in order]
         wrong[c] = {"top": listed[guess.top], "bottom": listed[guess.bottom][::-1]}
+        right = [paths[i] for i in np.argsort(-values[:, CLASSES.index(c)], kind="stable")]
+        off += differing(wrong[c]["top"], right[:k]) + differing(wrong[c]["bottom"], right[-k:])
     found = rankings.diagnose(evidence, values, wrong, 1e-9, Budget())
     assert name in [n for m in found for n in m.names]
-    assert all(m.quality.startswith("40 places: 0 differ") for m in found)
+    assert {m.quality for m in found} == {f"{4 * k} places: 0 differ, against {off} without the mistake"}
+    assert all(isinstance(m.detail, str) and m.places == () for m in found)
 
 
 def test_a_ranking_that_fits_nothing_is_not_explained(evidence, scored):

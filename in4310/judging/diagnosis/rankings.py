@@ -177,7 +177,8 @@ def _without(
     off = 0
     for name, sides in wrong.items():
         own = scores[:, evidence.classes.index(name)]
-        right = Sorted(evidence.split["test"], own, slice(0, 10), slice(-10, None))
+        k = max(len(p) for p in sides.values())
+        right = Sorted(evidence.split["test"], own, slice(0, k), slice(-k, None))
         off += sum(_misplaced(right, side, listed, same) for side, listed in sides.items())
     return off
 
