@@ -112,6 +112,7 @@ def test_too_few_images_for_the_split(refused, scenes, edition):
     assert "found 90" in line
 
 
+@pytest.mark.slow
 def test_k_larger_than_possible(refused, scenes, edition):
     line = refused("run", "--data", scenes, *SMALL[:6], "--quiet", "--edition", edition("k = 10", "k = 1000"))
     assert "1000" in line

@@ -124,6 +124,7 @@ def test_a_complete_run_is_not_done_again(in4310, scenes, tmp_path):
     assert "repeat the first command" in other.stderr
 
 
+@pytest.mark.slow
 def test_check_judges_the_reference(in4310, reference, tmp_path):
     result = in4310("check", reference, "--report", tmp_path / "report", "--quiet")
     assert result.exit_code == 0, result.output

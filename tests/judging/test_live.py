@@ -137,6 +137,7 @@ def test_hostile_functions_earn_nothing(judged, attack):
     assert judge.outcome is Outcome.FAILED
 
 
+@pytest.mark.slow
 def test_where_nothing_is_confined_only_trusted_code_is_called(tmp_path):
     (tmp_path / "oblig1.py").write_text(RIGHT)
     with Sandbox() as other:

@@ -113,6 +113,7 @@ def test_an_error_of_the_judge_is_called_that(check_file):
     assert verdict["points"] == 0
 
 
+@pytest.mark.slow
 def test_neither_pytest_files_nor_the_environment_change_what_in4310_check_does(
     pytester, handed_in, monkeypatch
 ):

@@ -101,6 +101,7 @@ def test_one_process_needs_no_group():
     assert distributed.gather(own, 3) is own
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path: Path):
     """Batch-norm statistics frozen: the same losses and weights as one process, to float tolerance."""
     run(tmp_path / "one", STEADY)

@@ -22,12 +22,14 @@ def test_every_wall_holds(sandbox):
     assert {wall.tried: wall.how for wall in examine(sandbox) if not wall.holds} == {}
 
 
+@pytest.mark.slow
 def test_without_namespaces_landlock_and_seccomp_hold(sandbox):
     with Sandbox(sandbox.limits) as other:
         other._tier = Tier(namespaces=False, landlock=True)
         assert {wall.tried: wall.how for wall in examine(other) if not wall.holds} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
 def test_roots_own_python_serves_without_namespaces(landlocked, submission, monkeypatch, tmp_path):
     """As in a container where Python was installed into root's home: an ordinary user could not open its files."""
