@@ -442,3 +442,13 @@ def test_cuda_gives_the_figures_of_the_cpu(tmp_path: Path):
     auto = run(tmp_path / "auto", build(classes=3, seed=1), settings, device="cuda", precision="auto")
     assert auto.device == "cuda"
     assert auto.epochs[0]["train_loss"] == pytest.approx(cpu["train_loss"], rel=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="maxrss outlives execve on Linux")
+def test_peak_memory_is_of_this_process_and_not_of_the_one_that_started_it() -> None:
+    held = bytearray(1500 * 2**20)
+    held[::4096] = b"x" * len(held[::4096])  # touched, and so resident
+    code = "import torch; from in4310.solution.pipeline import peak_memory; print(peak_memory(torch.device('cpu')))"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 2**26 < int(child.stdout) < len(held)
