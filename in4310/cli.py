@@ -13,6 +13,7 @@ from rich.console import Console
 
 from in4310 import __version__
 from in4310.errors import InputError
+from in4310.grading.commands import COMMANDS
 from in4310.progress import QUIET, Progress
 
 BAD_INPUT = 2
@@ -59,6 +60,7 @@ def cli() -> None:
       in4310 run --data PHOTOS           the same on your own photographs in class folders
       in4310 check SUBMISSION            judge what was handed in: a folder or a zip
       in4310 init SUBMISSION             write a submission.toml from what is found in it
+      in4310 grade CLASS                 judge a whole class: a folder of submissions, or a bulk download
       pytest --submission SUBMISSION     the same, as a pytest run
       in4310 doctor                      which walls of the sandbox hold on this machine
     """
@@ -435,3 +437,8 @@ def network(architecture: str, size: int, weights: str) -> None:
     for row in rows:
         table.add_row(row.name, " x ".join(map(str, row.shape)), f"{row.parameters}")
     Console().print(table)
+
+
+for _command_on_a_class in COMMANDS:
+    _command_on_a_class.callback = _plain_errors(_command_on_a_class.callback)
+    cli.add_command(_command_on_a_class)

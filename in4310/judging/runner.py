@@ -12,20 +12,27 @@ import pytest
 from in4310.errors import InputError
 from in4310.judging.data import resolve_data
 from in4310.judging.edition import checks_folder, load_edition
-from in4310.judging.plugin import REPORT_ERROR, SESSION
+from in4310.judging.plugin import REPORT_ERROR, SANDBOX, SESSION
 from in4310.judging.verdict import Results
 from in4310.progress import QUIET, Progress, Task
 from in4310.submission.folder import Submission
 from in4310.submission.intake import take_in
+from in4310.submission.sandbox.worker import Sandbox
 
 
 class _Collector:
     """A pytest plugin of one run: moves the bar, and keeps the record when the run ends."""
 
-    def __init__(self, bar: Task):
+    def __init__(self, bar: Task, sandbox: Sandbox | None = None):
         self.bar = bar
+        self.sandbox = sandbox
         self.results: Results | None = None
         self.error = ""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        if self.sandbox is not None:
+            config.stash[SANDBOX] = self.sandbox
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "teardown":
@@ -50,8 +57,11 @@ def judge_submission(
     progress: Progress = QUIET,
     full: bool = False,
     trusted: bool = False,
+    sandbox: Sandbox | None = None,
 ) -> Results:
     """Judge a submission and return the record; writes the report when asked to.
+
+    sandbox: one to use and to leave open, for who judges many; without, one is opened for this submission.
 
     Raises InputError when it could not be judged: no such folder, edition or data.
     """
@@ -85,7 +95,7 @@ def judge_submission(
     if trusted:
         arguments.append("--trust-submissions")
     with progress.task("judging", len(asked.points_of)) as bar, _sealed():
-        collector = _Collector(bar)
+        collector = _Collector(bar, sandbox)
         pytest.main(arguments, plugins=[collector])
     if collector.results is None or collector.error:
         raise InputError(collector.error or f"{submission}: the judging run did not finish")

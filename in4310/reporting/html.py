@@ -40,12 +40,12 @@ def render(results: Results, pictures: Mapping[str, bytes] | None = None) -> str
     A pure function: the same record gives the same text. A picture that is missing, of another format or beyond the
     limit of the page is named by its file, beside results.json.
     """
-    style, script = _part("report.css"), _part("report.js")
+    style, script = part("report.css"), part("report.js")
     return _template().render(
         results=results,
         style=Markup(style),
         script=Markup(script),
-        security=SECURITY.format(style=_hash(style), script=_hash(script)),
+        security=SECURITY.format(style=hash_of(style), script=hash_of(script)),
         outcomes=list(Outcome),
         counts={o: sum(c.outcome is o for r in results.requirements for c in r.checks) for o in Outcome},
         gaps=gaps(results),
@@ -115,7 +115,8 @@ def _smaller(content: bytes) -> bytes:
 
 
 @cache
-def _template() -> Template:
+def page_environment() -> Environment:
+    """Where templates of pages are rendered: everything is escaped, and what is not defined is an error."""
     environment = Environment(
         loader=PackageLoader("in4310.reporting"),
         autoescape=True,
@@ -131,15 +132,22 @@ def _template() -> Template:
         "findings": _findings,
     }
     environment.filters.update(filters)
-    return environment.get_template("report.html.j2")
+    return environment
 
 
 @cache
-def _part(name: str) -> str:
+def _template() -> Template:
+    return page_environment().get_template("report.html.j2")
+
+
+@cache
+def part(name: str) -> str:
+    """A style or a script that pages are made of."""
     return files("in4310.reporting").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def _hash(text: str) -> str:
+def hash_of(text: str) -> str:
+    """The hash by which a page's policy knows its own style or script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 

@@ -1,0 +1,69 @@
+"""Two gradings side by side: whose mark changed, on which requirement, and through what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from in4310.grading.gradebook import Gradebook, Verdict
+from in4310.judging.verdict import Results
+
+# What a verdict was made from, and how a change of it is told.
+CAUSES = {
+    "submission": "another submission",
+    "edition_digest": "another edition",
+    "data_digest": "another data set",
+    "version in4310": "another version of in4310",
+    "full": "all scores recomputed, or a sample of them",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A student whose mark differs. None for points: no mark there. `why`: causes that the log shows."""
+
+    who: str
+    old: float | None
+    new: float | None
+    requirements: tuple[tuple[str, float, float], ...]
+    why: tuple[str, ...]
+
+
+def compare(old: Gradebook, new: Gradebook) -> list[Change]:
+    """Students whose points differ, sorted; overrides count, as they do in the marks."""
+    before, after = ({m.who: m for m in book.marks()} for book in (old, new))
+    found = []
+    for who in sorted(before.keys() | after.keys()):
+        a, b = before.get(who), after.get(who)
+        points = (a.points if a else None, b.points if b else None)
+        if points[0] == points[1]:
+            continue
+        moved = moved_requirements(a.results if a else None, b.results if b else None)
+        why = list(_causes(_newest(old, who), _newest(new, who)))
+        if (a.overrides if a else ()) != (b.overrides if b else ()):
+            why.append("a teacher's word")
+        if a is None or b is None:
+            why = ["not in the old grading" if a is None else "not in the new grading"]
+        found.append(Change(who, *points, moved, tuple(why or ["nothing that the log shows"])))
+    return found
+
+
+def moved_requirements(old: Results | None, new: Results | None) -> tuple[tuple[str, float, float], ...]:
+    """(requirement, points before, points after) where the judge's points differ."""
+    before = {r.id: r.points for r in old.requirements} if old else {}
+    after = {r.id: r.points for r in new.requirements} if new else {}
+    return tuple(
+        (id_, before.get(id_, 0.0), after.get(id_, 0.0))
+        for id_ in sorted(before.keys() | after.keys())
+        if before.get(id_, 0.0) != after.get(id_, 0.0)
+    )
+
+
+def _newest(book: Gradebook, who: str) -> Verdict | None:
+    standing = [v for v in book.verdicts(who) if not v.stale]
+    return standing[-1] if standing else None
+
+
+def _causes(old: Verdict | None, new: Verdict | None) -> list[str]:
+    if old is None or new is None:
+        return ["judged in one of them only"]
+    return [said for name, said in CAUSES.items() if old.record.get(name) != new.record.get(name)]

@@ -1,0 +1,130 @@
+"""Engines that carry jobs out: processes of this machine, or a Dask cluster. All give the same answers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Any, Protocol
+
+from in4310.errors import InputError
+from in4310.grading.work import Done, Job, judge, prepare
+
+LIMIT_SECONDS = 1800.0  # for one submission; the longest that we have seen took 3 minutes on two cores
+DIED = "the process that judged it died"
+JOBS_A_PROCESS = 40  # then a fresh one takes over: what a library leaks does not add up over a class
+Watch = Callable[[list[Job]], None]
+
+
+class Engine(Protocol):
+    """Carries jobs out in any order. Ends when all are done; what it has not begun is dropped when it is closed."""
+
+    def carry_out(self, jobs: Sequence[Job], watch: Watch) -> Iterator[Done]:
+        """Yield each job's outcome as it comes; `watch` is told now and then which jobs are running."""
+        ...
+
+
+class LocalEngine:
+    """Processes of this machine, which share torch's pages; one that dies takes only its own submission with it.
+
+    pebble, because concurrent.futures gives up the whole pool when one process dies, and cannot end a job that hangs.
+    """
+
+    def __init__(self, jobs: int = 0, limit: float = LIMIT_SECONDS, work: Callable[[Job], Done] = judge):
+        self.jobs = jobs or max(1, (os.cpu_count() or 2) // 2)
+        self.limit = limit
+        self.work = work
+
+    def carry_out(self, jobs: Sequence[Job], watch: Watch) -> Iterator[Done]:
+        """Yield each job's outcome as it comes. Where the process died the job is tried once more, then given up."""
+        from pebble import ProcessPool
+
+        threads = max(1, (os.cpu_count() or 1) // self.jobs)
+        pool = ProcessPool(
+            max_workers=min(self.jobs, max(1, len(jobs))),
+            max_tasks=JOBS_A_PROCESS,
+            initializer=prepare,
+            initargs=[threads],
+            context=_context(),
+        )
+        try:
+            pending: dict[Future[Any], Job] = {}
+            for job in jobs:
+                pending[pool.schedule(self.work, args=(job,), timeout=self.limit)] = job
+            tried: set[Job] = set()
+            while pending:
+                ready, _ = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+                watch([job for future, job in pending.items() if future.running()])
+                for future in ready:
+                    job = pending.pop(future)
+                    done = self._outcome(future, job)
+                    if DIED in done.error and job not in tried:
+                        tried.add(job)
+                        pending[pool.schedule(self.work, args=(job,), timeout=self.limit)] = job
+                        continue
+                    yield done
+        finally:
+            pool.stop()
+            pool.join()
+
+    def _outcome(self, future: Future[Any], job: Job) -> Done:
+        from pebble import ProcessExpired
+
+        try:
+            done = future.result()
+        except FutureTimeout:
+            return Done(job, error=f"judging took longer than {self.limit:.0f} seconds and was ended")
+        except ProcessExpired as error:
+            return Done(job, error=f"{DIED}, twice (exit code {error.exitcode})")
+        except Exception as error:  # an error of the judge itself, which is no verdict on the submission
+            return Done(job, error=f"the judge failed: {type(error).__name__}: {error}"[:500], again=True)
+        return done if isinstance(done, Done) else Done(job, error="the judge gave no answer", again=True)
+
+
+class DaskEngine:
+    """An existing Dask cluster: `in4310 grade --engine dask --scheduler ADDRESS`.
+
+    Workers must see the submissions, the data and the output folder under the same paths (a shared file system), and
+    have in4310 installed in the same version. A worker that is lost has its submission judged by another.
+    """
+
+    def __init__(self, scheduler: str):
+        try:
+            from distributed import Client
+        except ImportError:
+            raise InputError("--engine dask needs Dask: python -m pip install 'in4310[dask]'") from None
+        try:
+            self._client = Client(scheduler, timeout=20)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{scheduler}: no Dask scheduler answers there ({error})") from None
+
+    def carry_out(self, jobs: Sequence[Job], watch: Watch) -> Iterator[Done]:
+        """Yield each job's outcome as it comes."""
+        from distributed import as_completed
+
+        # Not pure: the same job again is judged again. Two lost workers are bad luck, three are the submission's doing.
+        futures = {self._client.submit(judge, job, pure=False, retries=0): job for job in jobs}
+        for future in as_completed(futures):
+            job = futures[future]
+            watch([j for f, j in futures.items() if f.status == "pending"][:1])
+            if future.status == "finished":
+                yield future.result()
+            else:
+                yield Done(job, error=f"the judge failed: {future.exception()!r}"[:500], again=True)
+            future.release()
+
+    def close(self) -> None:
+        """Leave the cluster as it was."""
+        self._client.close()
+
+
+def _context() -> Any:
+    """Processes that share what is imported once, where the system can; never a copy of a process that has threads."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["in4310.grading.warm"])
+    return context

@@ -1,0 +1,400 @@
+"""The marks of a class as other systems read them: Canvas, Moodle, Gradescope, JUnit and JSON.
+
+Pure functions from marks to text. What a submission or a name contains stays inert: hidden characters are spelt out,
+no text cell of a table can run as a formula, and no text is taken for markup. A mark that does not exist is left out
+or empty, never 0. An identity is the course system's own number: only the export for that system can use it.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import math
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import Field, FiniteFloat
+
+from in4310.grading.marks import Mark, Status
+from in4310.judging.verdict import Check, Outcome, Record, Requirement
+from in4310.reporting.junit import junit
+from in4310.reporting.text import shown
+
+SCHEMA_VERSION = 1
+# The wide forms are taken for the narrow ones by spreadsheets set to Japanese or Chinese.
+FORMULA = tuple("=+-@＝＋－＠")
+CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
+CANVAS_POINTS = "Points Possible"
+MOODLE = (
+    *("Identifier", "Full name", "Status", "Grade", "Maximum Grade", "Grade can be changed"),
+    *("Last modified (grade)", "Feedback comments"),
+)
+GOOD = (Outcome.PASSED, Outcome.WARNED)
+
+
+class TeacherWord(Record):
+    """What a teacher said of a requirement, or of the whole."""
+
+    requirement: str = Field(description="id of the requirement; empty for the whole")
+    points: FiniteFloat | None = Field(description="points in place of the judge's; null: a comment alone")
+    comment: str
+    by: str
+    at: str = Field(description="ISO 8601, UTC")
+
+
+class RequirementMark(Record):
+    """Points for one requirement."""
+
+    id: str
+    title: str
+    outcome: Outcome = Field(description="what the judge found")
+    points: FiniteFloat | None = Field(description="points that count: the teacher's where given")
+    judged_points: FiniteFloat | None = Field(description="points that the judge gave")
+    max_points: FiniteFloat | None
+
+
+class StudentMark(Record):
+    """One student's mark; where there is none, points is null and error may say why."""
+
+    who: str
+    name: str
+    identity: str = Field(description="the student's number in the course system; empty when unknown")
+    attempt: int
+    late: bool | None = Field(description="null when unknown")
+    status: Status
+    error: str = Field(description="why the submission could not be judged")
+    points: FiniteFloat | None
+    max_points: FiniteFloat | None
+    requirements: list[RequirementMark]
+    overrides: list[TeacherWord] = Field(description="in the order in which they were made; the last counts")
+    submission_digest: str = Field(description="SHA-256 over the files of the submission; empty: not judged")
+    judged_at: str = Field(description="ISO 8601, UTC; empty: not judged")
+
+
+class GradebookFile(Record):
+    """The marks of a class. Schema version 1 of gradebook.json is this model's JSON schema."""
+
+    schema_version: Literal[1] = 1
+    edition: str
+    made_at: str = Field(description="ISO 8601, UTC")
+    students: list[StudentMark] = Field(description="sorted by who")
+
+
+def canvas_csv(marks: Sequence[Mark], assignment: str, points_possible: float) -> str:
+    """A table for Canvas' gradebook import: a row a student, after the header and the row 'Points Possible'.
+
+    Assumed, from Canvas' own importer and exporter (instructure/canvas-lms, lib/gradebook_importer.rb and
+    lib/gradebook_exporter.rb; in the Canvas Instructor Guide: 'How do I import grades in the Gradebook?'): a student
+    is found by ID, else by SIS User ID, else by SIS Login ID, else by name; an empty cell changes no grade. An identity
+    of digits is taken for Canvas' ID; without one, who stands under SIS Login ID. Canvas makes a new assignment
+    where none has this name; 'Name (ID)', as in its own exports, picks one for certain. It does not import columns
+    named like its totals ('Final Score', 'Current Grade').
+    """
+    rows = [[*CANVAS, _cell(assignment)], [CANVAS_POINTS, "", "", "", "", _points(points_possible)]]
+    for mark in marks:
+        # Moodle's 'Participant 12345' is no number of Canvas: it would be someone else's.
+        known = _number_in(mark.identity, "([0-9]{1,20})")
+        # A name that holds these words would be taken for the row of points by Canvas.
+        name = _cell(mark.shown or mark.who).replace(CANVAS_POINTS, CANVAS_POINTS.replace(" ", "-"))
+        rows.append([name, known, "", "" if known else _cell(mark.who), "", _points(mark.points)])
+    return _table(rows)
+
+
+def moodle_csv(marks: Sequence[Mark], assignment: str, max_points: float) -> str:
+    """Moodle's offline grading worksheet: a row a student with grade and feedback.
+
+    Assumed, from Moodle's source (mod/assign/gradingtable.php writes it; mod/assign/feedback/offline reads it) with
+    the English words: a student is found by Identifier, 'Participant ' and a number, and a row without one is passed
+    over; Grade, 'Last modified (grade)' and 'Feedback comments' are read, an empty grade changes nothing, a grade
+    above the maximum is passed over. 'Last modified (grade)' is known to Moodle alone and left empty, so that grades
+    newer than the worksheet are kept unless the teacher allows to update them. Feedback is stored there as HTML: it
+    is plain text here, with `&`, `<` and `>` written as entities so that no tag comes of it.
+    """
+    rows = [list(MOODLE)]
+    for mark in marks:
+        status = "Submitted for grading" + (" - Graded" if _points(mark.points) else "")
+        number = _number_in(mark.identity, "(?:Participant )?([0-9]{1,20})")
+        number = number or _number_in(mark.who, "Participant ([0-9]{1,20})")
+        rows.append(
+            [
+                f"Participant {number}" if number else "",
+                _cell(mark.shown or mark.who),
+                status,
+                _points(mark.points),
+                _points(max_points),
+                "Yes",
+                "",
+                _guarded(html.escape(";\n".join(_feedback(mark, assignment)), quote=False)),
+            ]
+        )
+    return _table(rows)
+
+
+def gradescope_results(mark: Mark, with_images: bool = False) -> str:
+    """Gradescope's results.json for one student: a test a requirement, as text that is never taken for markup.
+
+    Assumed, from Gradescope's 'Autograder Specifications', Output format
+    (https://gradescope-autograders.readthedocs.io/en/latest/specs/): the top-level score overrides the sum of the
+    tests, so a teacher's points for the whole count; a test without scores only informs. Without a mark there is no
+    score at all, only one failed test that says why. Gradescope takes no files beside results.json: `with_images`
+    names the pictures of the report with their captions and does not show them.
+    """
+    found = mark.results
+    numbers = {"score": _number(mark.points), "execution_time": _number(found.seconds) if found else None}
+    extra: dict[str, Any] = {"attempt": mark.attempt}
+    if found is None:
+        told = {"output": _obstacle_of(mark), "visibility": "visible"}
+        tests = [{"name": "judged", "status": "failed"} | told]
+    else:
+        tests = [_gradescope_test(mark, requirement, with_images) for requirement in found.requirements]
+        data = found.data.digest if found.data else ""
+        extra["edition"] = shown(found.edition)
+        extra["versions"] = {shown(name): shown(version) for name, version in found.versions.items()}
+        extra["digests"] = {"submission": shown(found.submission_digest), "data": shown(data)}
+    return _json(
+        {name: number for name, number in numbers.items() if number is not None}
+        | {
+            "output": "\n".join(_total(mark)),
+            "output_format": "text",  # the default is a form of HTML
+            "test_output_format": "text",
+            "test_name_format": "text",
+            "stdout_visibility": "hidden",
+            "tests": tests,
+            "extra_data": extra,
+        }
+    )
+
+
+def class_junit(marks: Sequence[Mark]) -> str:
+    """One JUnit XML for the class: a testsuite a student, a testcase a check, valid by Jenkins' schema.
+
+    Assumed: junit-10.xsd of Jenkins' xUnit plugin (jenkinsci/xunit-plugin), which knows properties of a testsuite but
+    not of a testcase: points stand at the suite. What could not be judged is a testcase with <error>, what has not been
+    judged yet one with <skipped>. The outcome of a check is the judge's; points are those that count.
+    """
+    root = ElementTree.Element("testsuites", name="in4310 class")
+    totals = {"tests": 0, "failures": 0, "errors": 0}
+    seconds = 0.0
+    for mark in marks:
+        suite = _suite(root, mark)
+        seconds += float(suite.get("time", "0"))
+        for name in totals:
+            totals[name] += int(suite.get(name, "0"))
+    for name, total in totals.items():
+        root.set(name, str(total))
+    root.set("time", f"{seconds:.3f}")
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def class_json(marks: Sequence[Mark], edition: str, made_at: str) -> str:
+    """The marks as JSON text by `class_schema()`; read it back with `GradebookFile.model_validate_json`."""
+    students = [_student(mark) for mark in marks]
+    file = GradebookFile(edition=shown(edition), made_at=shown(made_at), students=students)
+    return _json(file.model_dump(mode="json"))
+
+
+def class_schema() -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of `class_json`."""
+    return GradebookFile.model_json_schema()
+
+
+def _number(points: float | None) -> float | None:
+    """Points with at most two decimals; None where there are none, or no number."""
+    return None if points is None or not math.isfinite(points) else round(points, 2) + 0.0
+
+
+def _points(points: float | None) -> str:
+    """Points as in a cell: '.' before the decimals, no trailing zeros; empty when there are none."""
+    number = _number(points)
+    return "" if number is None else f"{number:.2f}".rstrip("0").rstrip(".")
+
+
+def _of(points: float | None, possible: float | None) -> str:
+    return f"{_points(points) or 'no'}{' of ' if _points(possible) else ''}{_points(possible)} points"
+
+
+def _number_in(text: str, form: str) -> str:
+    """The digits that stand for the group of `form`; empty when the text is of another form."""
+    found = re.fullmatch(form, text)
+    return found[1] if found else ""
+
+
+def _guarded(text: str) -> str:
+    """A text cell that no spreadsheet takes for a formula; Excel hides the apostrophe."""
+    return f"'{text}" if text.lstrip().startswith(FORMULA) else text
+
+
+def _cell(text: str) -> str:
+    return _guarded(shown(text))
+
+
+def _table(rows: list[list[str]]) -> str:
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\r\n").writerows(rows)  # as RFC 4180 has it
+    return file.getvalue()
+
+
+def _json(value: object) -> str:
+    """JSON text; NaN and infinity are no JSON, and would be an error here."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _said(mark: Mark, requirement: str) -> list[str]:
+    """What teachers said of a requirement ('' is the whole) and still holds, a line each."""
+    counts = mark.override(requirement)
+    lines = []
+    for word in (o for o in mark.overrides if o.requirement == requirement):
+        comment = f": {shown(word.comment)}" if word.comment else ""
+        if word is counts:
+            lines.append(f"set by {shown(word.by)}{comment}")
+        elif word.points is None and comment:
+            lines.append(shown(word.by) + comment)
+    return lines
+
+
+def _obstacle_of(mark: Mark) -> str:
+    """Why there is no verdict."""
+    return f"not judged: {shown(mark.error)}" if mark.status is Status.FAILED else "not judged yet"
+
+
+def _total(mark: Mark) -> list[str]:
+    """Points in all, and what teachers said of the whole."""
+    lines = [] if _number(mark.points) is None else [_of(mark.points, mark.max_points)]
+    if mark.results is None:
+        lines.append(_obstacle_of(mark))
+    return lines + _said(mark, "")
+
+
+def _feedback(mark: Mark, assignment: str) -> list[str]:
+    """A line in all and a line a requirement: points, the teacher's word, else what stands in the way."""
+    first, *more = _total(mark)
+    lines = [f"{shown(assignment)}: {first}", *more]
+    for requirement in mark.results.requirements if mark.results else ():
+        line = f"{shown(requirement.id)}: {_of(mark.points_of(requirement), requirement.max_points)}"
+        parts = _said(mark, requirement.id)
+        if mark.override(requirement.id) is None and (obstacle := _obstacle(requirement)):
+            parts.insert(0, obstacle)
+        lines.append(", ".join([line, *parts]))
+    return lines
+
+
+def _obstacle(requirement: Requirement) -> str:
+    """The first line of the reason why a requirement is not met; empty when it is."""
+    for outcome in (Outcome.FAILED, Outcome.NOT_RUN):
+        for check in requirement.checks:
+            if check.outcome is outcome:
+                said = [line for line in check.reason.splitlines() if line.strip()]
+                return shown(said[0]) if said else f"{shown(check.name)} {outcome}"
+    return ""
+
+
+def _gradescope_test(mark: Mark, requirement: Requirement, with_images: bool) -> dict[str, Any]:
+    given = mark.override(requirement.id)
+    points, possible = _number(mark.points_of(requirement)), _number(requirement.max_points)
+    good = requirement.outcome in GOOD
+    if given is not None and points is not None and possible is not None:
+        good = points >= possible
+    lines = _said(mark, requirement.id)
+    for check in requirement.checks:
+        lines += _check_lines(check, with_images)
+    test: dict[str, Any] = {} if points is None else {"score": points}
+    if possible is not None:
+        test["max_score"] = possible
+    return test | {
+        "status": "passed" if good else "failed",
+        "name": shown(requirement.title),
+        "number": shown(requirement.id),
+        "output": "\n".join(lines),
+        "tags": [str(requirement.outcome), *(["set by a teacher"] if given else [])],
+        "visibility": "visible",
+    }
+
+
+def _check_lines(check: Check, with_images: bool) -> list[str]:
+    lines = [f"{check.outcome}: {shown(check.title)}"]
+    for word, text in (("reason", check.reason), ("mistake", check.mistake), ("mend", check.mend)):
+        if text:
+            lines.append(f"  {word}: {shown(text)}")
+    pictures = check.pictures if with_images else []
+    return lines + [f"  picture {shown(p.file)}: {shown(p.caption)} ({shown(p.alt)})" for p in pictures]
+
+
+def _suite(root: ElementTree.Element, mark: Mark) -> ElementTree.Element:
+    """Add the testsuite of a student."""
+    who = shown(mark.who)
+    suite = ElementTree.SubElement(root, "testsuite", name=who)
+    _property(suite, "points", _points(mark.points))
+    _property(suite, "max_points", _points(mark.max_points))
+    for line in _said(mark, ""):
+        _property(suite, "teacher", line)
+    if mark.results is None:
+        case = ElementTree.SubElement(suite, "testcase", name="judged", classname=who, time="0.000")
+        tag = "error" if mark.status is Status.FAILED else "skipped"
+        ElementTree.SubElement(case, tag, message=_obstacle_of(mark), type=str(mark.status))
+    else:
+        for requirement in mark.results.requirements:
+            named = shown(requirement.id)
+            _property(suite, f"points {named}", _points(mark.points_of(requirement)))
+            for line in _said(mark, requirement.id):
+                _property(suite, f"teacher {named}", line)
+        suite.set("time", f"{_number(mark.results.seconds) or 0:.3f}")
+        suite.set("timestamp", shown(mark.results.made_at))
+        for case in ElementTree.fromstring(junit(mark.results).encode()).iter("testcase"):
+            for properties in case.findall("properties"):
+                case.remove(properties)
+            case.set("classname", f"{who}.{case.get('classname', '').removeprefix('in4310.')}")
+            suite.append(case)
+    suite.set("tests", str(len(suite.findall("testcase"))))
+    for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(name, str(len(suite.findall(f"testcase/{tag}"))))
+    return suite
+
+
+def _property(suite: ElementTree.Element, name: str, value: str) -> None:
+    properties = suite.find("properties")
+    if properties is None:
+        properties = ElementTree.SubElement(suite, "properties")
+    ElementTree.SubElement(properties, "property", name=name, value=value)
+
+
+def _student(mark: Mark) -> StudentMark:
+    found = mark.results
+    return StudentMark(
+        who=shown(mark.who),
+        name=shown(mark.shown or mark.who),
+        identity=shown(mark.identity),
+        attempt=mark.attempt,
+        late=mark.late,
+        status=mark.status,
+        error=shown(mark.error),
+        points=_number(mark.points),
+        max_points=_number(mark.max_points),
+        requirements=[
+            RequirementMark(
+                id=shown(r.id),
+                title=shown(r.title),
+                outcome=r.outcome,
+                points=_number(mark.points_of(r)),
+                judged_points=_number(r.points),
+                max_points=_number(r.max_points),
+            )
+            for r in (found.requirements if found else ())
+        ],
+        overrides=[
+            TeacherWord(
+                requirement=shown(o.requirement),
+                points=_number(o.points),
+                comment=shown(o.comment),
+                by=shown(o.by),
+                at=shown(o.at),
+            )
+            for o in mark.overrides
+        ],
+        submission_digest=shown(found.submission_digest) if found else "",
+        judged_at=shown(found.made_at) if found else "",
+    )

@@ -1,0 +1,244 @@
+"""Grade a class: what is waiting is judged, each verdict is written down as it comes, and what stands is left alone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from in4310 import __version__
+from in4310.errors import InputError
+from in4310.grading.engines import Engine
+from in4310.grading.gradebook import GRADEBOOK, Gradebook
+from in4310.grading.layouts import Class, Entry, find_class, latest
+from in4310.grading.marks import Mark
+from in4310.grading.work import Done, Job, digest_of
+from in4310.judging.data import resolve_data
+from in4310.judging.edition import Edition, load_edition
+from in4310.judging.session import versions
+from in4310.judging.verdict import Results
+from in4310.places import SECRET_VARIABLE
+from in4310.progress import QUIET, Progress
+
+STUDENTS = "students"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to grade, and by what; `only`: these students; `regrade`: students whose verdicts are made anew."""
+
+    place: Path
+    edition: str
+    out: Path
+    data: str | None = None
+    all_attempts: bool = False
+    full: bool = False
+    only: tuple[str, ...] = ()
+    regrade: tuple[str, ...] = ()
+
+
+@dataclass
+class State:
+    """How far the class is: names of those waiting, running, judged and not gradable."""
+
+    waiting: list[str] = field(default_factory=list)
+    running: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    before: int = 0  # verdicts that stood when this run began
+
+
+Show = Callable[[State], None]
+
+
+def grade(
+    order: Order, engine: Engine, show: Show = lambda state: None, progress: Progress = QUIET
+) -> list[Mark]:
+    """Grade what has no verdict yet and return the marks of all, sorted by student.
+
+    Raises InputError where nothing can be graded: no submissions, edition or data, another run on the same folder, a
+    full disk, or data that vanishes meanwhile. All verdicts that were made by then are kept.
+    """
+    edition = load_edition(order.edition)
+    data = resolve_data(edition, order.data, progress)
+    with _alone(order.out), Gradebook(order.out / GRADEBOOK) as book:
+        secret = _secret(book)
+        unpacked = order.out / ".class"
+        shutil.rmtree(unpacked, ignore_errors=True)
+        unpacked.mkdir(parents=True)
+        try:
+            found = find_class(order.place, unpacked)
+            chosen = found.entries if order.all_attempts else latest(found.entries)
+            book.register(found.entries, chosen)
+            book.remember(
+                edition=edition.name, layout=found.layout, data=str(data.root), notes="\n".join(found.notes)
+            )
+            basis = Basis(edition, data.digest, order.full)
+            for who in _chosen(order, edition, found, book):
+                book.regrade(who)
+            keys, jobs, state = {}, [], State()
+            for entry in chosen:
+                job = _job(entry, order, secret)
+                key = keys[entry.who, entry.attempt] = basis.key(job)
+                if book.has(entry.who, entry.attempt, key):
+                    state.before += 1
+                elif not order.only or entry.who in order.only:
+                    jobs.append(job)
+            state.waiting = [job.who for job in jobs]
+            show(state)
+            put_off = _carry_out(jobs, engine, book, basis, data.root, state, show)
+            marks = book.marks(keys)
+            return [replace(m, error=put_off[m.who]) if m.who in put_off else m for m in marks]
+        finally:
+            shutil.rmtree(unpacked, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a verdict follows from, beside the submission."""
+
+    edition: Edition
+    data_digest: str
+    full: bool
+
+    def record(self, job: Job) -> dict[str, str]:
+        """All that a verdict was made from, for the log."""
+        return {
+            "submission": job.digest,
+            "edition": self.edition.name,
+            "edition_digest": hashlib.sha256(self.edition.model_dump_json().encode()).hexdigest(),
+            "data_digest": self.data_digest,
+            "full": str(self.full),
+            **{f"version {name}": version for name, version in versions().items()},
+        }
+
+    def key(self, job: Job) -> str:
+        """The same for the same submission, edition, data and version of in4310: it need not be judged again."""
+        parts = self.record(job)
+        names = ("submission", "edition_digest", "data_digest", "full")
+        return hashlib.sha256("\n".join([__version__, *(parts[n] for n in names)]).encode()).hexdigest()
+
+
+def _carry_out(
+    jobs: Sequence[Job],
+    engine: Engine,
+    book: Gradebook,
+    basis: Basis,
+    data_root: Path,
+    state: State,
+    show: Show,
+) -> dict[str, str]:
+    """Judge the jobs and keep the verdicts; returns who has none because of us, and why: the next run tries them."""
+    put_off: dict[str, str] = {}
+
+    def watch(running: list[Job]) -> None:
+        state.running = [job.who for job in running]
+        show(state)
+
+    for done in engine.carry_out(jobs, watch):
+        if done.error and not data_root.is_dir():
+            raise InputError(
+                f"{data_root}: the data set is gone; what was graded is kept, the same command goes on when it is back"
+            )
+        _keep(done, book, basis)
+        who = done.job.who
+        state.waiting = [w for w in state.waiting if w != who]
+        state.running = [w for w in state.running if w != who]
+        (state.failed if done.error else state.done).append(who)
+        if done.again:
+            put_off[who] = f"{done.error}; the same command tries it again"
+        show(state)
+    return put_off
+
+
+def _keep(done: Done, book: Gradebook, basis: Basis) -> None:
+    """Put the report into its place, then write the verdict down: a verdict never lacks its report."""
+    job = done.job
+    results = Results.model_validate_json(done.results) if done.results else None
+    aside = Path(job.report)
+    if results is not None and aside.is_dir():
+        place = aside.with_name(aside.name.removeprefix("."))
+        before = aside.with_name(f"{aside.name}.before")
+        shutil.rmtree(before, ignore_errors=True)
+        try:
+            if place.exists():
+                place.rename(before)
+            aside.rename(place)
+        except OSError as error:
+            raise InputError(f"{place}: the report cannot be put there ({error.strerror or error})") from None
+        shutil.rmtree(before, ignore_errors=True)
+    else:
+        shutil.rmtree(aside, ignore_errors=True)
+    if done.again:
+        return  # nothing is known of the submission: it stays waiting, and the next run tries it
+    key = basis.key(job)
+    book.record(job.who, job.attempt, key, results, done.error, done.seconds, done.memory, basis.record(job))
+
+
+def _job(entry: Entry, order: Order, secret: str) -> Job:
+    name = entry.who if not order.all_attempts else f"{entry.who}-{entry.attempt}"
+    return Job(
+        entry.who,
+        entry.attempt,
+        str(entry.place.resolve()),
+        digest_of(entry.place),
+        str(Path(order.edition).resolve()) if order.edition.endswith(".toml") else order.edition,
+        str(Path(order.data).resolve()) if order.data else None,
+        str((order.out / STUDENTS / f".{name}").resolve()),
+        order.full,
+        secret,
+    )
+
+
+def _chosen(order: Order, edition: Edition, found: Class, book: Gradebook) -> list[str]:
+    """Students to judge again: named, or who lost points on a requirement named. Raises InputError for other names."""
+    known = {e.who for e in found.entries}
+    requirements = {r.id for r in edition.requirements}
+    for who in (*order.only, *(w for w in order.regrade if w not in requirements)):
+        if who not in known:
+            near = ", ".join(sorted(known)[:5])
+            raise InputError(
+                f"{who!r} is neither one of the {len(known)} who handed in ({near}, ...) nor a requirement"
+            )
+    chosen = {w for w in order.regrade if w in known}
+    for mark in book.marks():
+        lost = {r.id for r in (mark.results.requirements if mark.results else ()) if r.points < r.max_points}
+        if lost & set(order.regrade):
+            chosen.add(mark.who)
+    return sorted(chosen)
+
+
+def _secret(book: Gradebook) -> str:
+    """Audit samples of a class are drawn from one secret: a mark depends on no order, worker or restart."""
+    secret = os.environ.get(SECRET_VARIABLE) or book.meta("secret")
+    if not re.fullmatch(r".{8,}", secret, re.DOTALL):
+        secret = secrets.token_hex(32)
+    if book.meta("secret") != secret:
+        book.remember(secret=secret)
+        book.file.chmod(0o600)  # who reads it can tell which rows will be recomputed
+    return secret
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """One run at a time on a folder; the lock is the system's, and gone with the process that held it."""
+    try:
+        (out / STUDENTS).mkdir(parents=True, exist_ok=True)
+        with FileLock(out / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise InputError(
+            f"{out}: another in4310 grade is at work there; wait for it, or give another --out"
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"{out}: expected a folder that can be written to ({error.strerror or error})"
+        ) from None

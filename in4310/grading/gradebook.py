@@ -1,0 +1,250 @@
+"""The gradebook: one SQLite file that holds who handed in what, every verdict ever made, and what teachers said.
+
+Only the process that grades writes to it. A verdict is one transaction: after a kill or a power loss it is there as a
+whole, or not at all. Verdicts are never changed; a newer one is added, and order is by their number, not by the clock.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from in4310.errors import InputError
+from in4310.grading.layouts import Entry
+from in4310.grading.marks import Mark, Override, Status
+from in4310.judging.verdict import Results
+
+GRADEBOOK = "gradebook.db"
+VERSION = "1"
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE submission (
+    who TEXT NOT NULL, attempt INTEGER NOT NULL, place TEXT NOT NULL, shown TEXT NOT NULL, identity TEXT NOT NULL,
+    late INTEGER, graded INTEGER NOT NULL, PRIMARY KEY (who, attempt)
+);
+CREATE TABLE verdict (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, who TEXT NOT NULL, attempt INTEGER NOT NULL, key TEXT NOT NULL,
+    status TEXT NOT NULL, error TEXT NOT NULL, results BLOB, seconds REAL NOT NULL, memory INTEGER NOT NULL,
+    record TEXT NOT NULL, made_at TEXT NOT NULL, stale INTEGER NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX graded_once ON verdict (who, attempt, key) WHERE NOT stale;
+CREATE TABLE override (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, who TEXT NOT NULL, requirement TEXT NOT NULL, points REAL,
+    comment TEXT NOT NULL, author TEXT NOT NULL, made_at TEXT NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One judging of one attempt as it was logged; `key` says what it was made from, `record` by what."""
+
+    id: int
+    who: str
+    attempt: int
+    key: str
+    status: Status
+    error: str
+    results: Results | None
+    seconds: float
+    memory: int  # bytes, the most that the judging process held
+    record: dict[str, str]
+    made_at: str
+    stale: bool
+
+
+class Gradebook:
+    """Opened for as long as a command lasts; a context manager. Raises InputError for what is no gradebook."""
+
+    def __init__(self, file: Path, must_exist: bool = False):
+        self.file = file
+        if must_exist and not file.is_file():
+            raise InputError(f"{file}: expected a gradebook, found nothing; in4310 grade makes one")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._base = sqlite3.connect(file, isolation_level=None, timeout=30)
+            self._base.execute("PRAGMA synchronous = FULL")
+            with self._writing():
+                known = self._base.execute("SELECT name FROM sqlite_master WHERE name = 'meta'").fetchone()
+                if known is None:
+                    for statement in _SCHEMA.split(";"):
+                        self._base.execute(statement)
+                    self._base.execute("INSERT INTO meta VALUES ('version', ?)", (VERSION,))
+            version = self.meta("version")
+        except (sqlite3.Error, OSError) as error:
+            raise InputError(f"{file}: cannot be used as a gradebook ({error})") from None
+        if version != VERSION:
+            raise InputError(
+                f"{file}: a gradebook of version {version}, expected {VERSION}; use another --out"
+            )
+
+    def __enter__(self) -> Gradebook:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._base.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A transaction: all of it or nothing. A full disk is one clear line, and loses nothing that was there."""
+        try:
+            self._base.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._base.execute("ROLLBACK")
+                raise
+            self._base.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if self._base.in_transaction:
+                self._base.execute("ROLLBACK")
+            raise InputError(
+                f"{self.file}: cannot be written ({error}); what was graded is kept, the same command goes on"
+            ) from None
+
+    # -- what the class is graded by -----------------------------------------------------------------
+
+    def meta(self, name: str) -> str:
+        """A remembered value; '' when there is none."""
+        row = self._base.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def remember(self, **values: str) -> None:
+        """Keep values under their names."""
+        with self._writing():
+            for name, value in values.items():
+                self._base.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    # -- submissions ---------------------------------------------------------------------------------
+
+    def register(self, entries: Iterable[Entry], graded: Iterable[Entry]) -> None:
+        """Replace the list of who handed in what; verdicts and overrides of those no longer listed are kept."""
+        chosen = {(e.who, e.attempt) for e in graded}
+        rows = [
+            (e.who, e.attempt, str(e.place), e.shown, e.identity, e.late, (e.who, e.attempt) in chosen)
+            for e in entries
+        ]
+        with self._writing():
+            self._base.execute("DELETE FROM submission")
+            self._base.executemany("INSERT INTO submission VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def students(self) -> list[str]:
+        """All that handed in, sorted."""
+        return [row[0] for row in self._base.execute("SELECT DISTINCT who FROM submission ORDER BY who")]
+
+    # -- verdicts ------------------------------------------------------------------------------------
+
+    def record(
+        self,
+        who: str,
+        attempt: int,
+        key: str,
+        results: Results | None,
+        error: str,
+        seconds: float,
+        memory: int,
+        record: dict[str, str],
+    ) -> bool:
+        """Add a verdict; False when there is one already that was made from the same."""
+        status = Status.DONE if results is not None else Status.FAILED
+        packed = (
+            zlib.compress(results.model_dump_json().encode("utf-8", "backslashreplace")) if results else None
+        )
+        with self._writing():
+            done = self._base.execute(
+                "INSERT OR IGNORE INTO verdict"
+                " (who, attempt, key, status, error, results, seconds, memory, record, made_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (who, attempt, key, status, error, packed, seconds, memory, json.dumps(record), _now()),
+            )
+        return done.rowcount == 1
+
+    def has(self, who: str, attempt: int, key: str) -> bool:
+        """Whether a verdict made from exactly this stands."""
+        found = self._base.execute(
+            "SELECT 1 FROM verdict WHERE who = ? AND attempt = ? AND key = ? AND NOT stale",
+            (who, attempt, key),
+        )
+        return found.fetchone() is not None
+
+    def regrade(self, who: str) -> int:
+        """Verdicts of a student no longer stand, though they stay in the log; returns how many stood."""
+        with self._writing():
+            done = self._base.execute("UPDATE verdict SET stale = 1 WHERE who = ? AND NOT stale", (who,))
+        return done.rowcount
+
+    def verdicts(self, who: str | None = None) -> list[Verdict]:
+        """The log of verdicts, oldest first, of one student or of all."""
+        rows = self._base.execute(
+            "SELECT id, who, attempt, key, status, error, results, seconds, memory, record, made_at, stale FROM verdict"
+            " WHERE who = coalesce(?, who) ORDER BY id",
+            (who,),
+        )
+        return [_verdict(row) for row in rows]
+
+    # -- a teacher's word ----------------------------------------------------------------------------
+
+    def override(self, who: str, requirement: str, points: float | None, comment: str, by: str) -> None:
+        """Add a teacher's points or comment; what was said before stays in the log."""
+        with self._writing():
+            self._base.execute(
+                "INSERT INTO override (who, requirement, points, comment, author, made_at) VALUES (?, ?, ?, ?, ?, ?)",
+                (who, requirement, points, comment, by, _now()),
+            )
+
+    def overrides(self, who: str) -> tuple[Override, ...]:
+        """What teachers said of a student, oldest first."""
+        rows = self._base.execute(
+            "SELECT requirement, points, comment, author, made_at FROM override WHERE who = ? ORDER BY id",
+            (who,),
+        )
+        return tuple(Override(*row) for row in rows)
+
+    def marks(self, keys: dict[tuple[str, int], str] | None = None) -> list[Mark]:
+        """A mark for each attempt that is graded, sorted by student.
+
+        keys: (who, attempt) -> what a verdict must have been made from to count; without, the newest one counts.
+        """
+        rows = self._base.execute(
+            "SELECT who, attempt, shown, identity, late FROM submission WHERE graded ORDER BY who, attempt"
+        ).fetchall()
+        wanted = [None if keys is None else keys.get((row[0], row[1]), "") for row in rows]
+        return [self._mark(row, key) for row, key in zip(rows, wanted, strict=True)]
+
+    def _mark(self, submission: tuple[str, int, str, str, int | None], key: str | None) -> Mark:
+        who, attempt, shown, identity, late = submission
+        row = self._base.execute(
+            "SELECT id, who, attempt, key, status, error, results, seconds, memory, record, made_at, stale FROM verdict"
+            " WHERE who = ? AND attempt = ? AND NOT stale AND key = coalesce(?, key) ORDER BY id DESC LIMIT 1",
+            (who, attempt, key),
+        ).fetchone()
+        verdict = _verdict(row) if row else None
+        return Mark(
+            who,
+            attempt,
+            shown,
+            identity,
+            None if late is None else bool(late),
+            verdict.status if verdict else Status.WAITING,
+            verdict.results if verdict else None,
+            verdict.error if verdict else "",
+            self.overrides(who),
+        )
+
+
+def _verdict(row: tuple[Any, ...]) -> Verdict:
+    id_, who, attempt, key, status, error, packed, seconds, memory, record, made_at, stale = row
+    results = Results.model_validate_json(zlib.decompress(packed)) if packed is not None else None
+    parts = (Status(status), error, results, seconds, memory, json.loads(record), made_at, bool(stale))
+    return Verdict(id_, who, attempt, key, *parts)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,295 @@
+"""A class as course systems hand it out: who handed in what, which attempt, and whether late.
+
+Layouts that are known, each as its system's bulk download makes it (see `LAYOUTS`); else each folder or archive
+directly below is one student's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from in4310.errors import InputError
+from in4310.submission.archives import unpack
+from in4310.submission.containers import SUFFIXES, is_archive
+from in4310.submission.names import shown
+
+ENTRIES = 20_000
+NAME = 80  # characters of a student's key
+RUBBISH = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}
+ONE_SUBMISSION = {".pth", ".pt", ".npy", ".npz", ".safetensors", ".ipynb", ".py"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One attempt of a student or group. `late` None: the layout does not say; `identity`: the system's own number."""
+
+    who: str
+    place: Path
+    attempt: int = 1
+    late: bool | None = None
+    shown: str = ""
+    identity: str = ""
+
+
+@dataclass(frozen=True)
+class Class:
+    """A layout by name, entries sorted by (who, attempt), and what was left aside."""
+
+    layout: str
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...] = ()
+
+
+def find_class(place: Path, aside: Path) -> Class:
+    """Who handed in what, in a folder or an archive. `aside`: an empty folder to unpack into and to gather files in.
+
+    Raises InputError, one line, where nothing can be graded, or where the folder is itself one submission.
+    """
+    notes: list[str] = []
+    if place.is_file() and is_archive(place):
+        unpacked = unpack(place, aside / "class")
+        notes += unpacked.notes
+        root = unpacked.folder
+    elif place.is_dir():
+        root = place
+    else:
+        raise InputError(
+            f"{shown(str(place))}: expected a folder of submissions or one archive of them, found neither"
+        )
+    items = _items(root)
+    while len(items) == 1 and items[0].is_dir() and _holds_several(items[0]):
+        items = _items(items[0])
+    if len(items) > ENTRIES:
+        raise InputError(f"{shown(str(place))}: {len(items)} entries, expected at most {ENTRIES}")
+    layout, found = "folders", []
+    for name, take in LAYOUTS.items():
+        found = take(items, aside, notes)
+        if found:
+            layout = name
+            break
+    if not found and any(i.suffix.lower() in ONE_SUBMISSION for i in items if i.is_file()):
+        raise InputError(f"{shown(str(place))}: looks like one submission; in4310 check judges it")
+    found = found or _folders(items, aside, notes)
+    if not found:
+        raise InputError(f"{shown(str(place))}: expected submissions (folders, zip or tar files), found none")
+    return Class(layout, tuple(_told_apart(found)), tuple(notes))
+
+
+def latest(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """The last attempt of each student."""
+    last = {e.who: e for e in sorted(entries, key=lambda e: (e.who, e.attempt))}
+    return tuple(last.values())
+
+
+def _items(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted by name; links, hidden things and tools' rubbish are left out."""
+    return sorted(
+        i
+        for i in folder.iterdir()
+        if not i.is_symlink() and not i.name.startswith(".") and i.name not in RUBBISH
+    )
+
+
+def _holds_several(folder: Path) -> bool:
+    """Whether a folder may be a class, and not the one submission of a class of one."""
+    items = _items(folder)
+    one = any(i.suffix.lower() in ONE_SUBMISSION for i in items if i.is_file())
+    return not one and any(i.is_dir() or is_archive(i) for i in items)
+
+
+# -- layouts: each returns [] for a folder of another one -----------------------------------------------
+
+_CANVAS = re.compile(
+    r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<submission>\d+)_(?P<file>.+)", re.DOTALL
+)
+_MOODLE = re.compile(
+    r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?P<kind>file|onlinetext)_?(?P<file>.*)", re.DOTALL
+)
+_DEVILRY = re.compile(r"(?P<users>.+?)\s*\(groupid=(?P<id>\d+)\)", re.DOTALL)
+_GRADESCOPE = re.compile(r"submission_(?P<id>\d+)")
+
+
+def _canvas(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]:
+    """Canvas, 'Download Submissions': flat files '<name>_[LATE_]<user id>_<submission id>_<file>'.
+
+    As canvas-lms writes it (app/models/content_zipper.rb): the name is lower case without spaces; a further upload
+    of one file carries -1, -2. The files of one student are gathered in one folder.
+    """
+    found = [(i, m) for i in items if i.is_file() and (m := _CANVAS.fullmatch(i.name))]
+    if not found or len(found) < 0.5 * len(items):
+        return []
+    _leave(set(items) - {i for i, _ in found}, notes)
+    by_student: dict[str, list[tuple[Path, re.Match[str]]]] = defaultdict(list)
+    for item, match in found:
+        by_student[match["user"]].append((item, match))
+    entries = []
+    for user, files in by_student.items():
+        match = files[0][1]
+        place = files[0][0] if len(files) == 1 and is_archive(files[0][0]) else None
+        if place is None:
+            place = aside / "gathered" / user
+            _gather(place, [(item, m["file"]) for item, m in files])
+        late = any(m["late"] for _, m in files)
+        entries.append(Entry(match["name"], place, late=late, shown=match["name"], identity=user))
+    return entries
+
+
+def _moodle(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]:
+    """Moodle, 'Download all submissions': '<full name>_<participant>_assignsubmission_file[_<file>]'.
+
+    A folder a student, or flat files where 'Download submissions in folders' is off (docs.moodle.org, Assignment
+    activity). Online texts are left aside.
+    """
+    found = [(i, m) for i in items if (m := _MOODLE.fullmatch(i.name))]
+    if not found:
+        return []
+    _leave([i for i, m in found if m["kind"] == "onlinetext"], notes)
+    _leave(set(items) - {i for i, _ in found}, notes)
+    by_student: dict[str, list[tuple[Path, re.Match[str]]]] = defaultdict(list)
+    for item, match in found:
+        if match["kind"] == "file":
+            by_student[match["id"]].append((item, match))
+    entries = []
+    for number, files in by_student.items():
+        item, match = files[0]
+        if len(files) > 1 or (item.is_file() and not is_archive(item)):
+            place = aside / "gathered" / number
+            _gather(place, [(i, m["file"] or i.name) for i, m in files])
+        else:
+            place = _inner(item)
+        entries.append(Entry(match["name"], place, shown=match["name"], identity=number))
+    return entries
+
+
+def _devilry(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]:
+    """Devilry: '<users> (groupid=<id>)/deadline<...>/' with deliveries, and what came late in a folder that says so.
+
+    As seen in downloads of a whole assignment; one folder a deadline, in their order an attempt each.
+    """
+    found = [(i, m) for i in items if i.is_dir() and (m := _DEVILRY.fullmatch(i.name))]
+    if not found:
+        return []
+    _leave(set(items) - {i for i, _ in found}, notes)
+    entries = []
+    for item, match in found:
+        deadlines = [
+            d for d in _items(item) if d.is_dir() and d.name.lower().startswith(("deadline", "attempt"))
+        ]
+        for number, folder in enumerate(deadlines or [item], 1):
+            names = [f.as_posix().lower() for f in folder.rglob("*")]
+            late = any("after_deadline" in n for n in names)
+            entries.append(Entry(match["users"], _inner(folder), number, late, match["users"], match["id"]))
+    return entries
+
+
+def _gradescope(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]:
+    """Gradescope, 'Export submissions': 'submission_<id>/' beside submission_metadata.yml, which names the students.
+
+    As seen in exports: ':submitters:' with ':name:', ':sid:' and ':email:' below each submission's name.
+    """
+    found = [(i, m) for i in items if i.is_dir() and (m := _GRADESCOPE.fullmatch(i.name))]
+    if not found:
+        return []
+    metadata = next((i for i in items if i.name == "submission_metadata.yml"), None)
+    _leave(set(items) - {i for i, _ in found} - {metadata}, notes)
+    names = _submitters(metadata) if metadata else {}
+    return [
+        Entry(names.get(item.name, ("", ""))[0] or item.name, _inner(item), shown=names.get(item.name, ("", ""))[1],
+              identity=match["id"])
+        for item, match in found
+    ]  # fmt: skip
+
+
+def _submitters(file: Path) -> dict[str, tuple[str, str]]:
+    """submission_<id> -> (sid or email, name), from the few lines that matter; nothing of the YAML is executed."""
+    found: dict[str, tuple[str, str]] = {}
+    current = ""
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if match := re.match(r"(submission_\d+)", line):
+                current = match[1]
+            elif current and (match := re.match(r"\s*-?\s*:(name|sid|email):\s*(.+)", line)):
+                who, name = found.get(current, ("", ""))
+                value = match[2].strip().strip("'\"")
+                if match[1] == "name":
+                    found[current] = (who, name or value)
+                elif match[1] == "sid" or not who:
+                    found[current] = (value if match[1] == "sid" else value.partition("@")[0], name)
+    return found
+
+
+def _folders(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]:
+    """Each folder or archive is one student's, by its name."""
+    taken = [i for i in items if i.is_dir() or is_archive(i)]
+    _leave(set(items) - set(taken), notes)
+    return [Entry(_stem(i), _inner(i) if i.is_dir() else i) for i in taken]
+
+
+LAYOUTS: dict[str, Callable[[Sequence[Path], Path, list[str]], list[Entry]]] = {
+    "Devilry": _devilry,
+    "Moodle": _moodle,
+    "Gradescope": _gradescope,
+    "Canvas": _canvas,
+}
+
+
+# -- helpers ---------------------------------------------------------------------------------------------
+
+
+def _inner(folder: Path) -> Path:
+    """An archive that is all a student's folder holds, else the folder."""
+    if folder.is_file():
+        return folder
+    files = [f for f in folder.rglob("*") if f.is_file() and not f.is_symlink() and f.name not in RUBBISH]
+    return files[0] if len(files) == 1 and is_archive(files[0]) else folder
+
+
+def _gather(place: Path, files: Sequence[tuple[Path, str]]) -> None:
+    """One folder of loose files; hard links where the system has them."""
+    place.mkdir(parents=True, exist_ok=True)
+    for item, name in files:
+        target = place / (re.sub(r"[/\\\0]", "_", name) or "file")
+        try:
+            os.link(item, target)
+        except OSError:
+            shutil.copyfile(item, target)
+
+
+def _stem(item: Path) -> str:
+    ends = [s for s in SUFFIXES if item.is_file() and item.name.lower().endswith(s)]
+    return item.name[: -len(max(ends, key=len))] if ends else item.name
+
+
+def _leave(items: Iterable[Path], notes: list[str]) -> None:
+    names = sorted(i.name for i in items)
+    notes += [f"{shown(name)}: left aside, no submission" for name in names[:20]]
+    if len(names) > 20:
+        notes.append(f"and {len(names) - 20} more left aside")
+
+
+def _key(name: str) -> str:
+    """Letters, digits, '-', '_', '.': fit for a file's name on any system."""
+    kept = re.sub(r"[^\w.-]+", "-", name).strip(".-")[:NAME]
+    return kept or "unnamed"
+
+
+def _told_apart(entries: Sequence[Entry]) -> list[Entry]:
+    """Keys that are safe and unique: those of one student stay one, others get their number or a hash added."""
+    people: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for e in entries:
+        people[_key(e.who).casefold()].add((e.who, e.identity))
+    found = []
+    for e in entries:
+        key = _key(e.who)
+        if len(people[key.casefold()]) > 1:
+            mark = e.identity or hashlib.sha256(e.who.encode("utf-8", "surrogateescape")).hexdigest()[:6]
+            key = f"{key[: NAME - 1 - len(mark)]}-{mark}"
+        found.append(replace(e, who=key))
+    return sorted(found, key=lambda e: (e.who, e.attempt))

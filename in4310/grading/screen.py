@@ -1,0 +1,74 @@
+"""The class on the terminal: a live table while it is graded, and the marks at its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich import box
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from in4310.grading.grade import Show, State
+from in4310.grading.marks import Mark, Status
+from in4310.reporting.text import shown
+
+NAMES = 6  # of those at work, on one line
+
+
+@contextmanager
+def live(console: Console, quiet: bool = False) -> Iterator[Show]:
+    """A function that shows a State; it draws a live table on a terminal, and nothing elsewhere."""
+    if quiet or not console.is_terminal:
+        yield lambda state: None
+        return
+    began = time.monotonic()
+    with Live(console=console, refresh_per_second=4, transient=True) as screen:
+        yield lambda state: screen.update(_state_table(state, time.monotonic() - began))
+
+
+def _state_table(state: State, seconds: float) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("waiting", "running", "done", "failed", "time left"):
+        table.add_column(column, justify="right" if column != "running" else "left")
+    ended = len(state.done) + len(state.failed)
+    total = ended + len(state.waiting)
+    left = _clock(seconds / ended * (total - ended)) if ended else "..."
+    running = ", ".join(shown(w, 20) for w in state.running[:NAMES])
+    more = f" and {len(state.running) - NAMES} more" if len(state.running) > NAMES else ""
+    waiting = max(0, len(state.waiting) - len(state.running))
+    table.add_row(
+        str(waiting), Text(running + more), str(len(state.done) + state.before), str(len(state.failed)), left
+    )
+    return table
+
+
+def _clock(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}"
+
+
+def marks_table(marks: Sequence[Mark]) -> Table:
+    """A row a student: points, whether late, and why there is no mark, where there is none."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
+    judged = [m for m in marks if m.status is Status.DONE]
+    table.add_column("student", footer=f"{len(marks)} in all, {len(judged)} judged")
+    table.add_column("attempt", justify="right")
+    table.add_column("points", justify="right")
+    table.add_column("what costs most, or why there is no mark")
+    for mark in marks:
+        points = "" if mark.points is None else f"{mark.points:g} of {mark.max_points or 0:g}"
+        late = " (late)" if mark.late else ""
+        table.add_row(Text(shown(mark.who, 40)), f"{mark.attempt}{late}", points, Text(_why(mark)))
+    return table
+
+
+def _why(mark: Mark) -> str:
+    if mark.results is None:
+        return shown(mark.error or mark.status, 100)
+    lost = [(r.max_points - mark.points_of(r), r) for r in mark.results.requirements]
+    most, requirement = max(lost, key=lambda pair: pair[0], default=(0.0, None))
+    return f"{requirement.id} {shown(requirement.title, 60)}" if requirement is not None and most > 0 else ""

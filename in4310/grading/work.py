@@ -1,0 +1,116 @@
+"""Judging of one submission of a class: what a worker is told, and what it gives back. Runs in a worker's process."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from in4310.errors import InputError
+from in4310.places import SECRET_VARIABLE
+
+REPLACED = "was replaced while it was judged"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One attempt to judge, in plain values that travel to any process or machine."""
+
+    who: str
+    attempt: int
+    place: str
+    digest: str  # of what is to be judged, as it was when the job was made
+    edition: str
+    data: str | None
+    report: str  # folder to write the report into; moved into place by the process that grades
+    full: bool = False
+    secret: str = field(default="", repr=False)  # of the audit sample; the same for the whole class
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a job: the record as JSON, or why there is none."""
+
+    job: Job
+    results: str = ""
+    error: str = ""
+    seconds: float = 0.0
+    memory: int = 0  # bytes, the most that the process held meanwhile; 0 where that is not known
+    again: bool = False  # the submission is not to blame: it may be tried once more
+
+
+def digest_of(place: Path) -> str:
+    """SHA-256 of an archive, or over the names and contents of a folder; raises InputError when it cannot be read."""
+    total = hashlib.sha256()
+    try:
+        if place.is_file():
+            with place.open("rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
+        for file in sorted(f for f in place.rglob("*") if f.is_file() and not f.is_symlink()):
+            total.update(file.relative_to(place).as_posix().encode("utf-8", "surrogateescape") + b"\0")
+            with file.open("rb") as stream:
+                total.update(hashlib.file_digest(stream, "sha256").digest())
+    except OSError as error:
+        raise InputError(f"{place}: cannot be read ({error.strerror or error})") from None
+    return total.hexdigest()
+
+
+_shared: dict[str, object] = {}
+
+
+def prepare(threads: int) -> None:
+    """Make a process ready for many jobs: torch on so many threads, one sandbox for all of them."""
+    import torch
+
+    from in4310.submission.sandbox.worker import Sandbox
+
+    torch.set_num_threads(max(1, threads))
+    sandbox = _shared["sandbox"] = Sandbox()
+    sandbox.start()
+
+
+def judge(job: Job) -> Done:
+    """Judge a submission and write its report. What is wrong with the submission is in the answer, never raised."""
+    from in4310.judging.runner import judge_submission
+    from in4310.submission.sandbox.worker import Sandbox
+
+    began = time.perf_counter()
+    _forget_peak()
+    os.environ[SECRET_VARIABLE] = job.secret
+    place, report = Path(job.place), Path(job.report)
+    shutil.rmtree(report, ignore_errors=True)
+    sandbox = _shared.get("sandbox")
+    try:
+        results = judge_submission(
+            place,
+            job.edition,
+            job.data,
+            report,
+            full=job.full,
+            sandbox=sandbox if isinstance(sandbox, Sandbox) else None,
+        )
+        text, error = results.model_dump_json(), ""
+        if digest_of(place) != job.digest:
+            return Done(
+                job, error=f"{place.name} {REPLACED}", seconds=time.perf_counter() - began, again=True
+            )
+    except InputError as reason:
+        text, error = "", str(reason)
+    return Done(job, text, error, time.perf_counter() - began, _peak())
+
+
+def _forget_peak() -> None:
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: VmHWM starts anew (man 5 proc)
+
+
+def _peak() -> int:
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)

@@ -1,0 +1,87 @@
+"""Everything that is written for a class: the page, the feedback of each student, the exports."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from in4310.errors import InputError
+from in4310.grading import exports
+from in4310.grading.class_page import class_page
+from in4310.grading.grade import STUDENTS
+from in4310.grading.marks import Mark
+from in4310.solution.saving import write_aside
+
+FEEDBACK = "feedback"
+
+
+def write_class(marks: Sequence[Mark], out: Path, assignment: str) -> Path:
+    """Write index.html, the exports and the feedback bundles into `out`; returns the path of index.html.
+
+    Each file is written aside and renamed. Raises InputError, one line, when the folder cannot be written to.
+    """
+    made_at = datetime.now(UTC).isoformat(timespec="seconds")
+    judged = [m.results for m in marks if m.results]
+    possible = max((r.max_points for r in judged), default=0.0)
+    edition = judged[0].edition if judged else ""
+    texts = {
+        "canvas.csv": exports.canvas_csv(marks, assignment, possible),
+        "moodle.csv": exports.moodle_csv(marks, assignment, possible),
+        "junit.xml": exports.class_junit(marks),
+        "gradebook.json": exports.class_json(marks, edition, made_at),
+        "gradebook.schema.json": json.dumps(exports.class_schema(), indent=2) + "\n",
+    }
+    for name, text in texts.items():
+        write(out / "exports" / name, text)
+    for mark in marks:
+        if mark.results:
+            write(
+                out / "exports" / "gradescope" / mark.who / "results.json", exports.gradescope_results(mark)
+            )
+            _bundle(mark, out)
+    return write(out / "index.html", class_page(marks, made_at))
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a text whole or not at all; raises InputError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path.parent}: cannot be made ({error.strerror or error})") from None
+    return write_aside(path, lambda file: file.write(text.encode("utf-8", "backslashreplace")))
+
+
+def _bundle(mark: Mark, out: Path) -> None:
+    """feedback/<who>.zip: the student's own report and what a teacher said, and nothing of the others."""
+    report = out / STUDENTS / mark.who
+    files = sorted(f for f in report.rglob("*") if f.is_file()) if report.is_dir() else []
+
+    def pack(stream: object) -> None:
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]
+            for file in files:
+                # A fixed date: the same feedback gives the same bytes.
+                info = zipfile.ZipInfo(file.relative_to(report).as_posix(), (1980, 1, 1, 0, 0, 0))
+                info.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(info, file.read_bytes())
+            archive.writestr(zipfile.ZipInfo("marks.txt", (1980, 1, 1, 0, 0, 0)), _words(mark))
+
+    write_aside(out / FEEDBACK / f"{mark.who}.zip", pack)
+
+
+def _words(mark: Mark) -> str:
+    lines = [
+        f"{mark.points:g} of {mark.max_points:g} points"
+        if mark.points is not None and mark.max_points
+        else ""
+    ]
+    for requirement in mark.results.requirements if mark.results else ():
+        given = mark.override(requirement.id)
+        by = f" (set by {given.by}: {given.comment})" if given else ""
+        lines.append(
+            f"{requirement.id} {requirement.title}: {mark.points_of(requirement):g} of {requirement.max_points:g}{by}"
+        )
+    lines += [f"{o.by}: {o.comment}" for o in mark.overrides if o.points is None and o.comment]
+    return "\n".join(lines) + "\n"

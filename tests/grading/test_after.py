@@ -1,0 +1,101 @@
+"""After grading: a teacher's word, how a mark came about, and two gradings side by side."""
+
+import pytest
+
+from in4310.errors import InputError
+from in4310.grading.compare import compare
+from in4310.grading.explain import explanation
+from in4310.grading.grade import Order, grade
+from in4310.grading.gradebook import GRADEBOOK, Gradebook
+from in4310.grading.override import check_override, read_overrides
+
+
+@pytest.fixture
+def graded(tmp_path, hand_in, engine):
+    grade(Order(hand_in(kari=8, ola=3, per="broken"), "demo", tmp_path / "out"), engine())
+    with Gradebook(tmp_path / "out" / GRADEBOOK) as book:
+        yield book
+
+
+def test_a_mark_is_explained_by_what_it_was_made_from(graded):
+    graded.override("ola", "1a", 5, "fair enough", "anne")
+    text = explanation(graded, "ola", "1a")
+    assert "1a Split: 3 of 8, failed" in text
+    assert "images in the test set: 210" in text
+    assert "verdict 2," in text
+    assert "edition_digest: " in text
+    assert "version torch: " in text
+    assert "anne, 1a: 5 points; fair enough" in text
+    assert "fair enough" not in explanation(graded, "ola", "1e")
+    assert "not gradable: it is empty" in explanation(graded, "per", "1a")
+
+
+def test_what_cannot_be_explained_is_one_line(graded):
+    with pytest.raises(InputError, match="'9z' is no requirement; expected one of 1a, 1e"):
+        explanation(graded, "ola", "9z")
+    with pytest.raises(InputError, match="'siv' has no verdict"):
+        explanation(graded, "siv", "1a")
+
+
+def test_a_regraded_verdict_is_shown_as_no_longer_standing(graded):
+    graded.regrade("ola")
+    assert "no longer stands" in explanation(graded, "ola", "1a")
+
+
+@pytest.mark.parametrize(
+    ("who", "requirement", "points", "message"),
+    [
+        ("siv", "1a", 1, "none of the 3 students"),
+        ("ola", "9z", 1, "expected one of 1a, 1e"),
+        ("ola", "1a", 8.5, "has 8 at most"),
+        ("ola", "", 11, "the whole has 10 at most"),
+        ("per", "1a", 1, "no verdict yet"),
+    ],
+)
+def test_overrides_that_make_no_sense_are_one_line(graded, who, requirement, points, message):
+    with pytest.raises(InputError, match=message):
+        check_override(graded, who, requirement, points)
+
+
+def test_overrides_that_make_sense(graded):
+    for who, requirement, points in (("ola", "1a", 8), ("ola", "", 10), ("per", "", 4), ("kari", "1e", None)):
+        check_override(graded, who, requirement, points)
+
+
+def test_overrides_from_a_table(tmp_path):
+    file = tmp_path / "marks.csv"
+    file.write_text(
+        'who,requirement,points,comment\nkari,1e,"7,5","rounded, but right"\nola,,,see me\n',
+        encoding="utf-8-sig",
+    )
+    assert read_overrides(file) == [("kari", "1e", 7.5, "rounded, but right"), ("ola", "", None, "see me")]
+    file.write_text("who,points\nkari,many\n")
+    with pytest.raises(InputError, match="line 2: expected points, found 'many'"):
+        read_overrides(file)
+    file.write_text("name,points\nkari,3\n")
+    with pytest.raises(InputError, match="line 2: expected a column 'who'"):
+        read_overrides(file)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_overrides(tmp_path / "none.csv")
+
+
+def test_two_gradings_side_by_side(graded, tmp_path, hand_in, engine):
+    grade(Order(hand_in(ola=8, siv=2), "demo", tmp_path / "new"), engine())
+    with Gradebook(tmp_path / "new" / GRADEBOOK) as new:
+        assert compare(graded, graded) == []
+        new.override("kari", "1e", 1, "no", "anne")
+        kari, ola, siv = compare(graded, new)
+        assert (kari.who, kari.old, kari.new, kari.requirements, kari.why) == (
+            "kari",
+            10,
+            9,
+            (),
+            ("a teacher's word",),
+        )
+        assert (ola.old, ola.new, ola.requirements, ola.why) == (
+            5,
+            10,
+            (("1a", 3, 8),),
+            ("another submission",),
+        )
+        assert (siv.old, siv.new, siv.why) == (None, 4, ("not in the old grading",))

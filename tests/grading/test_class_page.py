@@ -1,0 +1,110 @@
+"""The class on one page: figures that are right, names that are text, nothing loaded from elsewhere."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from in4310.grading.class_page import accuracies, class_page, distribution, hurdles
+from in4310.grading.marks import Mark, Override, Status
+
+AT = "2026-11-23T12:00:00+00:00"
+
+
+class Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.words = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+@pytest.fixture
+def marks(results):
+    return [
+        Mark("kari", status=Status.DONE, results=results(8, "kari"), late=True, shown="Kari N"),
+        Mark("ola", status=Status.DONE, results=results(2, "ola"), overrides=(Override("1a", 5, "good reason", "anne", AT),)),
+        Mark("per", status=Status.FAILED, error="an empty zip"),
+        Mark("siv"),
+    ]  # fmt: skip
+
+
+def test_marks_overrides_and_those_without_a_mark_are_told(marks):
+    page = class_page(marks, AT)
+    text = " ".join(" ".join(Page(page).words).split())
+    assert "4 students" in text
+    assert "2 judged" in text
+    assert "2 without a mark" in text
+    assert "an empty zip" in text
+    assert "1a: 5 points by anne: good reason" in text
+    assert "8.5 points on average, of 10" in text
+    links = [
+        a["href"] for tag, a in Page(page).tags if tag == "a" and a.get("href", "").startswith("students/")
+    ]
+    assert "students/kari/index.html" in links
+    assert not any("per" in link for link in links)
+
+
+def test_figures_of_the_class(marks):
+    judged = marks[:2]
+    split, metrics = hurdles(judged)
+    assert (split.id, split.lost, metrics.lost) == ("1a", 1, 0)
+    assert split.share == pytest.approx((8 + 5) / 16)
+    assert split.mistakes == [("The sets have the sizes asked for.", 1)]
+    assert [a.who for a in accuracies(judged)] == ["kari", "ola"]
+    assert (accuracies(judged)[0].value, accuracies(judged)[0].low, accuracies(judged)[0].high) == (
+        0.9289,
+        0.886,
+        0.956,
+    )
+
+
+@given(st.lists(st.floats(0, 10), max_size=60))
+def test_every_mark_falls_into_one_bin(points):
+    bins = distribution(points, 10)
+    assert sum(bins) == len(points)
+    assert bins[10] == sum(p >= 10 for p in points)
+    assert bins[0] == sum(p < 1 for p in points)
+
+
+def test_a_class_without_any_mark():
+    assert "0 students" in class_page([], AT)
+    assert "without a mark" in class_page([Mark("kari")], AT)
+    assert distribution([0, 0], 0)[0] == 2
+
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\x1b[2J\u202e"
+
+
+def test_names_and_comments_are_text(results):
+    mark = Mark(HOSTILE, status=Status.DONE, results=results(2, HOSTILE), shown=HOSTILE,
+                overrides=(Override("", 1, HOSTILE, HOSTILE, AT),))  # fmt: skip
+    page = class_page([mark, Mark(HOSTILE + "2", status=Status.FAILED, error=HOSTILE)], AT)
+    tags = Page(page).tags
+    assert sum(tag == "script" for tag, _ in tags) == 1
+    assert not any(tag == "img" for tag, _ in tags)
+    assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+
+
+def test_nothing_is_loaded_from_elsewhere(marks):
+    page = class_page(marks, AT)
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//", page)
+    (policy,) = [
+        a["content"] for tag, a in Page(page).tags if a.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert "default-src 'none'" in policy
+    assert class_page(marks, AT) == page
+
+
+def test_500_students_stay_small(results):
+    many = [Mark(f"student{i:03}", status=Status.DONE, results=results(i % 9, f"s{i}")) for i in range(500)]
+    assert len(class_page(many, AT).encode()) < 5_000_000

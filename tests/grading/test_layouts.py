@@ -1,0 +1,154 @@
+"""A class is found as each course system hands it out, whatever its names are, and in no order of the disk."""
+
+import re
+import zipfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from in4310.errors import InputError
+from in4310.grading.layouts import find_class, latest
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "class").mkdir()
+    return tmp_path / "class"
+
+
+@pytest.fixture
+def aside(tmp_path):
+    (tmp_path / "aside").mkdir()
+    return tmp_path / "aside"
+
+
+def put(place, *names):
+    for name in names:
+        file = place / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith(".zip"):
+            with zipfile.ZipFile(file, "w") as archive:
+                archive.writestr("model.txt", name)
+        else:
+            file.write_text(name)
+
+
+def told(found):
+    return [(e.who, e.attempt, e.late, e.identity, e.place.name) for e in found.entries]
+
+
+def test_folders_and_archives(place, aside):
+    put(place, "kari/a.txt", "ola.zip", "per.tar.gz/x.txt", "Readme.txt", ".DS_Store", "__MACOSX/x")
+    found = find_class(place, aside)
+    assert found.layout == "folders"
+    assert told(found) == [
+        ("kari", 1, None, "", "kari"), ("ola", 1, None, "", "ola.zip"), ("per.tar.gz", 1, None, "", "per.tar.gz")
+    ]  # fmt: skip
+    assert found.notes == ("Readme.txt: left aside, no submission",)
+
+
+def test_a_folder_that_holds_one_archive_is_that_archive(place, aside):
+    put(place, "kari/oblig 1.zip", "ola/a.txt")
+    assert [e.place.name for e in find_class(place, aside).entries] == ["oblig 1.zip", "ola"]
+
+
+def test_canvas(place, aside):
+    put(
+        place,
+        "nordmannkari_12345_67890_oblig1.zip",
+        "hansenola_LATE_222_333_model.pth",
+        "hansenola_LATE_222_334_scores.npy",
+    )
+    found = find_class(place, aside)
+    assert found.layout == "Canvas"
+    assert told(found) == [("hansenola", 1, True, "222", "222"), ("nordmannkari", 1, False, "12345", "nordmannkari_12345_67890_oblig1.zip")]  # fmt: skip
+    assert sorted(f.name for f in found.entries[0].place.iterdir()) == ["model.pth", "scores.npy"]
+
+
+def test_moodle(place, aside):
+    put(place, "Kari Nordmann_881_assignsubmission_file_/oblig.zip", "Ola Å_882_assignsubmission_file_/a.txt",
+        "Ola Å_882_assignsubmission_onlinetext_/onlinetext.html")  # fmt: skip
+    found = find_class(place, aside)
+    assert found.layout == "Moodle"
+    assert [(e.who, e.identity, e.shown, e.place.name) for e in found.entries] == [
+        ("Kari-Nordmann", "881", "Kari Nordmann", "oblig.zip"),
+        ("Ola-Å", "882", "Ola Å", "Ola Å_882_assignsubmission_file_"),
+    ]
+    assert "onlinetext" in found.notes[0]
+
+
+def test_devilry(place, aside):
+    put(place, "kari, ola (groupid=7)/deadline-01/oblig.zip", "kari, ola (groupid=7)/deadline-02/oblig.zip",
+        "per (groupid=8)/deadline-01/after_deadline_not_part_of_delivery/a.zip")  # fmt: skip
+    found = find_class(place, aside)
+    assert found.layout == "Devilry"
+    assert [(e.who, e.attempt, e.late, e.identity) for e in found.entries] == [
+        ("kari-ola", 1, False, "7"), ("kari-ola", 2, False, "7"), ("per", 1, True, "8")
+    ]  # fmt: skip
+    assert [(e.who, e.attempt) for e in latest(found.entries)] == [("kari-ola", 2), ("per", 1)]
+
+
+def test_gradescope(place, aside):
+    put(place, "assignment_1_export/submission_11/a.txt", "assignment_1_export/submission_12/a.txt")
+    (place / "assignment_1_export" / "submission_metadata.yml").write_text(
+        "---\nsubmission_11:\n  :submitters:\n  - :name: Kari N\n    :sid: karin\n    :email: kari@uio.no\n"
+        "submission_12:\n  :submitters:\n  - :name: Ola\n    :email: ola@uio.no\n"
+    )
+    found = find_class(place, aside)
+    assert found.layout == "Gradescope"
+    assert [(e.who, e.shown, e.identity) for e in found.entries] == [
+        ("karin", "Kari N", "11"),
+        ("ola", "Ola", "12"),
+    ]
+
+
+def test_one_archive_of_the_class(place, aside, tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for who in ("kari", "ola"):
+            archive.writestr(f"hand-ins/{who}/a.txt", who)
+    assert [e.who for e in find_class(tmp_path / "all.zip", aside).entries] == ["kari", "ola"]
+
+
+def test_what_cannot_be_a_class_is_one_line(place, aside, tmp_path):
+    with pytest.raises(InputError, match="found none"):
+        find_class(place, aside)
+    with pytest.raises(InputError, match="found neither"):
+        find_class(tmp_path / "none", aside)
+    put(place, "model.pth", "split/train.csv")
+    with pytest.raises(InputError, match="in4310 check judges it"):
+        find_class(place, aside)
+
+
+def test_links_are_not_followed(place, aside, tmp_path):
+    put(tmp_path / "elsewhere", "secret.txt")
+    put(place, "kari/a.txt")
+    (place / "mallory").symlink_to(tmp_path / "elsewhere")
+    assert [e.who for e in find_class(place, aside).entries] == ["kari"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sets(
+        st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=30),
+        min_size=2,
+        max_size=6,
+    )
+)
+def test_any_names_give_safe_and_different_keys(tmp_path_factory, names):
+    root = tmp_path_factory.mktemp("class")
+    made = set()
+    for name in names - {".", ".."}:
+        try:
+            (root / name).mkdir()
+            made.add(name)
+        except OSError:
+            continue
+    seen = [n for n in made if not n.startswith(".")]
+    if len(seen) < 2:
+        return
+    entries = find_class(root, tmp_path_factory.mktemp("aside")).entries
+    keys = [e.who for e in entries]
+    assert len({k.casefold() for k in keys}) == len(keys) == len(seen)
+    assert all(re.fullmatch(r"[\w.-]{1,80}", k) and not k.startswith(".") for k in keys)
+    assert keys == sorted(keys)
