@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,11 @@ _out = click.option(
     metavar="WHO|REQUIREMENT",
     help="Judge again: one student, or all who lost points on a requirement.",
 )
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]),
+    help="Judge only what was changed on this day or later.",
+)
 @click.option("--all-attempts", is_flag=True, help="Judge every attempt, not only each student's last.")
 @click.option("--full", is_flag=True, help="Recompute all scores, not only a random audit sample of them.")
 @click.option("--assignment", default="Mandatory 1", show_default=True, help="Name of the column in exports.")
@@ -58,6 +64,7 @@ def grade(
     scheduler: str | None,
     only: tuple[str, ...],
     regrade: tuple[str, ...],
+    since: datetime | None,
     all_attempts: bool,
     full: bool,
     assignment: str,
@@ -78,7 +85,9 @@ def grade(
 
     if engine == "dask" and not scheduler:
         raise InputError("--engine dask needs --scheduler ADDRESS, e.g. tcp://127.0.0.1:8786")
-    order = Order(place, edition, out, data, all_attempts, full, only, regrade)
+    order = Order(
+        place, edition, out, data, all_attempts, full, only, since.timestamp() if since else None, regrade
+    )
     chosen: Engine = DaskEngine(scheduler) if scheduler and engine == "dask" else LocalEngine(jobs or 0)
     errors = Console(stderr=True)
     with live(errors, quiet) as show:
@@ -152,6 +161,27 @@ def explain(who: str, requirement: str, out: Path) -> None:
 
 
 @click.command()
+@click.argument("who")
+@_out
+def replay(who: str, out: Path) -> None:
+    """Judge a student's submission again from the log, and say whether every check comes out as it did.
+
+    The same submission, edition, data and audit sample; the gradebook is not touched. Exit status 0: the same.
+    """
+    from in4310.grading.gradebook import GRADEBOOK, Gradebook
+    from in4310.grading.replay import replay as again
+
+    with Gradebook(out / GRADEBOOK, must_exist=True) as book:
+        found = again(book, who)
+    for name, then, now in found.differences:
+        click.echo(f"{name}: {then} then, {now} now")
+    for line in found.changed:
+        click.echo(line)
+    click.echo(f"{who}, verdict {found.logged.id}: " + ("the same" if found.same else "not the same"))
+    sys.exit(0 if found.same else 1)
+
+
+@click.command()
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
 def compare(old: Path, new: Path) -> None:
@@ -180,4 +210,4 @@ def compare(old: Path, new: Path) -> None:
     sys.exit(1 if changes else 0)
 
 
-COMMANDS: tuple[Any, ...] = (grade, mark, explain, compare)
+COMMANDS: tuple[Any, ...] = (grade, mark, explain, replay, compare)

@@ -11,10 +11,9 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Protocol
 
 from in4310.errors import InputError
-from in4310.grading.work import Done, Job, judge, prepare
+from in4310.grading.work import DIED, TOO_LONG, Done, Job, judge, judge_apart, prepare
 
 LIMIT_SECONDS = 1800.0  # for one submission; the longest that we have seen took 3 minutes on two cores
-DIED = "the process that judged it died"
 JOBS_A_PROCESS = 40  # then a fresh one takes over: what a library leaks does not add up over a class
 Watch = Callable[[list[Job]], None]
 
@@ -76,7 +75,7 @@ class LocalEngine:
         try:
             done = future.result()
         except FutureTimeout:
-            return Done(job, error=f"judging took longer than {self.limit:.0f} seconds and was ended")
+            return Done(job, error=TOO_LONG.format(self.limit))
         except ProcessExpired as error:
             return Done(job, error=f"{DIED}, twice (exit code {error.exitcode})")
         except Exception as error:  # an error of the judge itself, which is no verdict on the submission
@@ -88,10 +87,10 @@ class DaskEngine:
     """An existing Dask cluster: `in4310 grade --engine dask --scheduler ADDRESS`.
 
     Workers must see the submissions, the data and the output folder under the same paths (a shared file system), and
-    have in4310 installed in the same version. A worker that is lost has its submission judged by another.
+    have in4310 in the same version. A worker that is lost has its submission judged by another, up to three times.
     """
 
-    def __init__(self, scheduler: str):
+    def __init__(self, scheduler: str, limit: float = LIMIT_SECONDS):
         try:
             from distributed import Client
         except ImportError:
@@ -100,25 +99,28 @@ class DaskEngine:
             self._client = Client(scheduler, timeout=20)
         except (OSError, ValueError) as error:
             raise InputError(f"{scheduler}: no Dask scheduler answers there ({error})") from None
+        self.limit = limit
 
     def carry_out(self, jobs: Sequence[Job], watch: Watch) -> Iterator[Done]:
         """Yield each job's outcome as it comes."""
         from distributed import as_completed
 
-        # Not pure: the same job again is judged again. Two lost workers are bad luck, three are the submission's doing.
-        futures = {self._client.submit(judge, job, pure=False, retries=0): job for job in jobs}
-        for future in as_completed(futures):
-            job = futures[future]
-            watch([j for f, j in futures.items() if f.status == "pending"][:1])
-            if future.status == "finished":
-                yield future.result()
-            else:
-                yield Done(job, error=f"the judge failed: {future.exception()!r}"[:500], again=True)
-            future.release()
-
-    def close(self) -> None:
-        """Leave the cluster as it was."""
-        self._client.close()
+        # Not pure: the same job again is judged again.
+        futures = {self._client.submit(judge_apart, job, self.limit, pure=False): job for job in jobs}
+        waiting = dict(futures)
+        try:
+            for future in as_completed(list(futures)):
+                job = waiting.pop(future)
+                at_work = {key for keys in self._client.processing().values() for key in keys}
+                watch([j for f, j in waiting.items() if f.key in at_work])
+                if future.status == "finished":
+                    yield future.result()
+                else:  # the cluster gave it up: its workers were lost, which says nothing of the submission
+                    yield Done(job, error=f"{DIED}: {future.exception()!r}"[:500], again=True)
+                future.release()
+        finally:
+            self._client.cancel(list(waiting))
+            self._client.close()
 
 
 def _context() -> Any:

@@ -33,7 +33,10 @@ STUDENTS = "students"
 
 @dataclass(frozen=True)
 class Order:
-    """What to grade, and by what; `only`: these students; `regrade`: students whose verdicts are made anew."""
+    """What to grade, and by what.
+
+    `only`: these students; `since`: what was changed later; `regrade`: students whose verdicts are made anew.
+    """
 
     place: Path
     edition: str
@@ -42,6 +45,7 @@ class Order:
     all_attempts: bool = False
     full: bool = False
     only: tuple[str, ...] = ()
+    since: float | None = None  # seconds since 1970: what was changed later
     regrade: tuple[str, ...] = ()
 
 
@@ -79,7 +83,11 @@ def grade(
             chosen = found.entries if order.all_attempts else latest(found.entries)
             book.register(found.entries, chosen)
             book.remember(
-                edition=edition.name, layout=found.layout, data=str(data.root), notes="\n".join(found.notes)
+                place=str(order.place.resolve()),
+                edition_given=_edition(order),
+                data_given=str(Path(order.data).resolve()) if order.data else "",
+                layout=found.layout,
+                notes="\n".join(found.notes),
             )
             basis = Basis(edition, data.digest, order.full)
             for who in _chosen(order, edition, found, book):
@@ -90,7 +98,7 @@ def grade(
                 key = keys[entry.who, entry.attempt] = basis.key(job)
                 if book.has(entry.who, entry.attempt, key):
                     state.before += 1
-                elif not order.only or entry.who in order.only:
+                elif (not order.only or entry.who in order.only) and _later(entry.place, order.since):
                     jobs.append(job)
             state.waiting = [job.who for job in jobs]
             show(state)
@@ -190,12 +198,24 @@ def _job(entry: Entry, order: Order, secret: str) -> Job:
         entry.attempt,
         str(entry.place.resolve()),
         digest_of(entry.place),
-        str(Path(order.edition).resolve()) if order.edition.endswith(".toml") else order.edition,
+        _edition(order),
         str(Path(order.data).resolve()) if order.data else None,
         str((order.out / STUDENTS / f".{name}").resolve()),
         order.full,
         secret,
     )
+
+
+def _later(place: Path, since: float | None) -> bool:
+    """Whether a submission was changed at or after a time; a folder by the newest of its files."""
+    if since is None:
+        return True
+    return max([place, *place.rglob("*")], key=lambda f: f.lstat().st_mtime).lstat().st_mtime >= since
+
+
+def _edition(order: Order) -> str:
+    """The edition by a name that holds in any process: a teacher's own by its whole path."""
+    return str(Path(order.edition).resolve()) if order.edition.endswith(".toml") else order.edition
 
 
 def _chosen(order: Order, edition: Edition, found: Class, book: Gradebook) -> list[str]:

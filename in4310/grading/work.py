@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from in4310.errors import InputError
 from in4310.places import SECRET_VARIABLE
 
 REPLACED = "was replaced while it was judged"
+DIED = "the process that judged it died"
+TOO_LONG = "judging took longer than {:.0f} seconds and was ended"
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,27 @@ def judge(job: Job) -> Done:
     return Done(job, text, error, time.perf_counter() - began, _peak())
 
 
+def judge_apart(job: Job, limit: float) -> Done:
+    """As `judge`, in a process of its own that may die or hang: for engines that call it from a thread."""
+    with tempfile.TemporaryDirectory(prefix="in4310-job-") as folder:
+        told, answer = Path(folder) / "job.json", Path(folder) / "done.json"
+        told.write_text(json.dumps(asdict(job)), encoding="utf-8")
+        command = [sys.executable, "-m", "in4310.grading.work", str(told), str(answer)]
+        try:
+            code = subprocess.run(command, timeout=limit, stdin=subprocess.DEVNULL, check=False).returncode
+        except subprocess.TimeoutExpired:
+            return Done(job, error=TOO_LONG.format(limit))
+        if code != 0 or not answer.is_file():
+            return Done(job, error=f"{DIED} (exit code {code})")
+        found = json.loads(answer.read_text(encoding="utf-8"))
+    return Done(**{**found, "job": job})
+
+
+def _main(told: str, answer: str) -> None:
+    job = Job(**json.loads(Path(told).read_text(encoding="utf-8")))
+    Path(answer).write_text(json.dumps(asdict(judge(job))), encoding="utf-8")
+
+
 def _forget_peak() -> None:
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # Linux: VmHWM starts anew (man 5 proc)
@@ -114,3 +141,7 @@ def _peak() -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,5 +1,8 @@
 """After grading: a teacher's word, how a mark came about, and two gradings side by side."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from in4310.errors import InputError
@@ -8,6 +11,8 @@ from in4310.grading.explain import explanation
 from in4310.grading.grade import Order, grade
 from in4310.grading.gradebook import GRADEBOOK, Gradebook
 from in4310.grading.override import check_override, read_overrides
+from in4310.grading.replay import replay
+from in4310.grading.work import Done
 
 
 @pytest.fixture
@@ -99,3 +104,44 @@ def test_two_gradings_side_by_side(graded, tmp_path, hand_in, engine):
             ("another submission",),
         )
         assert (siv.old, siv.new, siv.why) == (None, 4, ("not in the old grading",))
+
+
+@pytest.fixture
+def by_file(results):
+    def work(job):
+        said = json.loads((Path(job.place) / "points.json").read_text())
+        if said == "broken":
+            return Done(job, error="not gradable: it is empty")
+        return Done(job, results(said, job.who).model_dump_json())
+
+    return work
+
+
+def test_a_verdict_is_made_again_and_says_what_differs(graded, hand_in, by_file, results):
+    assert replay(graded, "ola", by_file).same
+    assert replay(graded, "per", by_file).same
+    worse = replay(graded, "ola", lambda job: Done(job, results(2).model_dump_json()))
+    assert not worse.same
+    assert worse.differences == (("split_sizes", "failed, 3 of 8", "failed, 2 of 8"),)
+    broken = replay(graded, "ola", lambda job: Done(job, error="no"))
+    assert not broken.same
+    assert [v.results.points for v in graded.verdicts("ola")] == [5.0]  # the log is as it was
+    with pytest.raises(InputError, match="'siv' has no verdict"):
+        replay(graded, "siv", by_file)
+    hand_in(ola=8)
+    with pytest.raises(InputError, match="has handed in something else since"):
+        replay(graded, "ola", by_file)
+
+
+def test_a_replay_is_given_what_the_verdict_was_made_from(graded, by_file):
+    seen = []
+
+    def look(job):
+        seen.append(job)
+        return by_file(job)
+
+    replay(graded, "kari", look)
+    (job,) = seen
+    assert (job.who, job.attempt, job.edition, job.data, job.full) == ("kari", 1, "demo", None, False)
+    assert job.secret == graded.meta("secret")
+    assert job.digest == graded.verdicts("kari")[0].record["submission"]

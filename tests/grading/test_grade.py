@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -109,6 +110,19 @@ def test_only_some(order, engine):
     marks = grade(Order(order.place, "demo", order.out, only=("ola",)), some)
     assert some.judged == ["ola"]
     assert [m.status for m in marks] == [Status.WAITING, Status.DONE, Status.WAITING]
+
+
+def test_only_what_was_changed_later(order, engine):
+    newest = order.place / "ola" / "points.json"
+    for file in order.place.rglob("*"):
+        os.utime(file, (1000, 1000))
+    os.utime(newest, (2000, 2000))
+    some = engine()
+    grade(replace(order, since=1500.0), some)
+    assert some.judged == ["ola"]
+    rest = engine()
+    grade(replace(order, since=1000.0), rest)
+    assert sorted(rest.judged) == ["kari", "per"]
 
 
 def test_replaced_while_it_was_judged_is_judged_anew_next_time(order, engine):

@@ -1,0 +1,91 @@
+"""A verdict made again from the log: the same submission, edition, data and audit sample must give the same marks."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from in4310.errors import InputError
+from in4310.grading.gradebook import Gradebook, Verdict
+from in4310.grading.layouts import find_class
+from in4310.grading.work import Done, Job, digest_of, judge
+from in4310.judging.verdict import Check, Results
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A verdict of the log beside the one made now. `differences`: (check, then, now); `changed`: other versions."""
+
+    logged: Verdict
+    now: Results | None
+    error: str
+    differences: tuple[tuple[str, str, str], ...]
+    changed: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether every check came out as it did then, with the same points."""
+        return not self.differences and self.error == self.logged.error
+
+
+def replay(book: Gradebook, who: str, work: Callable[[Job], Done] = judge) -> Replay:
+    """Judge a student's last judged attempt again. Raises InputError where it is no longer there, or was replaced."""
+    standing = [v for v in book.verdicts(who) if not v.stale]
+    if not standing:
+        raise InputError(f"{who!r} has no verdict in {book.file}; known: {', '.join(book.students()[:8])}")
+    logged = standing[-1]
+    with tempfile.TemporaryDirectory(prefix="in4310-replay-") as folder:
+        aside = Path(folder) / "class"
+        aside.mkdir()
+        found = find_class(Path(book.meta("place")), aside)
+        entry = next((e for e in found.entries if (e.who, e.attempt) == (who, logged.attempt)), None)
+        if entry is None:
+            raise InputError(f"{book.meta('place')}: the submission of {who!r} is no longer there")
+        digest = digest_of(entry.place)
+        if digest != logged.record.get("submission"):
+            raise InputError(f"{who!r} has handed in something else since: in4310 grade judges it")
+        job = Job(
+            who,
+            logged.attempt,
+            str(entry.place),
+            digest,
+            book.meta("edition_given"),
+            book.meta("data_given") or None,
+            str(Path(folder) / "report"),
+            logged.record.get("full") == "True",
+            book.meta("secret"),
+        )
+        done = work(job)
+        shutil.rmtree(job.report, ignore_errors=True)
+    now = Results.model_validate_json(done.results) if done.results else None
+    return Replay(logged, now, done.error, _differences(logged.results, now), _changed(logged, now))
+
+
+def _differences(then: Results | None, now: Results | None) -> tuple[tuple[str, str, str], ...]:
+    before, after = _checks(then), _checks(now)
+    return tuple(
+        (name, _told(before.get(name)), _told(after.get(name)))
+        for name in dict.fromkeys([*before, *after])
+        if _told(before.get(name)) != _told(after.get(name))
+    )
+
+
+def _checks(results: Results | None) -> dict[str, Check]:
+    return {c.name: c for r in results.requirements for c in r.checks} if results else {}
+
+
+def _told(check: Check | None) -> str:
+    return f"{check.outcome}, {check.points:g} of {check.max_points:g}" if check else "no verdict"
+
+
+def _changed(logged: Verdict, now: Results | None) -> tuple[str, ...]:
+    """Versions that differ from those of the log."""
+    versions = {f"version {name}": version for name, version in now.versions.items()} if now else {}
+    return tuple(
+        f"{name.removeprefix('version ')} {then} then, {versions[name]} now"
+        for name, then in logged.record.items()
+        if name in versions and versions[name] != then
+    )
