@@ -4,10 +4,10 @@ import random
 import sqlite3
 
 import pytest
-from in4310.grading.layouts import Entry
 
 from in4310.errors import InputError
 from in4310.grading.gradebook import Gradebook
+from in4310.grading.layouts import Entry
 from in4310.grading.marks import Status
 
 
