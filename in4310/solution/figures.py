@@ -19,7 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from in4310.errors import InputError
 from in4310.solution.saving import write_aside
@@ -226,7 +226,7 @@ def spectra(series: Mapping[str, Mapping[str, Sequence[float] | np.ndarray]]) ->
             axes.set_yscale("log")
             low = axes.get_ylim()[0]
             axes.set_ylim(bottom=max(low, largest * 10.0**-DECADES))
-            axes.yaxis.set_minor_formatter(NullFormatter())
+            axes.yaxis.set_minor_locator(NullLocator())  # unlabelled, and half of the time that the figure takes
         _titled(axes, module)
         axes.set_xlabel("index")
         axes.set_ylabel("eigenvalue")
@@ -288,7 +288,7 @@ def score_histogram(scores: np.ndarray, labels: np.ndarray, classes: Sequence[st
             axes.hist(values[chosen & finite], bins, **how)
         axes.set_yscale("symlog", linthresh=1)
         axes.set_ylim(bottom=0)
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_minor_locator(NullLocator())  # unlabelled, and half of the time that the figure takes
         _titled(axes, classes[c])
         axes.set_xlabel("score")
         axes.set_ylabel("images")

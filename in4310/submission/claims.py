@@ -257,6 +257,20 @@ def _module(name: str) -> str:
     return re.sub(r"^stage(?=\d)", "layer", name.strip().removeprefix("model.").removeprefix("module."))
 
 
+# -- records of one form only ---------------------------------------------------------------------
+
+_RECORDS = {
+    "resources": {"peak_memory_bytes", "batch_size"},
+    "reproduction": {"largest_difference", "tolerance"},
+}
+
+
+def named_record(document: Any) -> str | None:
+    """The piece that a JSON object is by its keys: 'resources' or 'reproduction'."""
+    keys = set(document) if isinstance(document, Mapping) else set()
+    return next((piece for piece, needed in _RECORDS.items() if needed <= keys), None)
+
+
 # -- eigenvalues -----------------------------------------------------------------------------------
 
 _DATA = {
@@ -299,6 +313,16 @@ def as_eigenvalues(leaves: Iterable[tuple[Sequence[str], Any]], name: str) -> di
         if data is None:
             one["assumed"] = "the names do not say which data set: taken as the course's"
     return {"series": list(series.values())} if series else None
+
+
+def is_record_of_spectra(document: Any) -> bool:
+    """Whether it is the reference's own form: {'series': [{'model', 'data', 'paths', 'modules': {...}}, ...]}."""
+    series = document.get("series") if isinstance(document, Mapping) else None
+    return (
+        isinstance(series, list)
+        and bool(series)
+        and all(isinstance(one, Mapping) and isinstance(one.get("modules"), Mapping) for one in series)
+    )
 
 
 def module_in(names: Sequence[str]) -> str | None:

@@ -357,6 +357,12 @@ class Discovery:
                         share,
                     )
                 )
+            if claims.is_record_of_spectra(document):
+                count = len(document["series"])
+                self._add("eigenvalues", (file,), f"a record of eigenvalues, {count} series", 2.0, document)
+                continue
+            if piece := claims.named_record(document):
+                self._add(piece, (file,), "a record with its keys", 1.0, document)
             self._eigen += [(file, (PurePosixPath(file).parent.name, stem, *names), leaf)
                             for names, leaf in self.leaves(document)]  # fmt: skip
         if runs_of:

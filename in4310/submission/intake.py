@@ -12,7 +12,11 @@ from pathlib import Path
 from in4310.errors import InputError
 from in4310.submission.archives import unpack
 from in4310.submission.containers import SUFFIXES, is_archive
+from in4310.submission.discovery import SKIPPED
 from in4310.submission.names import shown
+from in4310.submission.pieces import KINDS
+
+WRAPPINGS = 8  # folders around a submission
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,25 @@ class Taken:
     notes: tuple[str, ...] = ()
 
 
+def _innermost(folder: Path) -> Path:
+    """The folder that holds the files, where one folder is all that another one holds: 'oblig1.zip/oblig1/...'."""
+    for _ in range(WRAPPINGS):
+        items = [i for i in folder.iterdir() if i.name not in SKIPPED and not i.name.startswith(".")]
+        if len(items) != 1 or items[0].is_symlink() or not items[0].is_dir() or _is_piece(items[0].name):
+            break
+        folder = items[0]
+    return folder
+
+
+def _is_piece(name: str) -> bool:
+    return any(name in kind.places for kind in KINDS.values())
+
+
 @contextmanager
 def take_in(path: Path) -> Iterator[Taken]:
     """The folder of a submission, for as long as the context lasts. Raises InputError for anything else."""
     if path.is_dir():
-        yield Taken(path, path.resolve().name)
+        yield Taken(_innermost(path), path.resolve().name)
         return
     if not path.is_file():
         raise InputError(f"{shown(str(path))}: expected a submission (folder, zip or tar.gz), found nothing")
@@ -40,6 +58,6 @@ def take_in(path: Path) -> Iterator[Taken]:
     try:
         unpacked = unpack(path, home / "submission")
         name = next((path.name[: -len(s)] for s in SUFFIXES if path.name.lower().endswith(s)), path.name)
-        yield Taken(unpacked.folder, shown(name), unpacked.notes)
+        yield Taken(_innermost(unpacked.folder), shown(name), unpacked.notes)
     finally:
         shutil.rmtree(home, ignore_errors=True)
