@@ -39,6 +39,8 @@ def compare(old: Gradebook, new: Gradebook) -> list[Change]:
             continue
         moved = moved_requirements(a.results if a else None, b.results if b else None)
         why = list(_causes(_newest(old, who), _newest(new, who)))
+        if a and b and a.results and b.results and a.results.isolation != b.results.isolation:
+            why.append("code of the submission could be confined in one of them only")
         if (a.overrides if a else ()) != (b.overrides if b else ()):
             why.append("a teacher's word")
         if a is None or b is None:

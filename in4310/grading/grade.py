@@ -29,6 +29,7 @@ from in4310.places import SECRET_VARIABLE
 from in4310.progress import QUIET, Progress
 
 STUDENTS = "students"
+ROOM = 4 * 2**20  # bytes: less cannot take a report
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,10 @@ def _carry_out(
         if done.error and not data_root.is_dir():
             raise InputError(
                 f"{data_root}: the data set is gone; what was graded is kept, the same command goes on when it is back"
+            )
+        if done.again and shutil.disk_usage(book.file.parent).free < ROOM:
+            raise InputError(
+                f"{book.file.parent}: the disk is full; what was graded is kept, the same command goes on"
             )
         _keep(done, book, basis)
         who = done.job.who

@@ -16,13 +16,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from in4310.errors import InputError
-from in4310.submission.archives import unpack
+from in4310.submission.archives import Bounds, unpack
 from in4310.submission.containers import SUFFIXES, is_archive
 from in4310.submission.names import shown
 
 ENTRIES = 20_000
 NAME = 80  # characters of a student's key
 RUBBISH = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}
+# Of 5000 students; each one's own archive stays packed, and is bounded when it is judged.
+WHOLE_CLASS = Bounds(entries=2_000_000, total_bytes=2**42, file_bytes=2**33, nested=False)
 ONE_SUBMISSION = {".pth", ".pt", ".npy", ".npz", ".safetensors", ".ipynb", ".py"}
 
 
@@ -54,7 +56,7 @@ def find_class(place: Path, aside: Path) -> Class:
     """
     notes: list[str] = []
     if place.is_file() and is_archive(place):
-        unpacked = unpack(place, aside / "class")
+        unpacked = unpack(place, aside / "class", WHOLE_CLASS)
         notes += unpacked.notes
         root = unpacked.folder
     elif place.is_dir():
@@ -110,9 +112,11 @@ _CANVAS = re.compile(
     r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<submission>\d+)_(?P<file>.+)", re.DOTALL
 )
 _MOODLE = re.compile(
-    r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?P<kind>file|onlinetext)_?(?P<file>.*)", re.DOTALL
+    r"(?P<name>.+?)(?:_(?P<id>\d+))?_assignsubmission_(?P<kind>file|onlinetext)_?(?P<file>.*)", re.DOTALL
 )
-_DEVILRY = re.compile(r"(?P<users>.+?)\s*\(groupid=(?P<id>\d+)\)", re.DOTALL)
+_DEVILRY_GROUP = re.compile(r"(?P<users>.+?)\s*\(groupid=(?P<id>\d+)\)", re.DOTALL)
+_DEVILRY_DEADLINE = re.compile(r"(deadline|attempt)\b.*", re.DOTALL | re.IGNORECASE)
+AFTER_DEADLINE, OLD_DUPLICATES = "after_deadline_not_part_of_delivery", "old_duplicates"
 _GRADESCOPE = re.compile(r"submission_(?P<id>\d+)")
 
 
@@ -144,8 +148,9 @@ def _canvas(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]
 def _moodle(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]:
     """Moodle, 'Download all submissions': '<full name>_<participant>_assignsubmission_file[_<file>]'.
 
-    A folder a student, or flat files where 'Download submissions in folders' is off (docs.moodle.org, Assignment
-    activity). Online texts are left aside.
+    A folder a student, or flat files where 'Download submissions in folders' is off. As moodle writes it
+    (mod/assign/classes/downloader.php, 4.1 and later): 'Participant' for a name in blind marking; a group's name and
+    number; no number for those in no group ('Default group'). Online texts are left aside.
     """
     found = [(i, m) for i in items if (m := _MOODLE.fullmatch(i.name))]
     if not found:
@@ -155,7 +160,7 @@ def _moodle(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]
     by_student: dict[str, list[tuple[Path, re.Match[str]]]] = defaultdict(list)
     for item, match in found:
         if match["kind"] == "file":
-            by_student[match["id"]].append((item, match))
+            by_student[match["id"] or match["name"]].append((item, match))
     entries = []
     for number, files in by_student.items():
         item, match = files[0]
@@ -164,35 +169,72 @@ def _moodle(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]
             _gather(place, [(i, m["file"] or i.name) for i, m in files])
         else:
             place = _inner(item)
-        entries.append(Entry(match["name"], place, shown=match["name"], identity=number))
+        entries.append(Entry(match["name"], place, shown=match["name"], identity=match["id"] or ""))
     return entries
 
 
 def _devilry(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]:
-    """Devilry: '<users> (groupid=<id>)/deadline<...>/' with deliveries, and what came late in a folder that says so.
+    """Devilry, download of a whole assignment: '<user names, or the group's name>/deadline-<Y-m-d-Hi>/<files>'.
 
-    As seen in downloads of a whole assignment; one folder a deadline, in their order an attempt each.
+    As devilry-django writes it (devilry_compressionutil/batchjob_mixins, 2020 to 2025): one folder a deadline, in
+    their order an attempt each; in it 'old_duplicates', replaced files, which are no part of the delivery, and
+    'after_deadline_not_part_of_delivery', which is judged, as late, only where nothing came in time. Some downloads
+    add '(groupid=<id>)' to the names.
     """
-    found = [(i, m) for i in items if i.is_dir() and (m := _DEVILRY.fullmatch(i.name))]
-    if not found:
+    found = []
+    for item in items:
+        named = _DEVILRY_GROUP.fullmatch(item.name)
+        deadlines = (
+            [d for d in _items(item) if _DEVILRY_DEADLINE.fullmatch(d.name) and d.is_dir()]
+            if item.is_dir()
+            else []
+        )
+        if named or deadlines:
+            found.append((item, named, deadlines))
+    if not found or (len(found) < 0.5 * len(items) and not any(named for _, named, _ in found)):
         return []
-    _leave(set(items) - {i for i, _ in found}, notes)
+    _leave(set(items) - {i for i, _, _ in found}, notes)
     entries = []
-    for item, match in found:
-        deadlines = [
-            d for d in _items(item) if d.is_dir() and d.name.lower().startswith(("deadline", "attempt"))
-        ]
-        for number, folder in enumerate(deadlines or [item], 1):
-            names = [f.as_posix().lower() for f in folder.rglob("*")]
-            late = any("after_deadline" in n for n in names)
-            entries.append(Entry(match["users"], _inner(folder), number, late, match["users"], match["id"]))
+    for item, named, deadlines in found:
+        users, number = (named["users"], named["id"]) if named else (item.name, "")
+        for attempt, folder in enumerate(deadlines or [item], 1):
+            place, late = _delivery(folder, aside / "delivered" / item.name / folder.name)
+            entries.append(Entry(users, place, attempt, late, users, number))
     return entries
+
+
+def _delivery(folder: Path, aside: Path) -> tuple[Path, bool]:
+    """What was delivered for a deadline, without what was replaced, and whether it came late."""
+    in_time = [i for i in _items(folder) if i.name not in (AFTER_DEADLINE, OLD_DUPLICATES)]
+    after = folder / AFTER_DEADLINE
+    if not in_time and after.is_dir() and not after.is_symlink():
+        return _delivery(after, aside)[0], True
+    if len(in_time) == len(_items(folder)):
+        return _inner(folder), False
+    if len(in_time) == 1:
+        return _inner(in_time[0]) if in_time[0].is_dir() or is_archive(in_time[0]) else _gathered(
+            in_time, aside
+        ), False
+    return _gathered(in_time, aside), False
+
+
+def _gathered(items: Sequence[Path], place: Path) -> Path:
+    """The items in one folder, of hard links where the system has them; links are left out."""
+    for item in items:
+        files = (
+            [item] if item.is_file() else [f for f in item.rglob("*") if f.is_file() and not f.is_symlink()]
+        )
+        for file in files:
+            _gather((place / file.relative_to(item.parent)).parent, [(file, file.name)])
+    place.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 def _gradescope(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]:
     """Gradescope, 'Export submissions': 'submission_<id>/' beside submission_metadata.yml, which names the students.
 
-    As seen in exports: ':submitters:' with ':name:', ':sid:' and ':email:' below each submission's name.
+    As several public tools read it: ':submitters:', a list of ':name:', ':sid:' and ':email:' below each submission's
+    name; a group has several. Gradescope itself is closed, so this could not be checked against its source.
     """
     found = [(i, m) for i in items if i.is_dir() and (m := _GRADESCOPE.fullmatch(i.name))]
     if not found:
@@ -208,21 +250,32 @@ def _gradescope(items: Sequence[Path], aside: Path, notes: list[str]) -> list[En
 
 
 def _submitters(file: Path) -> dict[str, tuple[str, str]]:
-    """submission_<id> -> (sid or email, name), from the few lines that matter; nothing of the YAML is executed."""
-    found: dict[str, tuple[str, str]] = {}
-    current = ""
+    """submission_<id> -> (sids or user names of e-mail addresses, names), from the few lines that matter.
+
+    Nothing of the YAML is executed. A group's are joined by commas.
+    """
+    people: dict[str, list[dict[str, str]]] = {}
+    current: list[dict[str, str]] = []
+    inside = False
     with file.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if match := re.match(r"(submission_\d+)", line):
-                current = match[1]
-            elif current and (match := re.match(r"\s*-?\s*:(name|sid|email):\s*(.+)", line)):
-                who, name = found.get(current, ("", ""))
-                value = match[2].strip().strip("'\"")
-                if match[1] == "name":
-                    found[current] = (who, name or value)
-                elif match[1] == "sid" or not who:
-                    found[current] = (value if match[1] == "sid" else value.partition("@")[0], name)
-    return found
+                current, inside = people.setdefault(match[1], []), False
+            elif match := re.match(r"\s+:(\w+):\s*$", line):
+                inside = match[1] == "submitters"
+            elif inside and (match := re.match(r"\s*(-?)\s*:(name|sid|email):\s*(.+)", line)):
+                if match[1] or not current:
+                    current.append({})
+                current[-1][match[2]] = match[3].strip().strip("'\"")
+    return {
+        name: (
+            ", ".join(
+                p.get("sid") or p.get("email", "").partition("@")[0] or p.get("name", "") for p in group
+            ),
+            ", ".join(p.get("name", "") for p in group),
+        )
+        for name, group in people.items()
+    }
 
 
 def _folders(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from in4310.errors import InputError
+from in4310.errors import InputError, NotJudged
 from in4310.places import SECRET_VARIABLE
 
 REPLACED = "was replaced while it was judged"
@@ -104,6 +104,8 @@ def judge(job: Job) -> Done:
             return Done(
                 job, error=f"{place.name} {REPLACED}", seconds=time.perf_counter() - began, again=True
             )
+    except NotJudged as reason:
+        return Done(job, error=str(reason), seconds=time.perf_counter() - began, again=True)
     except InputError as reason:
         text, error = "", str(reason)
     return Done(job, text, error, time.perf_counter() - began, _peak())

@@ -171,6 +171,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
         return (yield)
     import time
 
+    from in4310.errors import of_the_machine
     from in4310.judging.verdict import Outcome
     from in4310.submission.names import shown
     from in4310.submission.pieces import Missing
@@ -184,6 +185,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
         check = session.not_run(name, title, why)
         pytest.skip(f"not run: {shown(check.reason, 600)}")
     except Exception as error:
+        if of_the_machine(error):
+            pytest.exit(f"not judged: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
         session.broken(name, title, f"{type(error).__name__}: {error}"[:300])
         raise
     judge: Any = pyfuncitem.funcargs["judge"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from in4310.errors import InputError
+from in4310.errors import NotJudged
 from in4310.judging.data import resolve_data
 from in4310.judging.edition import checks_folder, load_edition
 from in4310.judging.plugin import REPORT_ERROR, SANDBOX, SESSION
@@ -63,7 +63,8 @@ def judge_submission(
 
     sandbox: one to use and to leave open, for who judges many; without, one is opened for this submission.
 
-    Raises InputError when it could not be judged: no such folder, edition or data.
+    Raises InputError when it could not be judged: no such folder, edition or data; NotJudged when that has nothing
+    to do with what was handed in.
     """
     asked = load_edition(edition)
     with take_in(submission) as taken:  # what is wrong with the input is said before a bar is drawn
@@ -98,7 +99,7 @@ def judge_submission(
         collector = _Collector(bar, sandbox)
         pytest.main(arguments, plugins=[collector])
     if collector.results is None or collector.error:
-        raise InputError(collector.error or f"{submission}: the judging run did not finish")
+        raise NotJudged(collector.error or f"{submission}: the judging run did not finish")
     return collector.results
 
 

@@ -226,7 +226,9 @@ def spectra(series: Mapping[str, Mapping[str, Sequence[float] | np.ndarray]]) ->
             axes.set_yscale("log")
             low = axes.get_ylim()[0]
             axes.set_ylim(bottom=max(low, largest * 10.0**-DECADES))
-            axes.yaxis.set_minor_locator(NullLocator())  # unlabelled, and half of the time that the figure takes
+            axes.yaxis.set_minor_locator(
+                NullLocator()
+            )  # unlabelled, and half of the time that the figure takes
         _titled(axes, module)
         axes.set_xlabel("index")
         axes.set_ylabel("eigenvalue")

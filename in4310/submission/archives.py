@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from in4310.errors import InputError
+from in4310.errors import InputError, NotJudged
 from in4310.submission.containers import DAMAGED, SUFFIXES, Entry, entries_of, is_archive
 from in4310.submission.names import shown
 
@@ -34,6 +34,7 @@ class Bounds:
     depth: int = 3
     path_parts: int = 24
     name_bytes: int = 255
+    nested: bool = True  # archives inside are unpacked, too
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def unpack(archive: Path, target: Path, bounds: Bounds = Bounds()) -> Unpacked:
         aside.rename(target)
         target.chmod(0o755)
     except OSError as error:
-        raise InputError(
+        raise NotJudged(
             f"{target}: cannot be written ({error.strerror or error}); free some space or choose another folder"
         ) from error
     finally:
@@ -146,7 +147,7 @@ def _unpack_into(archive: Path, target: Path, run: _Run, depth: int) -> None:
                 continue
             if _copy(entry, place, run):
                 nested.append(place)
-    for place in nested:
+    for place in nested if run.bounds.nested else ():
         if place.name.lower().endswith(SUFFIXES) and is_archive(place):
             _unpack_nested(place, run, depth)
 

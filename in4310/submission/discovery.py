@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from in4310.errors import of_the_machine
 from in4310.submission import choices, claims, histories, listings, logs, matrices, notebook_outputs, tables
 from in4310.submission.claims import set_of, words
 from in4310.submission.names import shown
@@ -143,6 +144,8 @@ class Discovery:
                         f"{shown(file)}: a pickle is never opened; save it as .npy, .csv or .json"
                     )
             except (ValueError, OSError) as error:
+                if of_the_machine(error):
+                    raise
                 self.notes.append(f"{shown(file)}: {shown(str(error))}")
 
     def _arrays(self, file: str, path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from torch import Tensor
 
-from in4310.errors import InputError
+from in4310.errors import InputError, of_the_machine
 from in4310.submission import claims, formats, histories
 from in4310.submission.discovery import FILES, Candidate, Discovery, Hints
 from in4310.submission.names import shown
@@ -156,6 +156,8 @@ class Submission:
         try:
             return reader(self.folder / self.placed[piece][0])
         except (ValueError, OSError) as error:
+            if of_the_machine(error):
+                raise
             stated = self.placed[piece][0]
             for candidate in self.discovery.candidates.get(piece, []) if self.hints.classes else ():
                 mine = any(f == stated or f.startswith(f"{stated}/") for f in candidate.files)
@@ -309,6 +311,8 @@ class Submission:
         try:
             tensors = self.tensors(path)
         except (ValueError, OSError) as error:
+            if of_the_machine(error):
+                raise
             raise Unreadable(piece, f"{shown(path.name)} {error}") from None
         shapes = {name: tuple(t.shape) for name, t in tensors.items()}
         networks = find_networks(shapes)

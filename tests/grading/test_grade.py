@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -103,6 +104,44 @@ def test_one_student_or_all_who_lost_points_are_judged_again(order, engine):
     some = engine()
     with pytest.raises(InputError, match="'kåre' is neither one of the 3 who handed in"):
         grade(Order(order.place, "demo", order.out, only=("kåre",)), some)
+
+
+def test_a_clock_that_is_set_back_changes_no_mark(order, engine, hand_in, monkeypatch):
+    class Clock(datetime):
+        years = iter(range(2026, 1990, -1))
+
+        @classmethod
+        def now(cls, zone=None):
+            return datetime(next(cls.years), 1, 1, tzinfo=zone)
+
+    monkeypatch.setattr("in4310.grading.gradebook.datetime", Clock)
+    grade(order, engine())
+    hand_in(ola=8)
+    os.utime(order.place / "ola" / "points.json", (1000, 1000))  # its file is of 1970, too
+    assert points(grade(order, engine())) == {"kari": 10.0, "ola": 10.0, "per": None}
+    with Gradebook(order.out / GRADEBOOK) as book:
+        first, last = book.verdicts("ola")
+        assert last.made_at < first.made_at
+        book.override("ola", "1a", 1.0, "first", "anne")
+        book.override("ola", "1a", 5.0, "second thoughts", "anne")
+        assert next(m for m in book.marks() if m.who == "ola").points == 7.0
+    idle = engine()
+    grade(order, idle)
+    assert idle.judged == []
+
+
+def test_a_disk_without_room_ends_the_run_and_blames_nobody(order, engine, monkeypatch):
+    def full(job):
+        return Done(job, error="not judged: [Errno 28] No space left on device", again=True)
+
+    no_room = shutil.disk_usage("/")._replace(free=1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda path: no_room)
+        with pytest.raises(InputError, match="the disk is full; what was graded is kept"):
+            grade(order, engine(judge=full))
+    with Gradebook(order.out / GRADEBOOK) as book:
+        assert book.verdicts() == []
+    assert points(grade(order, engine())) == {"kari": 10.0, "ola": 5.0, "per": None}
 
 
 def test_only_some(order, engine):

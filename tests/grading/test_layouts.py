@@ -1,5 +1,6 @@
 """A class is found as each course system hands it out, whatever its names are, and in no order of the disk."""
 
+import io
 import re
 import zipfile
 
@@ -87,6 +88,68 @@ def test_devilry(place, aside):
         ("kari-ola", 1, False, "7"), ("kari-ola", 2, False, "7"), ("per", 1, True, "8")
     ]  # fmt: skip
     assert [(e.who, e.attempt) for e in latest(found.entries)] == [("kari-ola", 2), ("per", 1)]
+
+
+DEADLINE = "deadline-2026-09-21-2359"
+
+
+def test_devilry_as_its_source_writes_it(place, aside):
+    put(
+        place,
+        f"kari, ola/{DEADLINE}/oblig1.zip",
+        f"kari, ola/{DEADLINE}/old_duplicates/oblig1-7-2026.zip",
+        f"kari, ola/{DEADLINE}/after_deadline_not_part_of_delivery/oblig1.zip",
+        "kari, ola/deadline-2026-10-05-2359/scores.npy",
+        "kari, ola/deadline-2026-10-05-2359/report.txt",
+        "kari, ola/deadline-2026-10-05-2359/old_duplicates/scores-1.npy",
+        f"per/{DEADLINE}/after_deadline_not_part_of_delivery/a.txt",
+        f"per/{DEADLINE}/after_deadline_not_part_of_delivery/old_duplicates/a-1.txt",
+        f"siv/{DEADLINE}/work/a.txt",
+        f"siv/{DEADLINE}/old_duplicates/b.txt",
+    )
+    found = find_class(place, aside)
+    assert found.layout == "Devilry"
+    assert [(e.who, e.attempt, e.late) for e in found.entries] == [
+        ("kari-ola", 1, False), ("kari-ola", 2, False), ("per", 1, True), ("siv", 1, False)
+    ]  # fmt: skip
+    first, second, late, folder = [e.place for e in found.entries]
+    assert first == place / "kari, ola" / DEADLINE / "oblig1.zip"
+    assert sorted(f.name for f in second.iterdir()) == ["report.txt", "scores.npy"]
+    assert [f.name for f in late.iterdir()] == ["a.txt"]
+    assert [f.name for f in folder.iterdir()] == ["a.txt"]
+
+
+def test_moodle_of_groups(place, aside):
+    put(place, "Group A_31_assignsubmission_file_/a.txt", "Default group_assignsubmission_file_/a.txt",
+        "Participant_5_assignsubmission_file_/a.txt", "Participant_6_assignsubmission_file_/a.txt")  # fmt: skip
+    found = find_class(place, aside)
+    assert [(e.who, e.identity) for e in found.entries] == [
+        ("Default-group", ""), ("Group-A", "31"), ("Participant-5", "5"), ("Participant-6", "6")
+    ]  # fmt: skip
+
+
+def test_gradescope_groups(place, aside):
+    put(place, "submission_11/a.txt", "submission_12/a.txt")
+    (place / "submission_metadata.yml").write_text(
+        "submission_11:\n  :submitters:\n  - :name: Kari N\n    :sid: '100'\n    :email: k@uio.no\n"
+        "  - :name: Ola H\n    :sid: '101'\n    :email: o@uio.no\n  :created_at: 2026-09-21\n  :results:\n"
+        "    :tests:\n    - :name: a test of theirs\n"
+        "submission_12:\n  :submitters:\n  - :name: Siv\n    :email: siv@uio.no\n"
+    )
+    found = find_class(place, aside)
+    assert [(e.who, e.shown) for e in found.entries] == [("100-101", "Kari N, Ola H"), ("siv", "Siv")]
+
+
+def test_an_archive_of_the_class_leaves_the_students_archives_packed(place, aside, tmp_path):
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros", bytes(80 << 20))
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("hand-ins/kari.zip", bomb.getvalue())
+        archive.writestr("hand-ins/ola.zip", b"PK\x03\x04 broken")
+        archive.writestr("hand-ins/siv/a.txt", "x")
+    entries = find_class(tmp_path / "all.zip", aside).entries
+    assert [(e.who, e.place.is_file()) for e in entries] == [("kari", True), ("ola", True), ("siv", False)]
 
 
 def test_gradescope(place, aside):

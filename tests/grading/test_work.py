@@ -1,0 +1,53 @@
+"""What a worker gives back: a verdict, or that there is none and whether the submission is the reason."""
+
+import errno
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from in4310.errors import of_the_machine
+from in4310.grading.work import Job, digest_of, judge
+from in4310.submission.folder import Submission
+
+
+@pytest.fixture
+def job(tmp_path):
+    place = tmp_path / "kari"
+    place.mkdir()
+    (place / "metrics.json").write_text('{"test": {"accuracy": 0.9}}')
+    return Job(
+        "kari", 1, str(place), digest_of(place), "demo", None, str(tmp_path / "report"), secret="s" * 32
+    )
+
+
+def test_a_verdict_has_its_report(job):
+    done = judge(job)
+    assert (done.error, done.again) == ("", False)
+    assert (Path(job.report) / "index.html").is_file()
+
+
+def test_a_report_that_cannot_be_written_is_not_the_students_fault(job, tmp_path):
+    (tmp_path / "file").write_text("a file where a folder should be")
+    done = judge(replace(job, report=str(tmp_path / "file" / "report")))
+    assert done.again
+    assert "cannot be" in done.error
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), OSError(errno.EMFILE, "Too many open files"), MemoryError("x")])  # fmt: skip
+def test_what_the_machine_lacks_is_not_the_students_fault(job, monkeypatch, error):
+    def fails(self, *_):
+        raise error
+
+    monkeypatch.setattr(Submission, "_mapping", fails)
+    done = judge(job)
+    assert done.again
+    assert done.results == ""
+    assert "not judged" in done.error
+
+
+def test_an_error_of_a_file_is_told_from_one_of_the_machine():
+    assert of_the_machine(OSError(errno.ENOSPC, ""))
+    assert not of_the_machine(OSError(errno.ENOENT, ""))
+    assert not of_the_machine(FileNotFoundError("x"))
+    assert not of_the_machine(ValueError("x"))
