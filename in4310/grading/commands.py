@@ -210,4 +210,56 @@ def compare(old: Path, new: Path) -> None:
     sys.exit(1 if changes else 0)
 
 
-COMMANDS: tuple[Any, ...] = (grade, mark, explain, replay, compare)
+@click.command()
+@_out
+@click.option(
+    "--template", type=click.Path(path_type=Path), help="Code that was handed out: a file or folder."
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0.1, 1),
+    default=0.6,
+    show_default=True,
+    help="Share of the code that must be the same for a pair.",
+)
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def likeness(out: Path, template: Path | None, threshold: float, quiet: bool) -> None:
+    """Show pairs of hand-ins with the same weights, scores or code, for the teacher: OUT/likeness.html.
+
+    It is evidence to look at, never a verdict: no mark follows from it, and no student's page tells of it.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    from in4310.grading.gradebook import GRADEBOOK, Gradebook
+    from in4310.grading.likeness import alike
+    from in4310.grading.likeness_page import likeness_page
+    from in4310.grading.read_prints import CODE, read_prints
+    from in4310.grading.write import write
+    from in4310.reporting.text import shown
+    from in4310.submission.source import read_code
+
+    handed_out = ""
+    if template is not None:
+        if not template.exists():
+            raise InputError(f"{template}: expected code that was handed out, found nothing")
+        handed_out = (
+            read_code(template, CODE)
+            if template.is_dir()
+            else template.read_text(encoding="utf-8", errors="replace")[:CODE]
+        )
+    with Gradebook(out / GRADEBOOK, must_exist=True) as book:
+        prints, left = read_prints(book, QUIET if quiet else Progress(Console(stderr=True)))
+    pairs = alike(prints, handed_out, threshold)
+    page = write(out / "likeness.html", likeness_page(pairs, len(prints), left))
+    console = Console()
+    if pairs:
+        table = Table("one", "other", "evidence")
+        for pair in pairs[:40]:
+            table.add_row(Text(shown(pair.one, 40)), Text(shown(pair.other, 40)), "; ".join(pair.words))
+        console.print(table)
+    click.echo(f"{len(pairs)} pairs among {len(prints)} hand-ins; {len(left)} could not be read")
+    console.print(str(page), markup=False, highlight=False, soft_wrap=True)
+
+
+COMMANDS: tuple[Any, ...] = (grade, mark, explain, replay, compare, likeness)

@@ -93,6 +93,25 @@ def read_calls(folder: Path) -> list[Call]:
     return found
 
 
+def read_code(folder: Path, most: int) -> str:
+    """The code in the Python files and notebooks below a folder, one after the other, cut at `most` characters."""
+    found, size = [], 0
+    for file in _files(folder):
+        path = folder / file
+        try:
+            if path.stat().st_size > BYTES * (16 if file.endswith(".ipynb") else 1):
+                continue
+            text = path.read_text(encoding="utf-8-sig", errors="replace")
+        except OSError:
+            continue
+        for _, source in _cells(file, text):
+            found.append(source[: most - size])
+            size += len(found[-1]) + 1
+            if size >= most:
+                return "\n".join(found)[:most]
+    return "\n".join(found)
+
+
 def as_document(calls: Iterable[Call]) -> list[dict[str, Any]]:
     """As JSON."""
     return [asdict(call) for call in calls]

@@ -1,0 +1,198 @@
+"""Hand-ins of a class that are alike: the same weights, scores or code, with the evidence. Never a verdict.
+
+Rules, so that what is expected of honest work makes no pair:
+- What many share (more than three students and a tenth of the class) was handed out, or follows from the assignment.
+- The same split follows from the same seed and recipe: it is told beside other evidence, and alone makes no pair.
+- Tensors that equal the student's own untuned network's, counters, and scores above 0.999 say nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from in4310.errors import InputError
+
+LEAST_SHARE = 0.5  # of tensors or rows: less may follow from a common start, or from chance
+CODE_SHARE = 0.6
+CODE_TOKENS = 150  # 25-grams of normalised code: fewer are an import block
+ROWS = 20
+GRAM, WINDOW = 25, 1  # of winnowing; copydetect's own defaults
+EXCERPT = 1200  # characters of code shown for a pair
+
+
+@dataclass(frozen=True)
+class Print:
+    """What of a hand-in is compared. Hashes only, but for the code.
+
+    tensors: hashes of the trained network's weights; rows: hashes of uncertain rows of scores; split: a hash of the
+    test and validation sets, '' where there is none.
+    """
+
+    who: str
+    tensors: frozenset[str] = frozenset()
+    rows: frozenset[str] = frozenset()
+    split: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two hand-ins that are alike. Shares of 1; None where that was not found alike."""
+
+    one: str
+    other: str
+    tensors: float | None
+    rows: float | None
+    code: float | None
+    same_split: bool
+    excerpts: tuple[str, str] = ("", "")
+
+    @property
+    def strength(self) -> float:
+        """The strongest share; orders pairs."""
+        return max(self.tensors or 0.0, self.rows or 0.0, self.code or 0.0)
+
+    @property
+    def words(self) -> list[str]:
+        """The evidence, a sentence each."""
+        found = []
+        if self.tensors is not None:
+            found.append(f"{self.tensors:.0%} of the trained weights' tensors are equal to the last bit")
+        if self.rows is not None:
+            found.append(f"{self.rows:.0%} of the uncertain rows of scores are equal to six digits")
+        if self.code is not None:
+            found.append(f"{self.code:.0%} of the code is the same, names and comments aside")
+        if self.same_split:
+            found.append("the test and validation sets are the same, which the same seed and recipe give")
+        return found
+
+
+def print_of(
+    who: str,
+    state: Mapping[str, Any] | None,
+    untuned: Mapping[str, Any] | None,
+    scores: np.ndarray | None,
+    split: Mapping[str, Sequence[str]] | None,
+    code: str,
+) -> Print:
+    """The print of a hand-in from its pieces; None for a piece that it lacks.
+
+    state, untuned: tensors by torchvision's names, float32; scores: N x classes; split: set -> paths.
+    """
+    before = _tensor_hashes(untuned or {})
+    tensors = _tensor_hashes(state or {}) - before
+    return Print(who, frozenset(tensors), _row_hashes(scores), _split_hash(split), code)
+
+
+def _tensor_hashes(state: Mapping[str, Any]) -> set[str]:
+    return {
+        hashlib.sha256(name.encode() + np.ascontiguousarray(tensor.numpy()).tobytes()).hexdigest()
+        for name, tensor in state.items()
+        if name.endswith("weight") and tensor.numel() > 1
+    }
+
+
+def _row_hashes(scores: np.ndarray | None) -> frozenset[str]:
+    if scores is None or scores.ndim != 2 or not np.issubdtype(scores.dtype, np.number):
+        return frozenset()
+    rows = np.asarray(scores, dtype=np.float64)
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    uncertain = rows[np.abs(rows).max(axis=1, initial=0) < 0.999].round(6) + 0.0  # -0 is 0
+    return frozenset(hashlib.sha256(row.tobytes()).hexdigest() for row in uncertain)
+
+
+def _split_hash(split: Mapping[str, Sequence[str]] | None) -> str:
+    if not split or not any(split.get(name) for name in ("val", "test")):
+        return ""
+    text = "\n\n".join(
+        "\n".join(sorted("/".join(p.replace("\\", "/").split("/")[-2:]) for p in split.get(name, ())))
+        for name in ("val", "test")
+    )
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def alike(prints: Sequence[Print], handed_out: str = "", threshold: float = CODE_SHARE) -> list[Pair]:
+    """Pairs that are alike, the strongest first; in no way dependent on the order of `prints`.
+
+    handed_out: code that the teacher gave, which does not count. Raises InputError where copydetect is not installed.
+    """
+    prints = sorted(prints, key=lambda p: p.who)
+    tensors = _without_common([p.tensors for p in prints])
+    rows = _without_common([p.rows for p in prints])
+    codes = _code_pairs([p.code for p in prints], handed_out, threshold)
+    found = []
+    for i, j in combinations(range(len(prints)), 2):
+        same = _share(tensors[i], tensors[j], 4)
+        equal = _share(rows[i], rows[j], ROWS)
+        code, excerpts = codes.get((i, j), (None, ("", "")))
+        if same is None and equal is None and code is None:
+            continue
+        split = bool(prints[i].split) and prints[i].split == prints[j].split
+        found.append(Pair(prints[i].who, prints[j].who, same, equal, code, split, excerpts))
+    return sorted(found, key=lambda p: (-p.strength, p.one, p.other))
+
+
+def _without_common(sets: Sequence[frozenset[str]]) -> list[frozenset[str]]:
+    """The sets without what more than three and a tenth of the class have."""
+    counts = Counter(value for one in sets for value in one)
+    many = max(3.0, len(sets) / 10)
+    return [frozenset(v for v in one if counts[v] <= many) for one in sets]
+
+
+def _share(one: frozenset[str], other: frozenset[str], least: int) -> float | None:
+    smaller = min(len(one), len(other))
+    if smaller < least:
+        return None
+    share = len(one & other) / smaller
+    return share if share >= LEAST_SHARE else None
+
+
+def _code_pairs(
+    codes: Sequence[str], handed_out: str, threshold: float
+) -> dict[tuple[int, int], tuple[float, tuple[str, str]]]:
+    """Of each pair of indices that is alike: the share of code, and the longest passage as each wrote it."""
+    try:
+        from copydetect import CodeFingerprint, compare_files
+    except ImportError:
+        raise InputError("likeness needs copydetect: python -m pip install 'in4310[likeness]'") from None
+
+    def prints(texts: Iterable[str], boilerplate: Any) -> list[Any]:
+        return [
+            CodeFingerprint("hand-in.py", GRAM, WINDOW, boilerplate, fp=io.StringIO(text)) for text in texts
+        ]
+
+    given = prints([handed_out], None)[0].hashes if handed_out else set()
+    made = prints(codes, None)
+    counts = Counter(h for one in made for h in one.hashes)
+    many = max(3.0, len(codes) / 10)
+    common = given | {h for h, n in counts.items() if n > many}
+    own = [one.hashes - common for one in made]
+    for one, kept in zip(made, own, strict=True):
+        one.hashes = kept
+        one.hash_idx = {h: at for h, at in one.hash_idx.items() if h in kept}
+    found = {}
+    for i, j in combinations(range(len(made)), 2):
+        smaller = min(len(own[i]), len(own[j]))
+        if smaller < CODE_TOKENS:
+            continue
+        share = len(own[i] & own[j]) / smaller
+        if share >= threshold:
+            _, _, slices = compare_files(made[i], made[j])
+            found[i, j] = (share, (_longest(codes[i], slices[0]), _longest(codes[j], slices[1])))
+    return found
+
+
+def _longest(code: str, slices: np.ndarray) -> str:
+    """The longest passage of the code that is alike, cut to what a page can show."""
+    if slices.size == 0:
+        return ""
+    start, end = max(zip(*slices, strict=True), key=lambda ends: ends[1] - ends[0])
+    return code[int(start) : int(end)][:EXCERPT]
