@@ -34,7 +34,7 @@ _out = click.option(
 @click.option(
     "--jobs", type=click.IntRange(1), help="Submissions judged at once; default: half of the processors."
 )
-@click.option("--engine", type=click.Choice(["local", "dask"]), default="local", show_default=True)
+@click.option("--engine", type=click.Choice(["local", "dask", "slurm"]), default="local", show_default=True)
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, for --engine dask: tcp://host:8786.")
 @click.option(
     "--only", multiple=True, metavar="WHO", help="Judge these students only; may be given several times."
@@ -76,7 +76,7 @@ def grade(
     student's. Results go into OUT/gradebook.db as they come: stopped at any moment, the same command goes on, and
     nothing is graded twice. Exit status: 0 all were judged, 1 some could not be, 2 the class could not be graded.
     """
-    from in4310.grading.engines import DaskEngine, Engine, LocalEngine
+    from in4310.grading.engines import DaskEngine, Engine, LocalEngine, SlurmEngine
     from in4310.grading.grade import Order
     from in4310.grading.grade import grade as carry_out
     from in4310.grading.marks import Status
@@ -88,7 +88,11 @@ def grade(
     order = Order(
         place, edition, out, data, all_attempts, full, only, since.timestamp() if since else None, regrade
     )
-    chosen: Engine = DaskEngine(scheduler) if scheduler and engine == "dask" else LocalEngine(jobs or 0)
+    chosen: Engine
+    if engine == "slurm":
+        chosen = SlurmEngine(jobs or 0)
+    else:
+        chosen = DaskEngine(scheduler) if scheduler and engine == "dask" else LocalEngine(jobs or 0)
     errors = Console(stderr=True)
     with live(errors, quiet) as show:
         marks = carry_out(order, chosen, show, QUIET if quiet else Progress(errors))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -121,6 +122,46 @@ class DaskEngine:
         finally:
             self._client.cancel(list(waiting))
             self._client.close()
+
+
+class SlurmEngine:
+    """A Slurm cluster: each worker is a Slurm job, which Dask starts and which works as in `DaskEngine`.
+
+    dask-jobqueue, because it is kept by the Dask project and gives the loss of workers and the retries that the Dask
+    engine has; submitit starts single jobs well, and would need a queue of our own. Queue, account, time and memory come
+    from Dask's own configuration (jobqueue.slurm in ~/.config/dask/jobqueue.yaml).
+    """
+
+    def __init__(self, jobs: int = 0, limit: float = LIMIT_SECONDS):
+        try:
+            from dask_jobqueue import SLURMCluster
+        except ImportError:
+            raise InputError(
+                "--engine slurm needs dask-jobqueue: python -m pip install 'in4310[slurm]'"
+            ) from None
+        if shutil.which("sbatch") is None:
+            raise InputError("--engine slurm: expected Slurm's command sbatch on this machine, found none")
+        given: dict[str, Any] = {} if _configured("cores") else {"cores": 2}
+        given |= {} if _configured("memory") else {"memory": "8GB"}
+        try:
+            self._cluster = SLURMCluster(processes=1, **given)
+            self._cluster.scale(jobs=jobs or 2)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise InputError(f"--engine slurm: {str(error).splitlines()[0]}") from None
+        self._dask = DaskEngine(self._cluster.scheduler_address, limit)
+
+    def carry_out(self, jobs: Sequence[Job], watch: Watch) -> Iterator[Done]:
+        """Yield each job's outcome as it comes; the Slurm jobs are ended with it."""
+        try:
+            yield from self._dask.carry_out(jobs, watch)
+        finally:
+            self._cluster.close()
+
+
+def _configured(name: str) -> bool:
+    import dask
+
+    return dask.config.get(f"jobqueue.slurm.{name}", None) is not None
 
 
 def _context() -> Any:
