@@ -266,4 +266,32 @@ def likeness(out: Path, template: Path | None, threshold: float, quiet: bool) ->
     console.print(str(page), markup=False, highlight=False, soft_wrap=True)
 
 
-COMMANDS: tuple[Any, ...] = (grade, mark, explain, replay, compare, likeness)
+@click.group()
+def autograder() -> None:
+    """Make an autograder for Gradescope, and run there what it is made of."""
+
+
+@autograder.command("make")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--edition", default="demo", show_default=True, help="2022, 2023, 2026, demo, or a .toml file.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of class folders, copied into it.")
+def autograder_make(folder: Path, edition: str, data: Path | None) -> None:
+    """Write setup.sh, run_autograder, a Dockerfile and the settings into FOLDER; zip its contents and upload them."""
+    from in4310.grading.autograder import write_autograder
+
+    for file in write_autograder(folder, edition, data):
+        click.echo(str(file))
+    click.echo("the secret in in4310.json chooses the audit sample: keep the folder to yourself")
+
+
+@autograder.command("run", hidden=True)
+@click.argument("root", type=click.Path(path_type=Path), default=Path("/autograder"))
+def autograder_run(root: Path) -> None:
+    """Judge ROOT/submission and write ROOT/results/results.json. Called by run_autograder."""
+    from in4310.grading.autograder import run_autograder
+
+    mark = run_autograder(root)
+    click.echo(mark.error or f"{mark.points:g} points")
+
+
+COMMANDS: tuple[Any, ...] = (grade, mark, explain, replay, compare, likeness, autograder)

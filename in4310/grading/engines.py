@@ -128,7 +128,7 @@ class SlurmEngine:
     """A Slurm cluster: each worker is a Slurm job, which Dask starts and which works as in `DaskEngine`.
 
     dask-jobqueue, because it is kept by the Dask project and gives the loss of workers and the retries that the Dask
-    engine has; submitit starts single jobs well, and would need a queue of our own. Queue, account, time and memory come
+    engine has; submitit starts single jobs well, and would need a queue of our own. Queue, account, time, memory come
     from Dask's own configuration (jobqueue.slurm in ~/.config/dask/jobqueue.yaml).
     """
 

@@ -1,0 +1,123 @@
+"""in4310 as a Gradescope autograder: the folder to upload, and what runs there for each submission.
+
+Assumed, from Gradescope's 'Autograder Specifications' (https://gradescope-autograders.readthedocs.io/en/latest/specs/):
+the uploaded zip lies in /autograder/source, setup.sh is run once as root, run_autograder for each submission; the
+student's files lie in /autograder/submission, and /autograder/results/results.json is read. Or the same as an image.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from pathlib import Path
+
+from in4310 import __version__
+from in4310.errors import InputError
+from in4310.grading.engines import LocalEngine
+from in4310.grading.exports import gradescope_results
+from in4310.grading.marks import Mark, Status
+from in4310.grading.work import Job, digest_of
+from in4310.grading.write import write
+from in4310.judging.edition import load_edition
+from in4310.judging.verdict import Results
+
+ROOT = Path("/autograder")
+SETTINGS = "in4310.json"
+SECONDS = (
+    900.0  # for one submission; Gradescope ends an autograder after 20 minutes where nothing else is set
+)
+SETUP = """#!/usr/bin/env bash
+# Gradescope runs this once, as root, when the autograder is built. Python of its own: the base image's may be too old.
+set -euo pipefail
+pip3 install --quiet uv
+uv venv --quiet --python 3.12 /autograder/venv
+uv pip install --quiet --python /autograder/venv/bin/python torch torchvision --index-url https://download.pytorch.org/whl/cpu
+shopt -s nullglob
+wheels=(/autograder/source/in4310-*.whl) # one that lies beside this file, else the published version
+uv pip install --quiet --python /autograder/venv/bin/python "${{wheels[@]:-in4310=={version}}}"
+"""
+RUN = """#!/usr/bin/env bash
+# Gradescope runs this for each submission. IN4310_PYTHON and the root are for trying it at home.
+root="${AUTOGRADER_ROOT:-/autograder}"
+export IN4310_CACHE="${IN4310_CACHE:-$root/cache}"
+exec "${IN4310_PYTHON:-$root/venv/bin/python}" -m in4310 autograder run "$root"
+"""
+DOCKERFILE = """# The same as an image of your own: docker build -t you/in4310 . && docker push you/in4310
+FROM gradescope/autograder-base:latest
+COPY . /autograder/source/
+RUN bash /autograder/source/setup.sh && cp /autograder/source/run_autograder /autograder/run_autograder \\
+    && chmod +x /autograder/run_autograder
+"""
+
+
+def write_autograder(
+    folder: Path, edition: str, data: Path | None = None, limit: float = SECONDS
+) -> list[Path]:
+    """Write the files of an autograder into a new or empty folder; returns them.
+
+    edition: a name, or a .toml file, which is copied; data: a folder of class folders, which is copied; without, the
+    embedded data. Raises InputError for a folder with files in it, an edition that is wrong, data that is not there.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: expected a new or empty folder, found files; choose another")
+    load_edition(edition)
+    if data is not None and not data.is_dir():
+        raise InputError(f"{data}: expected a folder of class folders, found none")
+    settings = {"edition": edition, "data": "", "seconds": limit, "secret": secrets.token_hex(32)}
+    if edition.endswith(".toml"):
+        text = Path(edition).read_text(encoding="utf-8")
+        settings["edition"] = write(folder / "edition.toml", text).name
+    if data is not None:
+        shutil.copytree(data, folder / "data")
+        settings["data"] = "data"
+    texts = {
+        "setup.sh": SETUP.format(version=__version__),
+        "run_autograder": RUN,
+        "Dockerfile": DOCKERFILE,
+        SETTINGS: json.dumps(settings, indent=1) + "\n",
+    }
+    files = [write(folder / name, text) for name, text in texts.items()]
+    for file in files[:2]:
+        file.chmod(0o755)
+    return files
+
+
+def run_autograder(root: Path = ROOT) -> Mark:
+    """Judge root/submission and write root/results/results.json, whatever happens; without a verdict, without a score.
+
+    The judge works in a process of its own, so that one that dies or takes too long is told, too.
+    """
+    mark = _mark(root)
+    write(root / "results" / "results.json", gradescope_results(mark))
+    return mark
+
+
+def _mark(root: Path) -> Mark:
+    try:
+        settings = json.loads((root / "source" / SETTINGS).read_text(encoding="utf-8"))
+        job = _job(root, settings)
+        (done,) = LocalEngine(1, float(settings["seconds"])).carry_out([job], lambda jobs: None)
+    except (InputError, OSError, ValueError, KeyError) as error:
+        return Mark("", 1, "", "", None, Status.FAILED, error=f"{error}; this is for the teacher to mend")
+    if not done.results:
+        return Mark("", 1, "", "", None, Status.FAILED, error=done.error)
+    return Mark("", 1, "", "", None, Status.DONE, Results.model_validate_json(done.results))
+
+
+def _job(root: Path, settings: dict[str, str]) -> Job:
+    place, source = root / "submission", root / "source"
+    files = [f for f in place.iterdir() if not f.name.startswith(".")] if place.is_dir() else []
+    if len(files) == 1 and files[0].is_file():
+        place = files[0]  # an archive, or what is no submission and is told so
+    edition = settings["edition"]
+    return Job(
+        "submission",
+        1,
+        str(place),
+        digest_of(place),
+        str(source / edition) if edition.endswith(".toml") else edition,
+        str(source / settings["data"]) if settings["data"] else None,
+        str(root / "results" / "in4310-report"),
+        secret=settings["secret"],
+    )
