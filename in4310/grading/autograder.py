@@ -21,6 +21,7 @@ from in4310.grading.work import Job, digest_of
 from in4310.grading.write import write
 from in4310.judging.edition import load_edition
 from in4310.judging.verdict import Results
+from in4310.submission.containers import SUFFIXES
 
 ROOT = Path("/autograder")
 SETTINGS = "in4310.json"
@@ -108,8 +109,8 @@ def _mark(root: Path) -> Mark:
 def _job(root: Path, settings: dict[str, str]) -> Job:
     place, source = root / "submission", root / "source"
     files = [f for f in place.iterdir() if not f.name.startswith(".")] if place.is_dir() else []
-    if len(files) == 1 and files[0].is_file():
-        place = files[0]  # an archive, or what is no submission and is told so
+    if len(files) == 1 and files[0].is_file() and files[0].name.lower().endswith(SUFFIXES):
+        place = files[0]  # an archive, or one that is broken, and is told so
     edition = settings["edition"]
     return Job(
         "submission",
