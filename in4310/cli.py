@@ -178,7 +178,28 @@ def _remove_earlier_run(out: Path) -> None:
 )
 @click.option("--grouped", is_flag=True, help="Keep byte-identical files in one set of the split.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16"]),
+    default="auto",
+    show_default=True,
+    help="Of training and the validation after each epoch; auto: bf16 where the hardware multiplies it. What is handed"
+    " in is computed in fp32 always.",
+)
+@click.option(
+    "--compile",
+    "compile_",
+    type=click.Choice(["auto", "off", "on"]),
+    default="auto",
+    show_default=True,
+    help="Training pass as CUDA graphs (GPU) or through torch.compile (CPU). auto: on a GPU, where a trial on the first"
+    " batch gives the same numbers faster.",
+)
+@click.option(
+    "--deterministic",
+    is_flag=True,
+    help="On a GPU: the same numbers each time, slower. A CPU always does so.",
+)
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @_plain_errors
 def run(
@@ -200,6 +221,8 @@ def run(
     grouped: bool,
     device: str,
     precision: str,
+    compile_: str,
+    deterministic: bool,
     quiet: bool,
 ) -> None:
     """Do the assignment on photographs in class folders, judge it, and write the report.
@@ -251,6 +274,8 @@ def run(
         weights=weights,
         device=_device(device),
         precision=precision,
+        compile=compile_,
+        deterministic=deterministic,
         watch_test=asked.training.test_curve,
         comparison={name: path.absolute() for name, path in found.comparison.items()},
         statistics_images=asked.statistics.images,

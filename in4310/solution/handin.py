@@ -25,7 +25,6 @@ from in4310.solution import (
     splits,
 )
 from in4310.solution.checkpoints import copy
-from in4310.solution.hardware import choose_precision
 from in4310.solution.images import (
     Images,
     Problems,
@@ -162,16 +161,18 @@ class Writer:
             model, images, plan.preprocessing, plan.modules, self.out / "feature_maps", plan.pictures
         )
 
-    def resources(self, peak: int, seconds: float, problems: Problems) -> None:
-        """resources.json: memory, time, machine arithmetic (1g)."""
+    def resources(self, peak: int, seconds: float, problems: Problems, kept: History) -> None:
+        """resources.json: memory, time, and how the kept run was computed (1g)."""
         device_name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
         write_json(
             self.out / "resources.json",
             {
                 "peak_memory_bytes": peak,
-                "batch_size": self.plan.trials[0].batch_size,
+                "batch_size": kept.settings["batch_size"],
                 "device": device_name,
-                "precision": choose_precision(self.plan.precision, self.device),
+                "precision": kept.precision,
+                "precision_of_scores": "fp32",
+                "compiled": kept.compiled,
                 "processes": distributed.started(),
                 "threads": torch.get_num_threads(),
                 "seconds": round(seconds, 1),

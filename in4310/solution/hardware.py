@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -57,3 +58,24 @@ def keep_large_buffers() -> bool:
     trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD, M_MMAP_MAX of <malloc.h>
     mallopt = ctypes.CDLL(None).mallopt
     return bool(mallopt(mmap_max, 0) and mallopt(trim_threshold, 2**31 - 1))
+
+
+@contextmanager
+def reproducible(wanted: bool) -> Iterator[None]:
+    """On a GPU, take algorithms that add in a fixed order, slower ones, where there are any; CPUs do so anyhow."""
+    if not wanted:
+        yield
+        return
+    os.environ.setdefault(
+        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+    )  # read when cuBLAS starts: torch's documentation
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])

@@ -333,11 +333,14 @@ def _shape(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
 def normalise(
     pixels: Tensor,
     preprocessing: Preprocessing,
-    device: str | torch.device = "cpu",
+    device: str | torch.device | None = None,
     memory_format: torch.memory_format = torch.channels_last,
 ) -> Tensor:
-    """Turn uint8 NHWC into normalised float32 NCHW on the device: bytes travel, not floats (a quarter)."""
-    nchw = pixels.to(device, non_blocking=True).permute(0, 3, 1, 2)
+    """Turn uint8 NHWC into normalised float32 NCHW on the device (the pixels' own by default).
+
+    Bytes travel, not floats: a quarter.
+    """
+    nchw = pixels.to(device or pixels.device, non_blocking=True).permute(0, 3, 1, 2)
     values = nchw.to(torch.float32, memory_format=memory_format)
     mean, std = (
         torch.tensor(channel, dtype=torch.float32, device=values.device).view(1, 3, 1, 1)
@@ -367,12 +370,11 @@ def draw_moves(count: int, size: int, generator: torch.Generator) -> tuple[Tenso
 
 
 def move(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Gather pixel (i, y, x) from (i, rows[i, y], columns[i, x]): one pass, no padding made."""
-    size = pixels.shape[1]
-    first = torch.arange(len(pixels)).view(-1, 1, 1) * size * size
-    places = first + rows.unsqueeze(2) * size + columns.unsqueeze(1)
-    flat = pixels.reshape(-1, 3)
-    return flat.index_select(0, places.reshape(-1).to(flat.device)).view(pixels.shape)
+    """Gather pixel (i, y, x) from (i, rows[i, y], columns[i, x]), where the pixels are: one pass, no padding made."""
+    size, device = pixels.shape[1], pixels.device
+    first = torch.arange(len(pixels), device=device).view(-1, 1, 1) * size * size
+    places = first + rows.to(device).unsqueeze(2) * size + columns.to(device).unsqueeze(1)
+    return pixels.reshape(-1, 3).index_select(0, places.reshape(-1)).view(pixels.shape)
 
 
 def _reflect(index: Tensor, size: int) -> Tensor:

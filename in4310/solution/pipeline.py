@@ -27,6 +27,7 @@ from in4310.solution import (
 )
 from in4310.solution.checkpoints import copy
 from in4310.solution.handin import Writer, write_json
+from in4310.solution.hardware import choose_precision
 from in4310.solution.images import (
     Images,
     Problems,
@@ -35,7 +36,7 @@ from in4310.solution.images import (
 )
 from in4310.solution.plan import Plan
 from in4310.solution.saving import write_aside
-from in4310.solution.training import History, Settings, train
+from in4310.solution.training import History, Settings, TooLarge, train
 
 
 def run(
@@ -61,6 +62,10 @@ def run(
         progress.say(f"{out} is complete: nothing to do")
         return out
 
+    progress.say(
+        f"on {device}, {torch.get_num_threads()} threads: training in {choose_precision(plan.precision, device)},"
+        " scores and statistics in fp32"
+    )
     labels = find_images(plan.root)
     images, problems = _load_everywhere(plan, labels, cache, progress)
     problems.tell(len(labels), progress)
@@ -76,7 +81,7 @@ def run(
         write.model(best, histories, chosen)
         write.scores(best, sets)
         write.statistics(best, images, split)
-        write.resources(peak, time.perf_counter() - began, problems)
+        write.resources(peak, time.perf_counter() - began, problems, histories[chosen])
         write.manifest(name or out.name, command, chosen)
         shutil.rmtree(out / "training", ignore_errors=True)
     return out
@@ -170,20 +175,31 @@ def _train(
         untuned = out / "untuned.pth"
         if distributed.is_main() and not untuned.exists():
             write_aside(untuned, lambda file: torch.save(copy(model), file))
-        history = train(
-            model,
-            sets["train"],
-            sets["val"],
-            plan.preprocessing,
-            settings,
-            out / "training" / name,
-            plan.device,
-            plan.precision,
-            resume,
-            {"test": sets["test"]} if plan.watch_test else None,
-            progress,
-        )
-        return model, history
+        try:
+            history = train(
+                model,
+                sets["train"],
+                sets["val"],
+                plan.preprocessing,
+                settings,
+                out / "training" / f"{name}-batch-{settings.batch_size}",
+                plan.device,
+                plan.precision,
+                resume,
+                {"test": sets["test"]} if plan.watch_test else None,
+                progress,
+                plan.compile,
+                plan.deterministic,
+            )
+        except TooLarge as error:
+            # Each process would have to fail at the same step for all to begin again together.
+            if distributed.count() > 1 or settings.batch_size < 4:
+                raise
+            smaller = dataclasses.replace(settings, batch_size=settings.batch_size // 2)
+            progress.say(f"{error}; beginning again with batches of {smaller.batch_size}")
+        else:
+            return model, history
+        return one(name, smaller)
 
     histories: dict[str, History] = {}
     models: dict[str, nn.Module] = {}

@@ -33,6 +33,8 @@ class Plan:
     weights: str = "none"
     device: str = "cpu"
     precision: str = "auto"
+    compile: str = "auto"
+    deterministic: bool = False
     watch_test: bool = False
     modules: tuple[str, ...] = MODULES
     statistics_images: int = 200

@@ -6,12 +6,11 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -21,10 +20,17 @@ from torch.nn.parallel import DistributedDataParallel
 from in4310.errors import InputError
 from in4310.progress import QUIET, Progress, Task
 from in4310.solution import checkpoints, distributed
-from in4310.solution.hardware import arithmetic, choose_precision, keep_large_buffers
-from in4310.solution.images import Images, Preprocessing, draw_moves, move, normalise
+from in4310.solution.compiled import Chosen, Forward, choose_forward
+from in4310.solution.hardware import arithmetic, choose_precision, keep_large_buffers, reproducible
+from in4310.solution.images import Images, Preprocessing
+from in4310.solution.loaders import Batch, order, steps, training_batches
 from in4310.solution.metrics import evaluate
 from in4310.solution.scores import logits
+
+
+class TooLarge(InputError):
+    """A batch does not fit into the device's memory."""
+
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "cosine", "onecycle")
@@ -83,12 +89,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class _Way:
-    """How every batch of a run is computed."""
+    """How every batch of a run is computed; `forward`: the model, or the same pass with fewer launches."""
 
     settings: Settings
     preprocessing: Preprocessing
     precision: str
     device: torch.device
+    forward: Forward
 
 
 @dataclass(frozen=True)
@@ -97,8 +104,9 @@ class History:
 
     Each epoch: epoch (from 1), learning_rate (of its last step), train_loss, train_accuracy, train_map (of
     the training pass itself: augmented, while the weights move), val_loss, val_accuracy, val_map,
-    val_accuracy_per_class, seconds, and '<name>_loss', '<name>_accuracy', '<name>_map' for each watched set.
-    Losses are means over images, without label smoothing except train_loss.
+    val_accuracy_per_class, seconds, data_seconds (of these, spent waiting for batches), and '<name>_loss',
+    '<name>_accuracy', '<name>_map' for each watched set. Losses are means over images, without label smoothing
+    except train_loss. `compiled`: 'plain', 'CUDA graphs' or 'torch.compile', never part of the numbers.
     """
 
     settings: dict[str, Any]
@@ -107,6 +115,7 @@ class History:
     classes: tuple[str, ...]
     key: str
     epochs: list[dict[str, Any]]
+    compiled: str = "plain"
 
     @property
     def best_epoch(self) -> int:
@@ -143,28 +152,26 @@ def train(
     resume: bool = False,
     watch: Mapping[str, Images] | None = None,
     progress: Progress = QUIET,
+    compile_: str = "auto",
+    deterministic: bool = False,
 ) -> History:
     """Train the model in place and leave it with the weights that are best on validation (1f).
 
     Writes folder/history.json and folder/best.pth (state dict, float32) after each epoch, and a checkpoint
-    that `resume=True` goes on from: on the CPU with the numbers of an uninterrupted run. Every random number
-    comes from (seed, epoch, step). `watch`: further sets, evaluated after each epoch and used for nothing.
+    that `resume=True` goes on from: on the CPU with the numbers of an uninterrupted run, on a GPU with
+    `deterministic=True`. Every random number comes from (seed, epoch, step). `watch`: further sets, evaluated after
+    each epoch and used for nothing. `precision`: of training and of these evaluations. `compile_`: as `choose_forward`.
     Under torchrun, DDP: each process computes its share of every batch, the main one writes.
-    Raises InputError: other settings than the checkpoint's, a loss that is not finite, a full disk or memory.
+    Raises InputError: other settings than the checkpoint's, a loss that is not finite, a full disk; TooLarge when a
+    batch does not fit into memory.
     """
     device = distributed.setup(device)
     keep_large_buffers()
     sets = {"val": val_images, **(watch or {})}
     _check_sizes(train_images, sets, settings)
     precision = choose_precision(precision, device)
-    history = History(
-        asdict(settings),
-        device.type,
-        precision,
-        train_images.classes,
-        _key(model, train_images, sets, preprocessing),
-        [],
-    )
+    key = _key(model, train_images, sets, preprocessing)
+    history = History(asdict(settings), device.type, precision, train_images.classes, key, [])
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = _optimizer(model, settings)
     files = checkpoints.Files(folder)
@@ -174,27 +181,35 @@ def train(
         model.load_state_dict(state.weights)
         optimizer.load_state_dict(state.optimizer)
     best = state.best
-    way = _Way(settings, preprocessing, precision, device)
-    steps = _steps(len(train_images), settings.batch_size)
-    network = DistributedDataParallel(model) if distributed.count() > 1 else model
     progress = progress if distributed.is_main() else QUIET
+    network = DistributedDataParallel(model) if distributed.count() > 1 else model
+    way = _Way(settings, preprocessing, precision, device, network)
+    epochs = range(len(history.epochs) + 1, settings.epochs + 1)
     try:
-        with progress.task(settings.name, settings.epochs * steps) as bar:
-            bar.advance(len(history.epochs) * steps)
-            for epoch in range(len(history.epochs) + 1, settings.epochs + 1):
-                begun = time.perf_counter()
-                record = _train_epoch(network, optimizer, train_images, way, epoch, bar, _note(history))
-                distributed.same_buffers(model)
-                for name, images in sets.items():
-                    record |= _evaluate(model, images, way, name, epoch)
-                history.epochs.append(record | {"seconds": time.perf_counter() - begun})
-                if history.best_epoch == epoch:
-                    best = checkpoints.copy(model)
-                files.save(history.as_dict(), model, optimizer, best)
+        with reproducible(deterministic):
+            if distributed.count() == 1 and epochs:
+                chosen = _choose(model, train_images, way, epochs[0], compile_, progress)
+                if device.type == "cuda" or chosen.name != "plain":
+                    progress.say(f"{settings.name}: {chosen.name} training pass: {chosen.why}")
+                way, history = replace(way, forward=chosen.forward), replace(history, compiled=chosen.name)
+            count = steps(len(train_images), settings.batch_size)
+            with progress.task(settings.name, settings.epochs * count) as bar:
+                bar.advance(len(history.epochs) * count)
+                for epoch in epochs:
+                    begun = time.perf_counter()
+                    record = _train_epoch(network, optimizer, train_images, way, epoch, bar, _note(history))
+                    distributed.same_buffers(model)
+                    for name, images in sets.items():
+                        record |= _evaluate(model, images, way, name, epoch)
+                    history.epochs.append(record | {"seconds": time.perf_counter() - begun})
+                    if history.best_epoch == epoch:
+                        best = checkpoints.copy(model)
+                    files.save(history.as_dict(), model, optimizer, best)
     except torch.OutOfMemoryError as error:
-        raise InputError(
+        smaller = max(2, settings.batch_size // 2)
+        raise TooLarge(
             f"{settings.name}: batch of {settings.batch_size} does not fit into the memory of {device};"
-            f" use --batch-size {max(2, settings.batch_size // 2)}"
+            f" use --batch-size {smaller}"
         ) from error
     files.finish()
     model.load_state_dict(best)
@@ -217,68 +232,75 @@ def _train_epoch(
 ) -> dict[str, Any]:
     """Take every training image once; return the epoch's training figures over all processes."""
     settings, device = way.settings, way.device
-    network.train()
-    if settings.freeze_batch_norm:
-        for module in network.modules():
-            if isinstance(module, _BatchNorm):
-                module.eval()
-    order = torch.randperm(len(images), generator=_generator(settings.seed, epoch)).numpy()
-    # Batches of nearly one size: a last batch of one image would have no batch statistics.
-    parts = np.array_split(order, _steps(len(images), settings.batch_size))
+    _training_mode(network, settings)
     found: list[Tensor] = []  # each batch's losses and scores, left on the device: copying them waits for it
     total = torch.zeros((), device=device)
     rate = settings.learning_rate
-    done = 0
-    for step, rows in enumerate(parts):
-        rate = learning_rate(settings, (epoch - 1) * len(parts) + step, settings.epochs * len(parts))
+    done, waited = 0, 0.0
+    count = steps(len(images), settings.batch_size)
+    batches = _batches(images, way, epoch)
+    for step in range(count):
+        begun = time.perf_counter()
+        batch = next(batches)
+        waited += time.perf_counter() - begun
+        rate = learning_rate(settings, (epoch - 1) * count + step, settings.epochs * count)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        inputs, labels = _batch(images, rows, way, epoch, step)
         with arithmetic(way.precision, device):
-            outputs = network(inputs)
+            outputs = way.forward(batch.inputs)
         outputs = outputs.float()
-        each = cross_entropy(outputs, labels, reduction="none", label_smoothing=settings.label_smoothing)
+        smoothing = settings.label_smoothing
+        each = cross_entropy(outputs, batch.labels, reduction="none", label_smoothing=smoothing)
         # DDP takes the mean over processes: this makes it the mean over the batch, whatever the shares.
-        (each.sum() * (distributed.count() / len(rows))).backward()
+        (each.sum() * (distributed.count() / len(batch.rows))).backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         own = torch.cat([each.detach().unsqueeze(1), torch.softmax(outputs.detach(), dim=1)], dim=1)
-        found.append(distributed.gather(own, len(rows)))
+        found.append(distributed.gather(own, len(batch.rows)))
         total += found[-1][:, 0].sum()
-        done += len(rows)
+        done += len(batch.rows)
         note = None
-        if device.type == "cpu" or step % 20 == 0 or step == len(parts) - 1:
+        if device.type == "cpu" or step % 20 == 0 or step == count - 1:
             loss = float(total) / done
             _check_finite(loss, settings, epoch)
             note = f"epoch {epoch}/{settings.epochs} loss {loss:.3f} {note_before}"
         bar.advance(1, note)
     every = torch.cat(found).cpu()
     losses, scores = every[:, 0], every[:, 1:]
-    metrics = evaluate(images.labels[order], scores.numpy(), images.classes)
+    taken = order(len(images), settings.seed, epoch)
+    metrics = evaluate(images.labels[taken], scores.numpy(), images.classes)
     return {
         "epoch": epoch,
         "learning_rate": rate,
         "train_loss": float(losses.double().mean()),
         "train_accuracy": metrics.accuracy,
         "train_map": metrics.map,
+        "data_seconds": waited,
     }
 
 
-def _batch(
-    images: Images,
-    rows: np.ndarray,
-    way: _Way,
-    epoch: int,
-    step: int,
-) -> tuple[Tensor, Tensor]:
-    """Return this process's share of a batch, augmented as it would be in one process."""
-    share = distributed.share(len(rows))
-    pixels = torch.from_numpy(np.ascontiguousarray(images.pixels[rows[share]]))
-    if way.settings.augment:
-        moves = draw_moves(len(rows), pixels.shape[1], _generator(way.settings.seed, epoch, step))
-        pixels = move(pixels, *(moved[share] for moved in moves))
-    labels = torch.from_numpy(images.labels[rows[share]])
-    return normalise(pixels, way.preprocessing, way.device), labels.to(way.device)
+def _choose(
+    model: nn.Module, images: Images, way: _Way, epoch: int, compile_: str, progress: Progress
+) -> Chosen:
+    """Try, on the first batch, what would make the pass faster."""
+    _training_mode(model, way.settings)
+    inputs = next(_batches(images, way, epoch)).inputs
+    return choose_forward(model, inputs, way.precision, compile_, progress)
+
+
+def _training_mode(network: nn.Module, settings: Settings) -> None:
+    network.train()
+    if settings.freeze_batch_norm:
+        for module in network.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+
+
+def _batches(images: Images, way: _Way, epoch: int) -> Iterator[Batch]:
+    settings = way.settings
+    return training_batches(
+        images, way.preprocessing, settings.batch_size, settings.seed, epoch, settings.augment, way.device
+    )
 
 
 def _evaluate(
@@ -288,8 +310,8 @@ def _evaluate(
     name: str,
     epoch: int,
 ) -> dict[str, Any]:
-    """Return a set's figures: in fp32, so that they are those that the saved weights give again."""
-    outputs = logits(model, images, way.preprocessing, device=way.device)
+    """Return a set's figures, in the precision of the training: those that the weights give again, to rounding."""
+    outputs = logits(model, images, way.preprocessing, device=way.device, precision=way.precision)
     loss = float(cross_entropy(outputs.double(), torch.from_numpy(images.labels)))
     _check_finite(loss, way.settings, epoch)
     metrics = evaluate(images.labels, torch.softmax(outputs, dim=1).numpy(), images.classes)
@@ -342,16 +364,6 @@ def _optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
     return kinds[settings.optimizer](groups, lr=rate, fused=True)
 
 
-def _generator(*numbers: int) -> torch.Generator:
-    """Return a generator that depends on these numbers only: nothing has to be kept to go on after a stop."""
-    seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
-    return torch.Generator().manual_seed(seed >> 1)
-
-
-def _steps(images: int, batch_size: int) -> int:
-    return math.ceil(images / batch_size)
-
-
 # --- checks ---
 
 
@@ -360,7 +372,7 @@ def _check_sizes(train_images: Images, sets: Mapping[str, Images], settings: Set
         if len(images) == 0 or int(images.labels.min()) < 0:
             found = "an image without a label" if len(images) else "no image"
             raise InputError(f"{name} set: expected labelled images, found {found}; check the split")
-    smallest = len(train_images) // _steps(len(train_images), settings.batch_size)
+    smallest = len(train_images) // steps(len(train_images), settings.batch_size)
     if smallest < 2 * distributed.count():
         raise InputError(
             f"train set: expected batches of at least {2 * distributed.count()} images (two a process),"

@@ -16,7 +16,7 @@ def without_times(path):
     """A history without the seconds that each epoch took."""
     run = json.loads(path.read_text())
     for epoch in run["epochs"]:
-        del epoch["seconds"]
+        del epoch["seconds"], epoch["data_seconds"]
     return run
 
 
@@ -64,7 +64,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(program, drawn, tmp_
     assert whole.returncode in (0, 1), errors
 
     stopped = program(*common, "--out", "stopped", "--report", "report-stopped")
-    wait_for(tmp_path / "stopped" / "training" / "sgd-0.01-onecycle" / "history.json", stopped)
+    wait_for(tmp_path / "stopped" / "training" / "sgd-0.01-onecycle-batch-64" / "history.json", stopped)
     stopped.send_signal(stop)
     _, errors = stopped.communicate(timeout=60)
     assert stopped.returncode != 0

@@ -11,9 +11,18 @@ from hypothesis.extra import numpy as arrays
 from torch import nn
 
 from in4310.errors import InputError
+from in4310.progress import Progress
 from in4310.solution.images import Images, Preprocessing, batches
-from in4310.solution.network import build
-from in4310.solution.scores import TOLERANCE, compare, load_scores, predict, reproduce, save_scores
+from in4310.solution.network import build, folded
+from in4310.solution.scores import (
+    BF16_TOLERANCE,
+    TOLERANCE,
+    compare,
+    load_scores,
+    predict,
+    reproduce,
+    save_scores,
+)
 
 SMALL = Preprocessing(size=48, resize=48)
 CLASSES = tuple("abcdef")
@@ -144,9 +153,65 @@ def test_compare_against_a_slow_oracle(saved: np.ndarray, scores: np.ndarray, to
     assert found.agrees == (largest <= tolerance)
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_cuda_scores_agree_with_the_cpu(model: nn.Module, images: Images):
-    cpu = predict(model, images, SMALL)
-    assert np.abs(predict(model, images, SMALL, device="cuda") - cpu).max() < TOLERANCE
-    model.to("cpu")
+# --- the fast path ---
+
+
+def test_bf16_moves_scores_by_less_than_its_tolerance(model: nn.Module, images: Images):
+    exact, fast = (predict(model, images, SMALL, precision=precision) for precision in ("fp32", "bf16"))
+    difference = np.abs(fast - exact).max()
+    assert 1e-4 < difference < BF16_TOLERANCE, "bf16 was not used, or it costs more than was derived"
+    ranked = np.sort(exact, axis=1)
+    sure = ranked[:, -1] - ranked[:, -2] > 2 * BF16_TOLERANCE
+    assert sure.mean() > 0.5
+    assert (fast.argmax(1) == exact.argmax(1))[sure].all()
+
+
+@pytest.mark.parametrize("depth", ["resnet18", "resnet50"])
+def test_folding_leaves_the_outputs_and_the_model_as_they_were(depth: str, images: Images):
+    model = build(depth, seed=3)
+    inputs, _ = next(batches(images, SMALL, 8))
+    with torch.no_grad():
+        model.train()(inputs)
+        model.eval()
+        expected = model(inputs)
+        fast = folded(model)
+        found = fast(inputs)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in fast.modules())
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in model.modules()) > 15
+    assert float((found - expected).abs().max()) < 1e-4 * float(expected.abs().max())
+
+
+def test_a_batch_too_large_is_halved_and_said(
+    model: nn.Module, images: Images, monkeypatch: pytest.MonkeyPatch
+):
+    expected = predict(model, images, SMALL)
+    sizes: list[int] = []
+
+    def little_room(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        sizes.append(len(inputs[0]))
+        if len(inputs[0]) > 20 or (len(sizes) > 4 and len(inputs[0]) > 10):
+            raise torch.OutOfMemoryError("tried to allocate 2 GiB")
+
+    said: list[str] = []
+    progress = Progress()
+    monkeypatch.setattr(progress, "say", said.append)
+    with_hook = model.register_forward_pre_hook(little_room)
+    found = predict(model, images, SMALL, batch_size=64, progress=progress)
+    with_hook.remove()
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE)
+    assert sizes[:5] == [64, 32, 16, 16, 16]
+    assert [text.rpartition("batches of ")[2] for text in said] == [
+        "32 from here on",
+        "16 from here on",
+        "8 from here on",
+    ]
+
+
+def test_one_image_too_large_is_one_line(model: nn.Module, images: Images):
+    def no_room(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        raise torch.OutOfMemoryError("tried to allocate 2 GiB")
+
+    hook = model.register_forward_pre_hook(no_room)
+    with pytest.raises(InputError, match="one image of 48 x 48 does not fit into the memory of cpu"):
+        predict(model, images, SMALL)
+    hook.remove()

@@ -70,7 +70,10 @@ def run(folder: Path, model: nn.Module | None = None, settings: Settings = QUICK
 
 def timeless(history: dict) -> dict:
     """A history without what differs from run to run."""
-    return {**history, "epochs": [{k: v for k, v in e.items() if k != "seconds"} for e in history["epochs"]]}
+    return {
+        **history,
+        "epochs": [{k: v for k, v in e.items() if not k.endswith("seconds")} for e in history["epochs"]],
+    }
 
 
 def result(folder: Path) -> tuple[dict, dict[str, torch.Tensor]]:
@@ -95,7 +98,7 @@ def test_it_learns_and_records_every_epoch(tmp_path: Path):
     settings = replace(QUICK, epochs=8, learning_rate=0.1)
     history = run(tmp_path, settings=settings)
     assert [epoch["epoch"] for epoch in history.epochs] == list(range(1, 9))
-    names = {"epoch", "learning_rate", "seconds", "val_accuracy_per_class"}
+    names = {"epoch", "learning_rate", "seconds", "data_seconds", "val_accuracy_per_class"}
     names |= {f"{s}_{f}" for s in ("train", "val", "test") for f in ("loss", "accuracy", "map")}
     assert all(set(epoch) == names for epoch in history.epochs)
     assert history.epochs[-1]["test_accuracy"] > 0.9
@@ -166,19 +169,6 @@ def test_the_first_step_is_plain_torch(tmp_path: Path):
         gradient = parameter.grad + decay * parameter
         expected = parameter - 0.1 * 1.9 * gradient  # Nesterov's first step: gradient + momentum * gradient
         torch.testing.assert_close(saved[name], expected.detach(), rtol=1e-4, atol=1e-6)
-
-
-def test_every_image_is_taken_once_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    taken: list[np.ndarray] = []
-    real = training._batch
-    monkeypatch.setattr(
-        training, "_batch", lambda images, rows, *rest: taken.append(rows) or real(images, rows, *rest)
-    )
-    run(tmp_path, settings=replace(QUICK, epochs=2, batch_size=8))
-    assert [len(rows) for rows in taken] == [7] * 12  # 42 images: six equal batches, none above 8
-    first, second = np.concatenate(taken[:6]), np.concatenate(taken[6:])
-    assert sorted(first) == sorted(second) == list(range(42))
-    assert not (first == second).all()
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
@@ -428,20 +418,28 @@ def test_precision_follows_the_hardware(tmp_path: Path, monkeypatch: pytest.Monk
     assert hardware.choose_precision("auto") == "fp32"
 
 
-# --- CUDA ---
+# --- memory ---
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_cuda_gives_the_figures_of_the_cpu(tmp_path: Path):
-    settings = replace(QUICK, epochs=1, learning_rate=0.005)
-    cpu = run(tmp_path / "cpu", build(classes=3, seed=1), settings).epochs[0]
-    cuda = run(tmp_path / "cuda", build(classes=3, seed=1), settings, device="cuda").epochs[0]
-    assert cuda["train_loss"] == pytest.approx(cpu["train_loss"], rel=0.02)
-    assert cuda["val_loss"] == pytest.approx(cpu["val_loss"], rel=0.05)
-    auto = run(tmp_path / "auto", build(classes=3, seed=1), settings, device="cuda", precision="auto")
-    assert auto.device == "cuda"
-    assert auto.epochs[0]["train_loss"] == pytest.approx(cpu["train_loss"], rel=0.1)
+class Hungry(nn.Module):
+    """Has room for batches of up to five images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside = network()
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        if len(inputs) > 5:
+            raise torch.OutOfMemoryError("tried to allocate 2 GiB")
+        return self.inside(inputs)
+
+
+def test_a_batch_too_large_for_the_device_is_one_line(tmp_path: Path):
+    with pytest.raises(
+        training.TooLarge, match=r"batch of 8 does not fit into the memory of cpu; use --batch-size 4"
+    ):
+        run(tmp_path, Hungry())
+    assert run(tmp_path, Hungry(), replace(QUICK, batch_size=5), watch={}).epochs
 
 
 @pytest.mark.slow

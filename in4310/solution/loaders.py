@@ -1,0 +1,93 @@
+"""Batches of training: every image once in an epoch, in an order drawn anew, augmented (task 1c).
+
+Each random number comes from (seed, epoch, step), so there is no generator whose state would have to be kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from in4310.solution import distributed
+from in4310.solution.images import Images, Preprocessing, draw_moves, move, normalise
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`rows`: the whole batch's places in the training set; `inputs` (float32 NCHW), `labels`: this process's share."""
+
+    rows: np.ndarray
+    inputs: Tensor
+    labels: Tensor
+
+
+def steps(images: int, batch_size: int) -> int:
+    """Return the number of batches of an epoch."""
+    return math.ceil(images / batch_size)
+
+
+def order(images: int, seed: int, epoch: int) -> np.ndarray:
+    """Return the order in which an epoch (from 1) takes the images: a permutation, int64 (images,)."""
+    return torch.randperm(images, generator=_generator(seed, epoch)).numpy()
+
+
+def training_batches(
+    images: Images,
+    preprocessing: Preprocessing,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    augmented: bool = True,
+    device: str | torch.device = "cpu",
+) -> Iterator[Batch]:
+    """Yield an epoch's batches on the device, of nearly one size: a last one of one image has no batch statistics.
+
+    Only bytes are gathered on the host; shifts, flips and normalisation are done where the network is. For a GPU the
+    bytes of the next batch are gathered while it computes this one.
+    """
+    device = torch.device(device)
+    parts = np.array_split(order(len(images), seed, epoch), steps(len(images), batch_size))
+
+    def gather(step: int) -> Tensor:
+        rows = parts[step][distributed.share(len(parts[step]))]
+        pixels = torch.from_numpy(np.ascontiguousarray(images.pixels[rows]))
+        return pixels.pin_memory() if device.type == "cuda" else pixels
+
+    # A CPU has no core to spare for the next batch: it would wait for itself.
+    gathered = (ahead if device.type == "cuda" else map)(gather, range(len(parts)))
+    for step, (rows, pixels) in enumerate(zip(parts, gathered, strict=True)):
+        share = distributed.share(len(rows))
+        pixels = pixels.to(device, non_blocking=True)
+        if augmented:
+            moves = draw_moves(len(rows), pixels.shape[1], _generator(seed, epoch, step))
+            pixels = move(pixels, *(moved[share] for moved in moves))
+        labels = torch.from_numpy(images.labels[rows[share]])
+        yield Batch(rows, normalise(pixels, preprocessing), labels.to(device))
+
+
+def ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
+    """Yield make(item) for each item in turn, the next one made by a thread meanwhile; its errors come out here."""
+    with ThreadPoolExecutor(1) as thread:
+        waiting = None
+        for item in items:
+            coming = thread.submit(make, item)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = coming
+        if waiting is not None:
+            yield waiting.result()
+
+
+def _generator(*numbers: int) -> torch.Generator:
+    seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+    return torch.Generator().manual_seed(seed >> 1)
