@@ -389,6 +389,28 @@ def init(submission: Path, data: str | None, edition: str, force: bool) -> None:
 
 
 @cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    default=Path("reports/benchmarks"),
+    show_default=True,
+    help="Folder to write index.html into.",
+)
+@_plain_errors
+def benchmarks(file: Path, report: Path) -> None:
+    """Make the page of benchmarks from what pytest measured.
+
+    \b
+    pytest --benchmark-only --benchmark-json=benchmark.json      measures; -m slow adds the long ones
+    in4310 benchmarks benchmark.json                             the page: claims, goals, the machine, scale
+    """
+    from in4310.reporting.benchmarks import read_benchmarks, write_benchmarks
+
+    click.echo(write_benchmarks(read_benchmarks(file), report))
+
+
+@cli.command()
 @_plain_errors
 def doctor() -> None:
     """Try every wall of the sandbox for real, from inside, and say which hold on this machine.

@@ -1,0 +1,108 @@
+"""The page of benchmarks: what was measured is told as it was, and what it grows to is the line's."""
+
+from __future__ import annotations
+
+import json
+from html import unescape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from in4310.errors import InputError
+from in4310.reporting.benchmarks import read_benchmarks, render_benchmarks, write_benchmarks
+from in4310.reporting.scale import duration, fit, serial_share, speed_up
+
+
+def one(what: str, **more: object) -> dict:
+    info = {"claim": what, "goal": "at least 2 times", "ratio": 3.14159, "unit": "times", "met": True}
+    return {"name": what, "group": "training", "extra_info": info | more}
+
+
+@pytest.fixture
+def record() -> dict:
+    scale = {"what": "decoding", "x": "images", "points": [[600, 0.7], [6000, 6.1]]}
+    return {
+        "machine_info": {"in4310": {"processor": "A <fast> one", "cores": 2}, "python_version": "3.11.7"},
+        "datetime": "2026-11-27T14:00:00.123",
+        "commit_info": {"id": "0123456789abcdef"},
+        "benchmarks": [
+            one("step", images_per_second=31.2),
+            one("loop", ratio=2.5, goal="at most 1 % over", unit="% over", met=False),
+            one("no goal", goal="", met=None, scale=scale),
+            one("two", processes={"what": "an epoch", "one": 10.0, "two": 6.0}),
+            {"name": "not a claim", "group": "x", "extra_info": {}},
+        ],
+    }
+
+
+def test_every_claim_is_there_with_goal_and_verdict_in_words(record: dict):
+    page = unescape(render_benchmarks(record))
+    assert "2" in page.split("of 3 goals met")[0][-80:]
+    for text in (
+        "3.14 times",
+        "images per second 31.2",
+        "2.5 % over",
+        "at most 1 % over",
+        "not met",
+        "no goal",
+    ):
+        assert text in page
+    assert "not a claim" not in page
+    assert "A <fast> one" in page
+    assert "A <fast> one" not in render_benchmarks(record), "a text of the record is not escaped"
+
+
+def test_growth_and_processes_are_carried_on(record: dict):
+    page = unescape(render_benchmarks(record))
+    assert "600: 0.7 s, 6 000: 6.1 s (images)" in page
+    assert "1 000 000 images: 17 min" in page  # 0.1 + 0.001 a piece
+    assert "83.3 %" in page  # 10 s against 6 s
+    assert "64 processes: 4.71 times" in page  # a fifth of the work does not divide
+
+
+def test_the_page_is_written_and_read_again(record: dict, tmp_path):
+    file = tmp_path / "benchmark.json"
+    file.write_text(json.dumps(record))
+    path = write_benchmarks(read_benchmarks(file), tmp_path / "report")
+    assert path.read_text() == render_benchmarks(record)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"benchmarks": 3}'])
+def test_another_file_is_one_line(tmp_path, text: str):
+    file = tmp_path / "some.json"
+    file.write_text(text)
+    with pytest.raises(InputError, match=r"some.json: expected the file of pytest --benchmark-only"):
+        read_benchmarks(file)
+
+
+# --- scale ---
+
+
+@given(st.floats(0.01, 100), st.floats(1e-4, 10), st.lists(st.integers(1, 20000), min_size=2, unique=True))
+def test_a_line_is_found_again(fixed: float, each: float, numbers: list[int]):
+    found = fit([(n, fixed + each * n) for n in numbers])
+    assert found.worst < 1e-6
+    assert found.at(max(numbers)) == pytest.approx(fixed + each * max(numbers), rel=1e-6)
+
+
+def test_neither_part_is_below_zero_and_the_worst_point_is_told():
+    found = fit([(10, 10.0), (100, 90.0), (1000, 1100.0)])
+    assert found.fixed >= 0
+    assert found.each >= 0
+    assert found.worst == pytest.approx(
+        max(abs(found.at(n) / s - 1) for n, s in ((10, 10), (100, 90), (1000, 1100)))
+    )
+    with pytest.raises(ValueError, match="two points"):
+        fit([(10, 1.0)])
+
+
+@given(st.floats(0, 1), st.floats(0.1, 1000))
+def test_amdahls_law_is_turned_around(serial: float, one_process: float):
+    two = one_process / speed_up(2, serial)
+    assert serial_share(one_process, two) == pytest.approx(serial, abs=1e-9)
+
+
+def test_durations():
+    wanted = {0.032: "0.032 s", 5: "5 s", 60: "60 s", 600: "10 min", 7300: "2 h", 200000: "2.3 days"}
+    assert {seconds: duration(seconds) for seconds in wanted} == wanted
