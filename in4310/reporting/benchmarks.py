@@ -140,7 +140,7 @@ def render_benchmarks(record: Mapping[str, Any]) -> str:
 
 def _claim(benchmark: Mapping[str, Any]) -> Claim | None:
     info = benchmark.get("extra_info", {})
-    if "claim" not in info or "ratio" not in info:
+    if "claim" not in info or "ratio" not in info or info.get("scale") or info.get("processes"):
         return None
     figures = {key.replace("_", " "): _figure(value) for key, value in info.items() if key not in SAID}
     return Claim(
