@@ -113,6 +113,18 @@ def test_what_gains_most_comes_first_and_each_gap_links_to_its_check(results: Re
     assert links[:3] == ["#c-eigenvalues", "#c-sizes", "#c-judge-broke"]
 
 
+def test_what_is_compared_with_wrong_scores_says_so(results: Results) -> None:
+    scores = (
+        results.requirements[0].checks[1].model_copy(update={"name": "scores_reproduce", "title": "Scores"})
+    )
+    metrics = scores.model_copy(update={"name": "metrics_map", "mistake": "", "pictures": []})
+    one = results.requirements[0].model_copy(update={"checks": [scores, metrics]})
+    page = Page(render(results.model_copy(update={"requirements": [one]})))
+    assert page.texts.count("The scores that this is compared with are wrong themselves:") == 1
+    assert "up to" in page.texts
+    assert "+4" in page.texts
+
+
 def test_full_marks_are_called_so(results: Results) -> None:
     best = results.model_copy(update={"requirements": results.requirements[1:2]})
     page = Page(render(best))
