@@ -63,8 +63,15 @@ def reference() -> Path:
 
 
 def copied(place: Path) -> Path:
-    """A copy of the reference of which files may be replaced."""
-    return shutil.copytree(reference(), place, copy_function=os.link)
+    """A copy of the reference of which files may be replaced; linked where the file system allows it."""
+
+    def link(source: str, target: str) -> None:
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copy2(source, target)
+
+    return shutil.copytree(reference(), place, copy_function=link)
 
 
 def changed(path: Path, change: Callable[[Any], object]) -> None:
@@ -127,31 +134,33 @@ CLASS = {
 
 def student(work: Path) -> Path:
     """The report of a submission with four mistakes."""
-    folder = work / "kari"
-    if not folder.exists():
-        copied(folder)
+    page = work / "student" / "index.html"
+    if not page.exists():
+        folder = copied(work / "kari")
+        manifest = (folder / "submission.toml").read_text().replace('name = "reference"', 'name = "kari"')
+        write_aside(folder / "submission.toml", lambda file: file.write(manifest.encode()))
         for mistake in (log_softmax, accuracy_for_map, bottom_for_top, no_comparison):
             mistake(folder)
-        in4310("check", folder, "--report", work / "student", "--quiet")
-    return work / "student" / "index.html"
+        in4310(work, "check", "kari", "--report", "student", "--quiet")
+    return page
 
 
 def assignment(work: Path) -> Path:
     """The report of the assignment."""
     folder = copied(work / "assignment")
-    in4310("report", folder, "--no-pdf", "--quiet")
+    in4310(work, "report", "assignment", "--no-pdf", "--quiet")
     return folder / "report.html"
 
 
 def small_class(work: Path) -> Path:
-    """The page of eight students, one of whom handed in a file that is no archive."""
+    """The page of nine students, one of whom handed in a file that is no archive."""
     for who, mistakes in CLASS.items():
         folder = copied(work / "hand-ins" / who)
-        write_aside(folder / "README.txt", lambda file, who=who: file.write(who.encode()))
+        (folder / "README.txt").write_text(f"handed in by {who}")
         for mistake in mistakes:
             mistake(folder)
     (work / "hand-ins" / "jorunn.zip").write_text("not a zip")
-    in4310("grade", work / "hand-ins", "--out", work / "class", "--quiet")
+    in4310(work, "grade", "hand-ins", "--out", "class", "--quiet")
     return work / "class" / "index.html"
 
 
@@ -160,13 +169,13 @@ def benchmarks(work: Path) -> Path | None:
     return BENCHMARKS if BENCHMARKS.is_file() else None
 
 
-def in4310(*arguments: object) -> None:
-    """A command, as a user gives it; statuses 0 and 1 are verdicts."""
-    words = [sys.executable, "-m", "in4310", *map(str, arguments)]
-    done = subprocess.run(words, check=False, capture_output=True, text=True)
+def in4310(work: Path, *arguments: str) -> None:
+    """A command, as a user gives it in a folder; statuses 0 and 1 are verdicts."""
+    words = [sys.executable, "-m", "in4310", *arguments]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=work)
     if done.returncode not in (0, 1):
         raise InputError(
-            f"{' '.join(words[1:4])} ended with status {done.returncode}: {done.stderr.strip()[-300:]}"
+            f"in4310 {' '.join(arguments)} ended with status {done.returncode}: {done.stderr.strip()[-300:]}"
         )
 
 

@@ -30,7 +30,9 @@ THUMBNAIL = 150  # pixels, the side of the course's photographs
 QUALITY = 82  # of JPEG: 5 kB a photograph of the course
 
 
-def write_assignment(folder: Path, data: str | Path | None = None, progress: Progress = QUIET) -> Path:
+def write_assignment(
+    folder: Path, data: str | Path | None = None, progress: Progress = QUIET, language: str = ENGLISH
+) -> Path:
     """Write report.html into a complete submission, whole or not at all; returns its path.
 
     Raises InputError as `read_assignment`, when a report is there that is not one of ours, and when the file cannot be
@@ -38,7 +40,7 @@ def write_assignment(folder: Path, data: str | Path | None = None, progress: Pro
     """
     path = Path(folder) / NAME
     _spare_others(path)
-    text = render(read_assignment(Path(folder), data, progress))
+    text = render(read_assignment(Path(folder), data, progress), language)
     return write_aside(path, lambda file: file.write(text.encode("utf-8", "replace")))
 
 
