@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import shlex
 from functools import partial
 from itertools import count
@@ -81,9 +82,16 @@ def render(report: Assignment, language: str = ENGLISH) -> str:
         figure_number=partial(next, count(1)),
         table_number=partial(next, count(1)),
         percent=lambda share, digits=1: "–" if share is None else f"{100 * share:.{digits}f} %",
-        score=lambda value: f"{value:.4f}" if value >= 5e-5 or value == 0 else f"{value:.1e}",
+        score=_score,
         number=lambda value: f"{value:.4g}",
     )
+
+
+def _score(value: float) -> str:
+    """Four digits, or the exponent where four digits would say 0."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:.4f}" if value >= 5e-5 or value == 0 else f"{value:.1e}"
 
 
 def _compared(report: Assignment) -> dict[str, object] | None:

@@ -94,7 +94,7 @@ def test_the_page_is_one_file_with_every_requirement_and_loads_nothing(page):
     assert len(pictures) > 60
     assert all(re.search(r'alt="[^"]+"', picture) for picture in pictures)
     for what in ("Figure", "Table"):
-        numbers = [int(n) for n in re.findall(rf"{what} (\d+)\.", page)]
+        numbers = [int(n) for n in re.findall(rf">\s*{what} (\d+)\.", page)]
         assert numbers == list(range(1, len(numbers) + 1))
 
 
@@ -205,7 +205,12 @@ def test_texts_of_a_submission_are_shown_as_text(handed_in):
         handed_in / "reproduction.json", lambda d: d.update(path=bad, largest_difference=0.5, tolerance=bad)
     )
     change(
-        handed_in / "resources.json", lambda d: d.update(device=bad, torch=bad, unreadable_images={bad: ""})
+        handed_in / "resources.json",
+        lambda d: d.update(device=bad, torch=bad, processes=bad, unreadable_images={bad: ""}),
+    )
+    change(
+        handed_in / "history" / "sgd-0.05-onecycle.json",
+        lambda d: [epoch.update(epoch=bad, val_accuracy=bad) for epoch in d["epochs"]],
     )
     change(
         handed_in / "eigenvalues.json", lambda d: [one.update(model=bad, data=bad) for one in d["series"][:1]]
