@@ -268,12 +268,14 @@ def run(
         sys.exit(status if distributed.started() == 1 else 0)
 
 
-def _write_up(submission: Path, progress: Progress, data: str | None = None, pdf: bool = True) -> None:
+def _write_up(
+    submission: Path, progress: Progress, data: str | None = None, pdf: bool = True, language: str = "en"
+) -> None:
     """Write report.html and report.pdf into a complete submission, and say where they are."""
     from in4310.reporting.assignment_page import write_assignment
     from in4310.reporting.printing import print_pdf
 
-    page = write_assignment(submission, data, progress)
+    page = write_assignment(submission, data, progress, language)
     click.echo(page)
     if pdf:
         printed, how = print_pdf(page)
