@@ -60,6 +60,7 @@ def cli() -> None:
       in4310 run --data PHOTOS           the same on your own photographs in class folders
       in4310 check SUBMISSION            judge what was handed in: a folder or a zip
       in4310 init SUBMISSION             write a submission.toml from what is found in it
+      in4310 report SUBMISSION           write the assignment's own report from a run's files
       in4310 grade CLASS                 judge a whole class: a folder of submissions, or a bulk download
       pytest --submission SUBMISSION     the same, as a pytest run
       in4310 doctor                      which walls of the sandbox hold on this machine
@@ -107,6 +108,7 @@ def demo(out: Path, report: Path, resume: bool, quiet: bool) -> None:
         demo_plan(edition, data), out, resume, cache_folder() / "decoded", ("demo",), "reference", progress
     )
     if distributed.is_main():
+        _write_up(out, progress)
         sys.exit(_judge(out, "demo", None, report, progress))
 
 
@@ -285,9 +287,24 @@ def run(
     )
     carry_out(plan, out, resume, cache_folder() / "decoded", _command(), "", progress)
     if distributed.is_main():
+        _write_up(out, progress)
         status = _judge(out, edition, data, report, progress)
         # torchrun takes any other status than 0 for a crash, and shows a traceback of its own.
         sys.exit(status if distributed.started() == 1 else 0)
+
+
+def _write_up(
+    submission: Path, progress: Progress, data: str | None = None, pdf: bool = True, language: str = "en"
+) -> None:
+    """Write report.html and report.pdf into a complete submission, and say where they are."""
+    from in4310.reporting.assignment_page import write_assignment
+    from in4310.reporting.printing import print_pdf
+
+    page = write_assignment(submission, data, progress, language)
+    click.echo(page)
+    if pdf:
+        printed, how = print_pdf(page)
+        click.echo(printed or how)
 
 
 def _command() -> tuple[str, ...]:
@@ -386,6 +403,23 @@ def init(submission: Path, data: str | None, edition: str, force: bool) -> None:
     click.echo(
         f"{path}: names {len(found.located)} pieces; read it, correct it, then: in4310 check {submission}"
     )
+
+
+@cli.command("report")
+@click.argument("submission", type=click.Path(path_type=Path))
+@click.option(
+    "--data", metavar="PATH", help="Folder of class folders; default: where the run that made it found them."
+)
+@click.option("--pdf/--no-pdf", default=True, show_default=True, help="Print it into report.pdf, too.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@_plain_errors
+def report_(submission: Path, data: str | None, pdf: bool, quiet: bool) -> None:
+    """Write the report of the assignment, report.html and report.pdf, into a complete submission in the house's form.
+
+    Every figure in it is computed from the submission's own files; images are shown where the data are still there.
+    in4310 run and in4310 demo do this by themselves. A report that somebody else wrote is not replaced.
+    """
+    _write_up(submission, _progress(quiet), data, pdf)
 
 
 @cli.command()

@@ -42,6 +42,8 @@ TEXTS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".dat", ".log", ".out", ".md
 WEIGHTS = {".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".tar", ".model", ".weights"}
 SCORE_NAMES = {"scores", "score", "softmax", "probs", "probabilities", "predictions", "preds", "logits", "outputs",
                "prediction", "output"}  # fmt: skip
+REPORTS = {".pdf", ".html", ".docx"}
+REPORT_WORDS = {"report", "rapport", "oblig", "mandatory", "assignment"}
 PICTURES = {".png", ".jpg", ".jpeg", ".pdf", ".svg"}
 
 
@@ -108,6 +110,7 @@ class Discovery:
         self._scores()
         self._tables()
         self._pictures()
+        self._reports()
         self._prefer_best_run()
         for piece in self.candidates:
             self.candidates[piece].sort(
@@ -428,6 +431,12 @@ class Discovery:
                     f"{shown(file)}: figures of epoch {row + 1}, the best of its run, are taken"
                 )
         return found
+
+    def _reports(self) -> None:
+        for file in self.files:
+            path = PurePosixPath(file)
+            if path.suffix.lower() in REPORTS and REPORT_WORDS & set(words(path.stem)):
+                self._add("report", (file,), "a document of that name", 1.0 + (path.suffix == ".pdf"), None)
 
     def _prefer_best_run(self) -> None:
         """Of weights and scores of several runs those of the best run, by its validation figures, are handed in."""

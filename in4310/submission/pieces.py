@@ -33,6 +33,7 @@ KINDS = {
         PieceKind("eigenvalues", "data set, model and module -> eigenvalues", ("eigenvalues.json",)),
         PieceKind("feature_maps", "pictures of the feature maps", ("feature_maps",)),
         PieceKind("plots", "curves, ranked images, spectra as pictures", ("plots",)),
+        PieceKind("report", "the report, a PDF or a page", ("report.pdf", "report.html")),
         PieceKind("resources", "peak memory and batch size of the training", ("resources.json",)),
         PieceKind("reproduction", "what the comparison routine found", ("reproduction.json",)),
     )

@@ -116,9 +116,12 @@ def test_a_complete_run_is_not_done_again(in4310, scenes, tmp_path):
     first = in4310(*common)
     assert first.exit_code in (0, 1), first.output
     weights = (tmp_path / "out" / "model.pth").stat().st_mtime_ns
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert str(tmp_path / "out" / "report.html") in first.stdout
     second = in4310(*common, "--resume")
     assert second.exit_code == first.exit_code
     assert (tmp_path / "out" / "model.pth").stat().st_mtime_ns == weights
+    assert (tmp_path / "out" / "report.html").read_text() == page
     other = in4310(*common, "--resume", "--seed", "7")
     assert other.exit_code == 2
     assert "repeat the first command" in other.stderr

@@ -1,0 +1,200 @@
+"""The assignment's own report as a page: figures drawn, images made small, all of it in one file."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import shlex
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from in4310.errors import InputError
+from in4310.progress import QUIET, Progress
+from in4310.reporting.assignment import SHARE, Assignment, Series, class_of, equal_spectra
+from in4310.reporting.assignment_reading import read_assignment
+from in4310.reporting.language import ENGLISH
+from in4310.reporting.page import page
+from in4310.solution import figures
+from in4310.solution.handin import spread
+from in4310.solution.saving import write_aside
+
+NAME = "report.html"
+OURS = b'<meta name="generator" content="in4310">'
+EXAMPLES = 4  # images of each class
+MAPS = 3  # pictures of feature maps, of those handed in
+THUMBNAIL = 150  # pixels, the side of the course's photographs
+QUALITY = 82  # of JPEG: 5 kB a photograph of the course
+
+
+def write_assignment(
+    folder: Path, data: str | Path | None = None, progress: Progress = QUIET, language: str = ENGLISH
+) -> Path:
+    """Write report.html into a complete submission, whole or not at all; returns its path.
+
+    Raises InputError as `read_assignment`, when a report is there that is not one of ours, and when the file cannot be
+    written.
+    """
+    path = Path(folder) / NAME
+    _spare_others(path)
+    text = render(read_assignment(Path(folder), data, progress), language)
+    return write_aside(path, lambda file: file.write(text.encode("utf-8", "replace")))
+
+
+def _spare_others(path: Path) -> None:
+    """A report that somebody wrote is not replaced."""
+    try:
+        ours = OURS in path.read_bytes()
+    except OSError:
+        ours = False
+    for there in () if ours else (path, path.with_suffix(".pdf")):
+        if there.exists():
+            raise InputError(
+                f"{there}: is there already, and in4310 did not write it; move it, or give another folder"
+            )
+
+
+def render(report: Assignment, language: str = ENGLISH) -> str:
+    """The page of one submission. A pure function of the record and of the images that it names."""
+    return page(
+        "assignment.html.j2",
+        styles=("assignment.css",),
+        language=language,
+        report=report,
+        sets=("train", "val", "test"),
+        examples=_examples(report),
+        thumbnails=_thumbnails(report),
+        ranked_plots=_ranked_plots(report),
+        maps=[_small(path) for path in report.feature_maps[:MAPS]],
+        drawn=_drawn(report),
+        equal=[pair for series in report.spectra for pair in equal_spectra(series)],
+        compared=_compared(report),
+        resnet=report.network.replace("resnet", "ResNet-"),
+        share=SHARE,
+        series_name=_name,
+        class_of=class_of,
+        showing=lambda entries, label: sum(class_of(path) == label for path, _ in entries),
+        arguments=shlex.join(["in4310", *report.arguments]) if report.arguments else "",
+        figure_number=partial(next, count(1)),
+        table_number=partial(next, count(1)),
+        percent=lambda share, digits=1: "–" if share is None else f"{100 * share:.{digits}f} %",
+        score=_score,
+        number=lambda value: f"{value:.4g}",
+    )
+
+
+def _score(value: float) -> str:
+    """Four digits, or the exponent where four digits would say 0."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:.4f}" if value >= 5e-5 or value == 0 else f"{value:.1e}"
+
+
+def _compared(report: Assignment) -> dict[str, object] | None:
+    """How many eigenvalues hold most of the variance of the last module, trained against untrained; None: unknown."""
+    found = {one.model: one.modules for one in report.spectra if one.data == "course" and not one.flatten}
+    tuned, untuned = found.get("tuned", {}), found.get("untuned", {})
+    for name in ("layer4", *reversed(list(tuned))):
+        if name in tuned and name in untuned and tuned[name].needed and untuned[name].needed:
+            return {"module": name, "tuned": tuned[name].needed, "untuned": untuned[name].needed}
+    return None
+
+
+def _drawn(report: Assignment) -> dict[str, str]:
+    """The plots, as data URIs by name."""
+    test = report.figures["test"].metrics
+    spectra = {
+        _name(one): {name: found.values for name, found in one.modules.items()} for one in report.spectra
+    }
+    return {
+        "curves": _svg(figures.curves({run.name: run.epochs for run in report.runs})),
+        "per_class": _svg(figures.per_class(test.accuracy_per_class, test.ap_per_class)),
+        "confusion": _svg(figures.confusion(test.confusion, report.classes)),
+        "spectra": _svg(figures.spectra(spectra)),
+    }
+
+
+def _name(series: Series) -> str:
+    return f"{series.model} on {series.data}" + (", flattened" if series.flatten else "")
+
+
+def _svg(figure: Figure) -> str:
+    """A figure as a data URI, without date or version: same figure, same text."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return _uri(stream.getvalue(), "image/svg+xml")
+
+
+def _examples(report: Assignment) -> dict[str, list[tuple[str, str]]]:
+    """class -> (path, data URI) of some images of its training set; {} where the images are gone."""
+    if report.root is None:
+        return {}
+    chosen = {
+        c: spread([p for p in report.split["train"] if class_of(p) == c], EXAMPLES) for c in report.classes
+    }
+    return {c: [(path, _thumbnail(report.root, path)) for path in paths] for c, paths in chosen.items()}
+
+
+def _thumbnails(report: Assignment) -> dict[str, str]:
+    """path -> data URI of the ranked images; {} where the images are gone."""
+    if report.root is None:
+        return {}
+    ranked = [path for sides in report.ranking.values() for side in sides.values() for path, _ in side]
+    return {
+        path: _thumbnail(report.root, path)
+        for path in dict.fromkeys(ranked)
+        if (report.root / path).is_file()
+    }
+
+
+def _thumbnail(root: Path, path: str) -> str:
+    try:
+        with Image.open(root / path) as image:
+            image.draft("RGB", (THUMBNAIL, THUMBNAIL))
+            small = image.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(
+            f"{root / path}: expected an image, found one that cannot be read ({error})"
+        ) from None
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    return _jpeg(small)
+
+
+def _ranked_plots(report: Assignment) -> dict[tuple[str, str], str]:
+    """(class, side) -> data URI of the submission's own picture, where the images themselves are gone."""
+    if report.root is not None or report.plots is None:
+        return {}
+    found = {}
+    for c in report.ranking:
+        for side in ("top", "bottom"):
+            file = report.plots / f"{side}_{c}.png"
+            if file.is_file():
+                found[c, side] = _small(file)
+    return found
+
+
+def _small(path: Path) -> str:
+    """A picture of the submission as a JPEG."""
+    try:
+        with Image.open(path) as picture:
+            flat = Image.new("RGB", picture.size, "white")
+            flat.paste(
+                picture.convert("RGB"), mask=picture.getchannel("A") if picture.mode == "RGBA" else None
+            )
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: expected a picture, found one that cannot be read ({error})") from None
+    return _jpeg(flat)
+
+
+def _jpeg(image: Image.Image) -> str:
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=QUALITY, optimize=True)
+    return _uri(stream.getvalue(), "image/jpeg")
+
+
+def _uri(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
