@@ -29,7 +29,7 @@ CACHED = 2**21
 """Values of an array centred and multiplied at a time: 8 MiB, so that the second product finds them in cache."""
 
 Source = np.ndarray | Tensor | Callable[[], Iterable[Tensor]]
-"""(N, D): an array, a memory map (`numpy.load(..., mmap_mode="r")`), or a function that streams the same
+"""(N, D): an array, a memory map (`numpy.load(..., mmap_mode="c")`), or a function that streams the same
 batches of rows each time it is called."""
 
 
@@ -154,8 +154,9 @@ class _Covariance:
         size = max(1, CACHED // self._rows.shape[1])
         for start in range(0, len(self._rows), size):
             rows = self._rows[start : start + size]
-            # torch warns of read-only memory, as a memory map is; a copy that stays in cache costs little.
-            yield rows if isinstance(rows, Tensor) else torch.from_numpy(np.array(rows))
+            if isinstance(rows, np.ndarray):  # torch warns of read-only memory, as a memory map may be
+                rows = torch.from_numpy(rows if rows.flags.writeable else np.array(rows))
+            yield rows
 
 
 def _orthonormal(block: Tensor, basis: Tensor) -> Tensor:

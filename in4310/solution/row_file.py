@@ -43,6 +43,6 @@ class RowFile:
         self.rows += len(rows)
 
     def array(self) -> np.ndarray:
-        """All rows (N, D) as a read-only memory map."""
+        """All rows (N, D) as a memory map; what is written to it stays in memory."""
         dtype = torch.empty(0, dtype=self._dtype).numpy().dtype
-        return np.memmap(self._file, dtype, mode="r", shape=(self.rows, self.dimensions))
+        return np.memmap(self._file, dtype, mode="c", shape=(self.rows, self.dimensions))

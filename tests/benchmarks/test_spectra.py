@@ -246,7 +246,7 @@ def on_disk(path: Path, rows: int, dimensions: int) -> np.ndarray:
         np.lib.format.write_array_header_1_0(file, header)
         for part in decaying(rows, dimensions):
             file.write(part.tobytes())
-    return np.load(path, mmap_mode="r")
+    return np.load(path, mmap_mode="c")
 
 
 def exact(features: np.ndarray) -> np.ndarray:
@@ -268,14 +268,14 @@ def exact(features: np.ndarray) -> np.ndarray:
 
 KRYLOV_MEMORY = """
 from in4310.solution.krylov import largest_eigenvalues
-data = np.load(sys.argv[1], mmap_mode="r")
+data = np.load(sys.argv[1], mmap_mode="c")
 largest_eigenvalues(np.random.default_rng(0).standard_normal((300, 200)), 2)
 def run(data):
     largest_eigenvalues(data, 10)
 """
 PCA_MEMORY = """
 from sklearn.decomposition import PCA
-data = np.load(sys.argv[1], mmap_mode="r")
+data = np.load(sys.argv[1], mmap_mode="c")
 def run(data):
     PCA(10, svd_solver="randomized", random_state=0).fit(data)
 """
