@@ -3,7 +3,8 @@
 With f an image's features, the covariance is 1/N sum(f f^T) - E[f] E[f]^T, its divisor N. Of N images with D
 features each it has at most min(N - 1, D) eigenvalues above zero, and they are also those of the N x N Gram
 matrix of the centred features, divided by N. So the smaller of the two matrices is formed, D x D or N x N,
-never one of 200704 x 200704: from both come the same numbers.
+never one of 200704 x 200704: from both come the same numbers. Where even the smaller is too large, the k
+largest are found by products with the features alone (`krylov`).
 """
 
 from __future__ import annotations
@@ -13,13 +14,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.linalg.blas import dsyrk as syrk
 from torch import Tensor, nn
 
 from in4310.errors import InputError
+from in4310.progress import QUIET, Progress
 from in4310.solution.feature_maps import NOT_RUN, observe
+from in4310.solution.krylov import largest_eigenvalues
+from in4310.solution.row_file import RowFile
 
-CHUNK = 8192
-"""Features centred and multiplied at a time in the Gram matrix: N x 8192 float64 is all the room it takes."""
+CHUNK = 2**20
+"""Values centred and multiplied at a time in the Gram matrix: 8 MiB in float64 is all the room they take."""
+LEAST_WIDTH = 256
+"""Fewest features of a chunk: the product of narrower ones would wait for memory."""
+IN_CACHE = 2**18
+"""Values of which the channel means are taken at a time: 2 MiB in float64."""
+GATHERED = 512
+"""Images whose features wait to be folded into the covariance together."""
 MATRIX_LIMIT = 8192
 """Largest side of a matrix whose eigenvalues are computed: 512 MiB in float64, some tens of seconds."""
 VALUES_LIMIT = 2**28
@@ -36,6 +47,8 @@ class Spectrum:
     """Trace of the covariance: the sum of all eigenvalues, of which `values` may be a part."""
     images: int
     dimensions: int
+    error: float = 0.0
+    """Bound on the error of `values` where they are found by block Krylov; else 0, no more than rounding."""
 
 
 class Moments:
@@ -84,21 +97,41 @@ class Moments:
 def gram_eigenvalues(features: Tensor | Sequence[Tensor], k: int | None = None) -> Spectrum:
     """The same eigenvalues from the N x N Gram matrix, for more features than images.
 
-    features: (N, D) of any float dtype, or batches of them; they are not copied. The products are summed in
-    float64 over chunks of features (200 x 200704 on two cores: 230 ms; products in float32 would take half of
-    that, for an error of 2e-9 of the largest eigenvalue instead of 2e-15).
+    features: (N, D) of any float dtype, or batches of them; they are not copied. Chunk by chunk they become
+    float64, less the features of the first image. That is near enough to the mean: none of the digits is lost
+    that large equal parts would cost, and taking the mean of rows and columns away from the finished matrix
+    ("double centring") is then exact algebra.
     Raises InputError for a k above min(N - 1, D).
     """
-    parts = [features] if isinstance(features, Tensor) else list(features)
-    images, dimensions = sum(len(part) for part in parts), parts[0].shape[1] if parts else 0
+    parts = [features] if isinstance(features, Tensor) else [part for part in features if len(part)]
+    sizes = [len(part) for part in parts]
+    images, dimensions = sum(sizes), parts[0].shape[1] if parts else 0
     k = _checked(k, images, dimensions)
-    gram = torch.zeros(images, images, dtype=torch.float64, device=parts[0].device)
-    for start in range(0, dimensions, CHUNK):
-        # On purpose in float64 from here on: centring in float32 would round each feature by its own size.
-        rows = torch.cat([part[:, start : start + CHUNK].to(torch.float64) for part in parts])
-        rows -= rows.mean(dim=0)
+    gram = parts[0].new_zeros(images, images, dtype=torch.float64)
+    width = max(LEAST_WIDTH, CHUNK // images)
+    room = parts[0].new_empty(images * width, dtype=torch.float64)
+    for start in range(0, dimensions, width):
+        columns = [part[:, start : start + width] for part in parts]
+        first = columns[0][0].to(torch.float64)
+        rows = room[: images * len(first)].view(images, len(first))
+        for column, centred in zip(columns, rows.split(sizes), strict=True):
+            torch.sub(column, first, out=centred)
+        _add_products(gram, rows)
+    gram += gram.tril(-1).T
+    mean = gram.mean(dim=0)
+    gram -= mean
+    gram -= (mean - mean.mean())[:, None]
+    gram /= images
+    return _spectrum(gram.cpu().numpy(), images, dimensions, k)
+
+
+def _add_products(gram: Tensor, rows: Tensor) -> None:
+    """gram += rows rows^T, its lower triangle at least; rows (N, w) contiguous, float64."""
+    if rows.device.type != "cpu":
         gram.addmm_(rows, rows.T)
-    return _spectrum(gram.cpu().numpy() / images, images, dimensions, k)
+        return
+    # BLAS reads matrices by columns, to it these are transposed; of a symmetric product it does one half.
+    syrk(1.0, rows.numpy().T, beta=1.0, c=gram.numpy().T, trans=1, overwrite_c=1)
 
 
 class FeatureCovariance:
@@ -106,13 +139,16 @@ class FeatureCovariance:
 
     flatten: the whole map is the feature vector (D = C x H x W); otherwise the mean of each channel over its
     positions (D = C). The features are kept while there are no more images than dimensions, for the Gram
-    matrix; then they are folded into moments, so memory does not grow with the number of images.
+    matrix; then they are folded into moments, so memory does not grow with the number of images. Where they
+    are too many for either they go to disk, for block Krylov, if k, the number of eigenvalues wanted, is given.
     """
 
-    def __init__(self, flatten: bool = False) -> None:
+    def __init__(self, flatten: bool = False, k: int | None = None) -> None:
         self._flatten = flatten
+        self._k = k
         self._rows: list[Tensor] = []
         self._moments = Moments()
+        self._file: RowFile | None = None
         self.images = 0
 
     def __call__(self, output: Tensor) -> None:
@@ -120,22 +156,46 @@ class FeatureCovariance:
         rows = _whole_maps(output) if self._flatten else _channel_means(output)
         dimensions = rows.shape[1]
         self.images += len(rows)
-        if self.images > dimensions and dimensions <= MATRIX_LIMIT:
-            for kept in (*self._rows, rows):
-                self._moments.update(kept)
-            self._rows = []
-            return
-        if self.images > MATRIX_LIMIT or self.images * dimensions > VALUES_LIMIT:
+        self._rows.append(rows)
+        kept = sum(map(len, self._rows))
+        if dimensions <= MATRIX_LIMIT and kept > (GATHERED if self._moments.images else dimensions):
+            self._fold()
+        elif self._file or kept > MATRIX_LIMIT or kept * dimensions > VALUES_LIMIT:
+            self._to_disk(dimensions)
+
+    def _fold(self) -> None:
+        if self._rows:
+            self._moments.update(torch.cat(self._rows))
+        self._rows = []
+
+    def _to_disk(self, dimensions: int) -> None:
+        if self._k is None:
             most = min(MATRIX_LIMIT, VALUES_LIMIT // dimensions)
             raise InputError(
                 f"spectrum: expected at most {most} images with {dimensions} features each, "
-                f"found {self.images} or more; give fewer images, or take channel means instead of whole maps"
+                f"found {self.images} or more; ask for the k largest eigenvalues only, give fewer images, "
+                "or take channel means instead of whole maps"
             )
-        self._rows.append(rows)
+        self._file = self._file or RowFile(dimensions)
+        for rows in self._rows:
+            self._file.append(rows)
+        self._rows = []
 
-    def spectrum(self, k: int | None = None) -> Spectrum:
-        """The k largest eigenvalues, min(N - 1, D) by default. Raises InputError for a k beyond that."""
-        return self._moments.spectrum(k) if self._moments.images else gram_eigenvalues(self._rows, k)
+    def spectrum(self, k: int | None = None, progress: Progress = QUIET) -> Spectrum:
+        """The k largest eigenvalues, by default the k of the observer, else min(N - 1, D).
+
+        Raises InputError for a k beyond that, and as `krylov.largest_eigenvalues` for features on disk.
+        """
+        k = self._k if k is None else k
+        if self._file:
+            k = _checked(k, self.images, self._file.dimensions)
+            found = largest_eigenvalues(self._file.array(), k, progress=progress)
+            error = float(found.errors.max())
+            return Spectrum(found.values, found.total_variance, found.images, found.dimensions, error)
+        if self._moments.images:
+            self._fold()
+            return self._moments.spectrum(k)
+        return gram_eigenvalues(self._rows, k)
 
 
 def eigenvalues(
@@ -144,15 +204,17 @@ def eigenvalues(
     modules: Sequence[str],
     k: int | None = None,
     flatten: bool = False,
+    progress: Progress = QUIET,
 ) -> dict[str, Spectrum]:
     """Spectrum of the covariance of each module's features over all images, in one pass (3a).
 
     batches: float (N, C, H, W). k: how many of the largest eigenvalues, all min(N - 1, D) by default.
     Raises InputError as `observe`, for a k beyond min(N - 1, D), for features that are not finite, for a
-    module that runs more than once a pass, and for more flattened images than `MATRIX_LIMIT` and
-    `VALUES_LIMIT` allow.
+    module that runs more than once a pass, and, where k is not given, for more flattened images than
+    `MATRIX_LIMIT` and `VALUES_LIMIT` allow. With a k these go to the temporary folder, and their eigenvalues
+    are found to 1e-6 of the largest (`krylov`).
     """
-    features = {name: FeatureCovariance(flatten) for name in modules}
+    features = {name: FeatureCovariance(flatten, k) for name in modules}
     images = observe(model, batches, {name: [feature] for name, feature in features.items()})
     found = {}
     for name, feature in features.items():
@@ -164,7 +226,7 @@ def eigenvalues(
                 "name a module that runs once in a forward pass"
             )
         try:
-            found[name] = feature.spectrum(k)
+            found[name] = feature.spectrum(k, progress)
         except InputError as error:
             raise InputError(f"module {name!r}: {error}") from error
     return found
@@ -176,7 +238,16 @@ def _channel_means(output: Tensor) -> Tensor:
         output = output.cpu()
     if output.ndim == 2:
         return output.to(torch.float64, copy=True)
-    return output.mean(dim=tuple(range(2, output.ndim)), dtype=torch.float64)
+    positions = tuple(range(2, output.ndim))
+    if output.device.type != "cpu":
+        return output.mean(dim=positions, dtype=torch.float64)
+    # The line above takes nine times as long on a CPU: it converts value by value, and not in cache.
+    means = torch.empty(output.shape[:2], dtype=torch.float64)
+    size = max(1, IN_CACHE // max(1, output[:1].numel()))
+    room = torch.empty_like(output[:size], dtype=torch.float64)
+    for maps, mean in zip(output.split(size), means.split(size), strict=True):
+        torch.mean(room[: len(maps)].copy_(maps), dim=positions, out=mean)
+    return means
 
 
 def _whole_maps(output: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torchvision.models import resnet18
 
 from in4310.errors import InputError
-from in4310.solution import spectrum
+from in4310.solution import row_file, spectrum
 from in4310.solution.spectrum import FeatureCovariance, Moments, Spectrum, eigenvalues, gram_eigenvalues
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -155,20 +155,18 @@ def test_whole_maps_of_layer1_without_the_matrix_of_their_dimensions() -> None:
 
 
 def test_memory_does_not_grow_with_the_number_of_images() -> None:
-    def held(count: int) -> int:
-        observer = FeatureCovariance()
-        generator = torch.Generator().manual_seed(0)
-        gc.collect()
-        before = sum(thing.nbytes for thing in gc.get_objects() if type(thing) is Tensor)
-        for _ in range(count):
-            observer(torch.randn(10, 16, 2, 2, generator=generator))
-        assert observer.images == 10 * count
-        gc.collect()
-        after = sum(thing.nbytes for thing in gc.get_objects() if type(thing) is Tensor)
-        assert observer.spectrum().dimensions == 16
-        return after - before
-
-    assert held(200) == held(3) > 0
+    """Counted after every batch, as features wait until 512 are folded in together."""
+    observer = FeatureCovariance()
+    generator = torch.Generator().manual_seed(0)
+    gc.collect()
+    before = sum(thing.nbytes for thing in gc.get_objects() if type(thing) is Tensor)
+    held = []
+    for _ in range(200):
+        observer(torch.randn(10, 16, 2, 2, generator=generator))
+        held.append(sum(thing.nbytes for thing in gc.get_objects() if type(thing) is Tensor) - before)
+    assert observer.images == 2000
+    assert max(held[:60]) == max(held) > 0
+    assert max(held) < (spectrum.GATHERED + 10 + 16 + 1) * 16 * 8 + 20000
 
 
 def test_layer4_and_avgpool_have_equal_spectra() -> None:
@@ -212,17 +210,85 @@ def test_values_that_are_not_finite_are_refused(value: float, flatten: bool) -> 
         through_network(maps, 2, flatten)
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    images=st.integers(2, 70),
+    dimensions=st.integers(1, 90),
+    batch=st.integers(1, 70),
+    mean=st.sampled_from([0.0, 1e4]),
+    constant=st.booleans(),
+    dtype=st.sampled_from([torch.float16, torch.bfloat16, torch.float32, torch.float64]),
+    seed=st.integers(0, 2**20),
+)
+def test_fast_path_is_the_plain_covariance_in_float64(
+    images: int, dimensions: int, batch: int, mean: float, constant: bool, dtype: torch.dtype, seed: int
+) -> None:
+    """Chunks narrower than the features, several folds, short last batches; to 1e-12 of the largest eigenvalue."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = (torch.randn(images, dimensions, generator=generator) + mean).to(dtype)
+    if constant:
+        rows[:, ::3] = mean
+    plain = rows.double().numpy() - rows.double().numpy().mean(axis=0)
+    right = np.linalg.eigvalsh(plain.T @ plain / images)[::-1][: min(images - 1, dimensions)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spectrum, "CHUNK", 7 * images)
+        patch.setattr(spectrum, "LEAST_WIDTH", 7)
+        patch.setattr(spectrum, "GATHERED", 20)
+        patch.setattr(spectrum, "IN_CACHE", 5 * dimensions)
+        observer = FeatureCovariance()
+        for part in rows.split(batch):
+            observer(part)
+        whole = FeatureCovariance()
+        for part in rows.split(batch):
+            whole(part[:, :, None, None].expand(-1, -1, 2, 3))
+        gram = gram_eigenvalues(rows)
+    scale = max(float(right[0]), 1e-300)
+    # The features' own squares, of which float64 keeps 16 digits, where the deviations are small beside the mean.
+    allowed = 1e-12 * scale + 1e-24 * mean**2
+    for found in (observer.spectrum(), gram, whole.spectrum()):
+        assert np.abs(found.values - right).max() <= allowed
+
+
 def test_more_whole_maps_than_memory_allows_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spectrum, "MATRIX_LIMIT", 40)
     monkeypatch.setattr(spectrum, "VALUES_LIMIT", 1000)
     maps = torch.randn(45, 25, 2, 1)
     assert through_network(maps[:20], 6, flatten=True).images == 20
-    with pytest.raises(InputError, match="at most 20 images with 50 features each, found 24 or more"):
+    with pytest.raises(
+        InputError, match=r"at most 20 images with 50 features each, found 24 .*ask for the k"
+    ):
         through_network(maps, 6, flatten=True)
     monkeypatch.setattr(spectrum, "VALUES_LIMIT", 10**6)
     with pytest.raises(InputError, match="at most 40 images"):
         through_network(maps, 6, flatten=True)
     assert through_network(maps, 6, flatten=False).images == 45
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_of_more_whole_maps_the_largest_eigenvalues_are_found_on_disk(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    generator = torch.Generator().manual_seed(1)
+    maps = (torch.randn(90, 30, 2, 2, generator=generator) + 3).to(dtype)
+    right = through_network(maps, 8, flatten=True)
+    monkeypatch.setattr(spectrum, "MATRIX_LIMIT", 50)
+    found = through_network(maps, 8, flatten=True, k=6)
+    assert (found.images, found.dimensions, len(found.values)) == (90, 120, 6)
+    assert np.abs(found.values - right.values[:6]).max() <= found.error <= 1e-6 * right.values[0]
+    assert right.error == 0
+    assert found.total_variance == pytest.approx(right.total_variance, rel=1e-6)
+    with pytest.raises(InputError, match=r"'maps': .*k of 1 to 89"):
+        through_network(maps, 8, flatten=True, k=90)
+    maps[80, 3] = float("nan")
+    with pytest.raises(InputError, match=r"'maps': .*finite"):
+        through_network(maps, 8, flatten=True, k=6)
+
+
+def test_a_full_disk_is_said_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spectrum, "MATRIX_LIMIT", 50)
+    monkeypatch.setattr(row_file, "SPARE", 2**62)
+    with pytest.raises(InputError, match=r"expected room for 8 or more rows of 120 features.*TMPDIR"):
+        through_network(torch.randn(90, 30, 2, 2), 8, flatten=True, k=6)
 
 
 @pytest.mark.gpu
