@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-
 from classes import AT, PAIRS, class_of
 from figures import plot
 
@@ -50,6 +49,7 @@ PAGES = {
     "class": Page(lambda request: class_page(class_of(7), AT)),
     "class-500": Page(lambda request: class_page(class_of(500), AT), slow=True),
     "class-empty": Page(lambda request: class_page([], AT)),
+    "likeness-none": Page(lambda request: likeness_page([], 7, [])),
     "likeness": Page(lambda request: likeness_page(PAIRS, 7, ["per: an empty zip"])),
 }
 
