@@ -46,10 +46,3 @@ def test_every_requirement_and_every_reason_is_printed(visit, sheets, report_rec
             for finding in check.findings:
                 assert squeezed(finding.asked) in text
                 assert all(squeezed(detail) in text for detail in finding.details)
-
-
-def test_what_is_filtered_out_on_the_screen_is_printed(visit, sheets, report_record):
-    page = visit("report")
-    page.locator("[data-show=warned]").click()
-    text = "".join(sheets(page))
-    assert all(squeezed(r.title) in text for r in report_record.requirements)

@@ -16,7 +16,7 @@ UNREACHABLE = """() => {
   while (walker.nextNode()) {
     const text = walker.currentNode.data.trim();
     const parent = walker.currentNode.parentElement;
-    if (!text || parent.closest("script, style, [hidden]:has(button, input, select)")) continue;
+    if (!text || parent.closest("script, style, dialog, [hidden]:has(button, input, select), button[hidden]")) continue;
     if (!parent.checkVisibility({ visibilityProperty: true })) found.push(text.slice(0, 80));
   }
   return found;
