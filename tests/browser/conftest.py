@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import judged
 from pages import PAGES, fixtures_of
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -20,6 +21,21 @@ SCREENSHOTS = Path(__file__).parents[2] / "reports" / "browser"  # unless IN4310
 # Records made by hand that other rooms test with.
 report_record = fixtures_of("reporting").results
 hostile_record = fixtures_of("reporting").hostile
+
+
+@pytest.fixture
+def reference_report(reference, tmp_path):
+    return judged.report_of(reference, tmp_path / "report")
+
+
+@pytest.fixture
+def faulty_report(reference, tmp_path):
+    return judged.report_of(judged.faulty(reference, tmp_path / "faulty"), tmp_path / "report")
+
+
+@pytest.fixture
+def attack_report(reference, tmp_path):
+    return judged.report_of(judged.attack(reference, tmp_path / "attack"), tmp_path / "report")
 
 
 # Not of the session: the loop in which Playwright waits would still be there for tests of asyncio elsewhere.
