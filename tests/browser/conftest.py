@@ -130,6 +130,11 @@ def visit(browser, page_file, strays):
         opened.set_default_timeout(20_000)
         file = page if isinstance(page, Path) else page_file(page)
         opened.goto(file.as_uri() + hash_)
+        if options.get("java_script_enabled", True):
+            # What styles ask for is asked when the page is drawn, which may be after it was loaded.
+            opened.evaluate(
+                "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+            )
         return opened
 
     yield go
