@@ -1,19 +1,26 @@
-"""The class on one page: marks, what fails most and through which mistake, accuracy, slowest, and who has no mark."""
+"""The class on one page: who has no mark and why, marks, what fails most and through which mistake, accuracies."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import floor
+from statistics import median
+from urllib.parse import quote
 
 from in4310.grading.grade import STUDENTS
-from in4310.grading.marks import Mark, Status
-from in4310.judging.verdict import Outcome, Requirement
-from in4310.reporting.page import page
+from in4310.grading.marks import Mark
+from in4310.judging.verdict import Outcome, Requirement, Results
+from in4310.reporting.page import page, slug
 
 BINS = 11  # of the distribution, from 0 to full marks
 MISTAKES = 3  # named for a requirement
 SLOWEST = 5
+MANY = 60  # accuracies side by side
+FACT = "Test accuracy, recomputed"
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,7 @@ class Hurdle:
     title: str
     lost: int  # students who did not get all points
     share: float  # of the points to be had that were earned
-    outcomes: dict[str, int]
+    outcomes: dict[Outcome, int]
     mistakes: list[tuple[str, int]]
 
 
@@ -38,26 +45,69 @@ class Accuracy:
     high: float
 
 
+@dataclass(frozen=True)
+class AccuracyPlot:
+    """Accuracies as two SVG paths, however many there are, in a box of one unit a student and 100 high."""
+
+    width: int
+    many: bool  # more than can be told apart: the intervals are one band
+    ticks: list[tuple[float, float]]  # accuracy -> height
+    intervals: str
+    dots: str
+    middle: float  # median
+
+
+@dataclass(frozen=True)
+class Row:
+    """A student's line in the table."""
+
+    mark: Mark
+    anchor: str  # id of the row: a link to it stays right when others come and go
+    report: str  # the student's own page, '' where there is none
+    groups: tuple[str, ...]  # what the filter knows: full, lost, none, late, by-hand
+    accuracy: Accuracy | None
+    cells: list[Requirement | None]  # in the order of the columns
+
+
 def class_page(marks: Sequence[Mark], made_at: str) -> str:
     """The page as HTML text. A pure function of the marks and the time."""
+    marks = sorted(marks, key=lambda m: _natural(m.who))
     judged = [m for m in marks if m.results is not None]
+    points = sorted(m.points for m in marks if m.points is not None)
     most = max((m.max_points or 0.0 for m in judged), default=0.0)
+    columns = _columns(judged)
+    rows = [_row(m, [c.id for c in columns]) for m in marks]
     return page(
         "class.html.j2",
         styles=["class.css"],
         scripts=["class.js"],
-        marks=marks,
+        rows=rows,
+        without=without_mark(rows),
+        groups=Counter(group for row in rows for group in row.groups),
+        columns=columns,
         judged=judged,
         made_at=made_at,
         most=most,
-        bins=distribution([m.points or 0.0 for m in judged], most),
+        points=points,
+        middle=median(points) if points else 0.0,
+        decimals=_decimals(points),
+        bins=distribution(points, most),
         hurdles=hurdles(judged),
+        outcomes=list(Outcome),
         accuracies=accuracies(judged),
+        plot=accuracy_plot(accuracies(judged)),
         slowest=sorted(judged, key=lambda m: -(m.results.seconds if m.results else 0))[:SLOWEST],
-        without=[m for m in marks if m.status is not Status.DONE],
         title=judged[0].results.edition_title if judged and judged[0].results else "Class",
-        folder=STUDENTS,
     )
+
+
+def without_mark(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """Why there is no mark, and whose: the reason that most share first."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.mark.points is None:
+            found.setdefault(row.mark.error or f"{row.mark.status}", []).append(row)
+    return sorted(found.items(), key=lambda item: -len(item[1]))
 
 
 def distribution(points: Sequence[float], most: float) -> list[int]:
@@ -69,15 +119,15 @@ def distribution(points: Sequence[float], most: float) -> list[int]:
 def hurdles(judged: Sequence[Mark]) -> list[Hurdle]:
     """Requirements, the one that most stumbled over first, with the mistakes that were named most often."""
     found = []
-    for id_ in dict.fromkeys(r.id for m in judged if m.results for r in m.results.requirements):
-        pairs = [(m, r) for m in judged if m.results for r in m.results.requirements if r.id == id_]
+    for column in _columns(judged):
+        pairs = [(m, r) for m in judged if m.results for r in m.results.requirements if r.id == column.id]
         earned = sum(m.points_of(r) for m, r in pairs)
         to_earn = sum(r.max_points for _, r in pairs)
         named = Counter(name for _, r in pairs for name in _mistakes(r))
         found.append(
             Hurdle(
-                id_,
-                pairs[0][1].title,
+                column.id,
+                column.title,
                 sum(m.points_of(r) < r.max_points for m, r in pairs),
                 earned / to_earn if to_earn else 1.0,
                 {o: sum(r.outcome is o for _, r in pairs) for o in Outcome},
@@ -85,6 +135,15 @@ def hurdles(judged: Sequence[Mark]) -> list[Hurdle]:
             )
         )
     return sorted(found, key=lambda h: (-h.lost, h.id))
+
+
+def _columns(judged: Sequence[Mark]) -> list[Requirement]:
+    """Every requirement that somebody was judged by, in the edition's order."""
+    found: dict[str, Requirement] = {}
+    for mark in judged:
+        for requirement in mark.results.requirements if mark.results else ():
+            found.setdefault(requirement.id, requirement)
+    return list(found.values())
 
 
 def _mistakes(requirement: Requirement) -> set[str]:
@@ -97,13 +156,80 @@ def _mistakes(requirement: Requirement) -> set[str]:
 
 def accuracies(judged: Sequence[Mark]) -> list[Accuracy]:
     """Recomputed accuracies, the best first; those that could not be recomputed are left out."""
-    found = []
-    for mark in judged:
-        text = mark.results.facts.get("Test accuracy, recomputed", "") if mark.results else ""
-        value, _, rest = text.partition(" (95 %: ")
-        low, _, high = rest.rstrip(")").partition(" to ")
-        try:
-            found.append(Accuracy(mark.who, float(value), float(low), float(high)))
-        except ValueError:
-            continue
+    found = [a for m in judged if m.results and (a := _accuracy(m.who, m.results))]
     return sorted(found, key=lambda a: (-a.value, a.who))
+
+
+def _accuracy(who: str, results: Results) -> Accuracy | None:
+    value, _, rest = results.facts.get(FACT, "").partition(" (95 %: ")
+    low, _, high = rest.rstrip(")").partition(" to ")
+    try:
+        return Accuracy(who, float(value), float(low), float(high))
+    except ValueError:
+        return None
+
+
+def accuracy_plot(found: Sequence[Accuracy]) -> AccuracyPlot:
+    """The plot of accuracies in the order given, from the top at 1 to a round number below the lowest interval."""
+    lowest = min((max(0.0, a.low) for a in found), default=0.0)
+    step = 0.1 if lowest >= 0.5 else 0.2
+    steps = round(1 / step) - floor(lowest / step + 1e-9)
+
+    def height(share: float) -> float:
+        return round(100 * (1 - share) / (steps * step), 1)
+
+    places = [(i + 0.5, height(a.low), height(a.value), height(a.high)) for i, a in enumerate(found)]
+    many = len(places) > MANY
+    band = [f"{x:g} {high:g}" for x, _, _, high in places] + [
+        f"{x:g} {low:g}" for x, low, _, _ in reversed(places)
+    ]
+    bars = [f"M{x:g} {low:g}V{high:g}" for x, low, _, high in places]
+    return AccuracyPlot(
+        many=many,
+        width=max(1, len(found)),
+        ticks=[(round(1 - step * i, 1), round(100 * i / steps, 2)) for i in range(steps + 1)],
+        intervals=f"M{'L'.join(band)}Z" if many else "".join(bars),
+        dots="".join(f"M{x:g} {value:g}h0" for x, _, value, _ in places),
+        middle=median(a.value for a in found) if found else 0.0,
+    )
+
+
+def _row(mark: Mark, ids: Sequence[str]) -> Row:
+    own = {r.id: r for r in mark.results.requirements} if mark.results else {}
+    most = mark.max_points
+    full = mark.points is not None and most is not None and mark.points >= most - 1e-9
+    groups = {
+        "full": full,
+        "lost": mark.points is not None and not full,
+        "none": mark.points is None,
+        "late": bool(mark.late),
+        "by-hand": any(o.points is not None for o in mark.overrides),
+    }
+    return Row(
+        mark,
+        _anchor(mark.who),
+        f"{STUDENTS}/{quote(mark.who, safe='', errors='replace')}/index.html" if mark.results else "",
+        tuple(name for name, belongs in groups.items() if belongs),
+        _accuracy(mark.who, mark.results) if mark.results else None,
+        [own.get(id_) for id_ in ids],
+    )
+
+
+def _anchor(who: str) -> str:
+    """An id that is the same in every run, and another for every name."""
+    plain = slug(who)
+    return (
+        f"s-{plain}"
+        if plain == who
+        else f"s-{plain}-{hashlib.sha256(who.encode('utf-8', 'replace')).hexdigest()[:8]}"
+    )
+
+
+def _natural(who: str) -> list[str | int]:
+    """Sorts s2 before s10: texts and numbers take turns."""
+    return [int(part) if i % 2 else part for i, part in enumerate(re.split("([0-9]+)", who.casefold()))]
+
+
+def _decimals(points: Sequence[float]) -> int:
+    """Decimals that show every mark, two at most: a column of numbers has one form."""
+    return next((n for n in (0, 1) if all(abs(p - round(p, n)) < 1e-9 for p in points)), 2)

@@ -14,6 +14,7 @@ def likeness_page(pairs: Sequence[Pair], hand_ins: int, left: Sequence[str]) -> 
     """The page as HTML text; a pure function of what was found. Names and code of hand-ins are shown as text."""
     return page(
         "likeness.html.j2",
+        styles=["likeness.css"],
         scripts=None,
         pairs=pairs[:PAIRS],
         more=max(0, len(pairs) - PAIRS),

@@ -4,10 +4,17 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from in4310.grading.class_page import accuracies, class_page, distribution, hurdles
+from in4310.grading.class_page import (
+    Accuracy,
+    accuracies,
+    accuracy_plot,
+    class_page,
+    distribution,
+    hurdles,
+)
 from in4310.grading.marks import Mark, Override, Status
 
 AT = "2026-11-23T12:00:00+00:00"
@@ -66,6 +73,7 @@ def test_figures_of_the_class(marks):
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 10), max_size=60))
 def test_every_mark_falls_into_one_bin(points):
     bins = distribution(points, 10)
@@ -78,6 +86,58 @@ def test_a_class_without_any_mark():
     assert "0 students" in class_page([], AT)
     assert "without a mark" in class_page([Mark("kari")], AT)
     assert distribution([0, 0], 0)[0] == 2
+
+
+def ids(page):
+    return [a["id"] for _, a in Page(page).tags if "id" in a]
+
+
+def test_each_student_has_a_row_to_link_to_in_the_order_of_names(results):
+    names = ["s10", "s2", "Åse", "se", "a b", "a-b"]
+    page = class_page([Mark(who, status=Status.DONE, results=results(8, who)) for who in names], AT)
+    assert len(set(ids(page))) == len(ids(page))
+    rows = [i for i in ids(page) if i.startswith("s-")]
+    assert len(rows) == len(names)
+    assert [i for i in rows if i in ("s-s2", "s-s10", "s-se")] == ["s-s2", "s-s10", "s-se"]
+    alone = class_page([Mark("Åse", status=Status.DONE, results=results(8, "Åse"))], AT)
+    assert set(ids(alone)) & set(rows)  # the link stays right when others come and go
+
+
+def test_who_has_no_mark_comes_first_and_a_shared_reason_is_told_once(marks):
+    page = class_page([*marks, Mark("ada", status=Status.FAILED, error="an empty zip")], AT)
+    assert page.count("an empty zip") == 1
+    assert page.index("an empty zip") < page.index('id="distribution"') < page.index('id="students"')
+
+
+def test_a_mark_by_hand_on_what_could_not_be_judged_is_a_mark():
+    by_hand = Mark(
+        "per", status=Status.FAILED, error="an empty zip", overrides=(Override("", 4, "seen", "anne", AT),)
+    )
+    page = class_page([by_hand], AT)
+    assert "without a mark" not in page
+    assert "an empty zip" not in page
+
+
+@pytest.mark.parametrize(
+    ("low", "ticks"),
+    [(0.886, [1, 0.9, 0.8]), (0.3, [1, 0.8, 0.6, 0.4, 0.2]), (0, [1, 0.8, 0.6, 0.4, 0.2, 0])],
+)
+def test_the_plot_reaches_from_one_to_a_round_number_below_the_lowest(low, ticks):
+    plot = accuracy_plot([Accuracy("ada", (low + 1) / 2, low, 1.0)])
+    assert [value for value, _ in plot.ticks] == ticks
+    assert plot.ticks[0][1] == 0
+    assert plot.ticks[-1][1] == 100
+    bottom, top = re.fullmatch(r"M0.5 ([\d.]+)V([\d.]+)", plot.intervals).groups()
+    assert float(top) == 0
+    assert float(bottom) == pytest.approx(100 * (1 - low) / (1 - ticks[-1]), abs=0.06)
+
+
+def test_accuracies_of_a_large_class_are_two_paths():
+    many = [Accuracy(f"s{i}", 0.8, 0.7, 0.9) for i in range(500)]
+    plot = accuracy_plot(many)
+    assert plot.many
+    assert plot.intervals.count("M") == 1
+    assert plot.dots.count("M") == 500
 
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\x1b[2J\u202e"

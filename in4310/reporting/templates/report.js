@@ -38,7 +38,7 @@
       }
       return;
     }
-    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = document.getElementById(location.hash.slice(1)); // ids are plain: nothing to decode, or to fail at
     if (!target) return;
     if (target.closest("[hidden]")) show("all");
     if (target.tagName === "DETAILS") {
