@@ -71,6 +71,11 @@ class Evidence:
         self.chosen_because = ""
         self.budget = Budget()
 
+    @property
+    def chosen(self) -> dict[str, str]:
+        """What the figures are computed with, for the record."""
+        return {"device": self.device, "precision": "fp32"}
+
     # -- split -------------------------------------------------------------------------------------
 
     @cached_property
