@@ -404,10 +404,14 @@ def _judge(
 ) -> int:
     from rich.console import Console
 
-    from in4310.judging.runner import judge_submission
-    from in4310.reporting.terminal import table
+    from in4310.submission.sandbox.worker import Sandbox
 
-    results = judge_submission(submission, edition, data, report, progress, full, trusted)
+    with Sandbox() as sandbox:
+        sandbox.start()  # first: it imports torch while this process does
+        from in4310.judging.runner import judge_submission
+        from in4310.reporting.terminal import table
+
+        results = judge_submission(submission, edition, data, report, progress, full, trusted, sandbox)
     console = Console()
     console.print(table(results))
     for name, figure in results.facts.items():
