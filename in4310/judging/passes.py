@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,10 +68,11 @@ def kept_spectra(folder: Path, key: str, compute: Callable[[], Spectra]) -> Spec
         return {name: Spectrum(kept[f"values{i}"], *facts) for i, (name, facts) in enumerate(about.items())}
     found = compute()
     about = {name: [s.total_variance, s.images, s.dimensions] for name, s in found.items()}
-    values = {f"values{i}": s.values for i, s in enumerate(found.values())}
+    arrays: dict[str, Any] = {f"values{i}": s.values for i, s in enumerate(found.values())}
+    arrays["about"] = np.array(json.dumps(about))
     with suppress(OSError, InputError):  # no room for it: it is computed again next time
         folder.mkdir(parents=True, exist_ok=True)
-        write_aside(file, lambda out: np.savez(out, about=np.array(json.dumps(about)), **values))
+        write_aside(file, lambda out: np.savez(out, **arrays))
     return found
 
 
