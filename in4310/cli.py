@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from in4310 import __version__
 from in4310.errors import InputError
@@ -46,6 +45,8 @@ def _plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _progress(quiet: bool) -> Progress:
+    from rich.console import Console
+
     return QUIET if quiet else Progress(Console(stderr=True))
 
 
@@ -452,6 +453,7 @@ def doctor() -> None:
     Code of a submission is run only where files, network and processes can be confined. Exit status: 0 all walls
     hold, 1 some do not, 2 nothing can be confined here.
     """
+    from rich.console import Console
     from rich.table import Table
 
     from in4310.submission.sandbox.doctor import examine
@@ -481,10 +483,16 @@ def _judge(
     full: bool = False,
     trusted: bool = False,
 ) -> int:
-    from in4310.judging.runner import judge_submission
-    from in4310.reporting.terminal import table
+    from rich.console import Console
 
-    results = judge_submission(submission, edition, data, report, progress, full, trusted)
+    from in4310.submission.sandbox.worker import Sandbox
+
+    with Sandbox() as sandbox:
+        sandbox.start()  # first: it imports torch while this process does
+        from in4310.judging.runner import judge_submission
+        from in4310.reporting.terminal import table
+
+        results = judge_submission(submission, edition, data, report, progress, full, trusted, sandbox)
     console = Console()
     console.print(table(results))
     for name, figure in results.facts.items():
@@ -507,6 +515,7 @@ def _judge(
 @_plain_errors
 def network(architecture: str, size: int, weights: str) -> None:
     """Print the layers of the network: output shape for one image, and parameters."""
+    from rich.console import Console
     from rich.table import Table
 
     from in4310.solution.network import build, layer_table

@@ -1,20 +1,17 @@
-"""Progress bars for long work, silent where there is no terminal to draw on."""
+"""Progress bars for long work, silent where there is no terminal to draw on.
+
+rich is imported when the first bar is drawn: `in4310 --help` draws none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import Progress as RichProgress
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
 
 Item = TypeVar("Item")
 
@@ -58,6 +55,15 @@ class Progress:
             return
         outermost = self._bars is None
         if self._bars is None:
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
+            from rich.progress import Progress as RichProgress
+
             self._bars = RichProgress(
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=24),

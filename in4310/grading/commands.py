@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from in4310.errors import InputError
 from in4310.progress import QUIET, Progress
@@ -76,6 +75,8 @@ def grade(
     student's. Results go into OUT/gradebook.db as they come: stopped at any moment, the same command goes on, and
     nothing is graded twice. Exit status: 0 all were judged, 1 some could not be, 2 the class could not be graded.
     """
+    from rich.console import Console
+
     from in4310.grading.engines import DaskEngine, Engine, LocalEngine, SlurmEngine
     from in4310.grading.grade import Order
     from in4310.grading.grade import grade as carry_out
@@ -190,6 +191,7 @@ def replay(who: str, out: Path) -> None:
 @click.argument("new", type=click.Path(path_type=Path))
 def compare(old: Path, new: Path) -> None:
     """Show whose marks differ between two gradings (folders given as --out), and why. Exit status 1 if any does."""
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -232,6 +234,7 @@ def likeness(out: Path, template: Path | None, threshold: float, quiet: bool) ->
 
     It is evidence to look at, never a verdict: no mark follows from it, and no student's page tells of it.
     """
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 

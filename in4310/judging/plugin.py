@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SESSION = pytest.StashKey["Session"]()
 REPORT_ERROR = pytest.StashKey[str]()
 SANDBOX = pytest.StashKey[Any]()
+TAKEN = pytest.StashKey[Any]()
+"""A submission that was taken in and the data, by who started this run: nothing is unpacked or listed twice."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -133,8 +135,11 @@ def evidence(pytestconfig: pytest.Config, edition: Edition, judging_stack: ExitS
     session = _session(pytestconfig)
     try:
         given = pytestconfig.getoption("submission")
-        data = resolve_data(edition, pytestconfig.getoption("data"))
-        if given:
+        ready = pytestconfig.stash.get(TAKEN, None)
+        data = ready[1] if ready else resolve_data(edition, pytestconfig.getoption("data"))
+        if ready:
+            taken = ready[0]
+        elif given:
             taken = judging_stack.enter_context(take_in(Path(given)))
         else:
             from in4310.reference import reference_submission

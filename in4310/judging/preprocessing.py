@@ -14,6 +14,9 @@ from in4310.solution import scores
 from in4310.solution.images import Preprocessing, load_images
 
 ROWS = 8
+# What misses on two images misses on all eight, and most candidates do: 0.35 to 0.86 where 0.005 is allowed (measured).
+# Eight images of all 14 sizes took 2.9 processor seconds in fp32, 1.6 in bf16 with errors up to 0.005; two take 0.7.
+SCREEN = 2
 # Two runs of the right preprocessing differ by a grey level of the decoder or resizer: 5e-4 measured, see the edition's
 # tolerance of scores. Half precision adds 2e-3. A wrong one misses by 0.05 and more on images that are not saturated.
 FITS = 5e-3
@@ -92,14 +95,28 @@ def infer(
     tried: list[tuple[float, bool, Preprocessing]] = []
     nearness: list[tuple[float, Preprocessing]] = []
 
-    def attempt(preprocessing: Preprocessing) -> bool:
+    def predicted(preprocessing: Preprocessing, count: int) -> np.ndarray | None:
         try:
-            images, _ = load_images(root, chosen, labels, classes, preprocessing)
-            if images.paths != chosen:
-                return False
+            images, _ = load_images(root, chosen[:count], labels, classes, preprocessing)
         except InputError:
+            return None
+        if images.paths != chosen[:count]:
+            return None
+        return scores.predict(model, images, preprocessing).astype(np.float64)
+
+    def possible(preprocessing: Preprocessing) -> bool:
+        ours = predicted(preprocessing, SCREEN)
+        if ours is None:
             return False
-        ours = scores.predict(model, images, preprocessing).astype(np.float64)
+        same = np.abs(ours - handed_in[rows[: len(ours)]]).max()
+        anywhere = max(np.abs(handed_in - row).max(axis=1).min() for row in ours)
+        # Twice: a batch of another size rounds otherwise.
+        return bool(same <= 2 * FITS or anywhere <= 2 * FITS / 10)
+
+    def attempt(preprocessing: Preprocessing) -> bool:
+        ours = predicted(preprocessing, ROWS)
+        if ours is None:
+            return False
         same = float(np.abs(ours - handed_in[rows]).max())
         nearness.append((float(np.abs(ours - handed_in[rows]).mean()), preprocessing))
         apart = [np.abs(handed_in - row).max(axis=1) for row in ours]
@@ -115,7 +132,15 @@ def infer(
         difference, shuffled, preprocessing = tried[-1] if fits else (np.inf, False, Preprocessing())
         return Inference(preprocessing, difference, len(tried), fits, shuffled)
 
+    left = []
     for preprocessing in candidates():
+        if possible(preprocessing) and attempt(preprocessing):
+            return _refined(tried, attempt)
+        left.append(preprocessing)
+    # None: which are the nearest is seen on all images.
+    tried.clear()
+    nearness.clear()
+    for preprocessing in left:
         if attempt(preprocessing):
             return _refined(tried, attempt)
     # Another way of resizing changes all scores a little, another size or normalisation changes some a lot.

@@ -10,27 +10,29 @@ from pathlib import Path
 import pytest
 
 from in4310.errors import NotJudged
-from in4310.judging.data import resolve_data
+from in4310.judging.data import DataSet, resolve_data
 from in4310.judging.edition import checks_folder, load_edition
-from in4310.judging.plugin import REPORT_ERROR, SANDBOX, SESSION
+from in4310.judging.plugin import REPORT_ERROR, SANDBOX, SESSION, TAKEN
 from in4310.judging.verdict import Results
 from in4310.progress import QUIET, Progress, Task
 from in4310.submission.folder import Submission
-from in4310.submission.intake import take_in
+from in4310.submission.intake import Taken, take_in
 from in4310.submission.sandbox.worker import Sandbox
 
 
 class _Collector:
     """A pytest plugin of one run: moves the bar, and keeps the record when the run ends."""
 
-    def __init__(self, bar: Task, sandbox: Sandbox | None = None):
+    def __init__(self, bar: Task, ready: tuple[Taken, DataSet], sandbox: Sandbox | None = None):
         self.bar = bar
+        self.ready = ready
         self.sandbox = sandbox
         self.results: Results | None = None
         self.error = ""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[TAKEN] = self.ready
         if self.sandbox is not None:
             config.stash[SANDBOX] = self.sandbox
 
@@ -69,7 +71,20 @@ def judge_submission(
     asked = load_edition(edition)
     with take_in(submission) as taken:  # what is wrong with the input is said before a bar is drawn
         Submission(taken.folder)
-    resolve_data(asked, data, progress)
+        ready = taken, resolve_data(asked, data, progress)
+        arguments = _arguments(submission, edition, data, report, full, trusted)
+        with progress.task("judging", len(asked.points_of)) as bar, _sealed():
+            collector = _Collector(bar, ready, sandbox)
+            pytest.main(arguments, plugins=[collector])
+    if collector.results is None or collector.error:
+        raise NotJudged(collector.error or f"{submission}: the judging run did not finish")
+    return collector.results
+
+
+def _arguments(
+    submission: Path, edition: str, data: str | None, report: Path | None, full: bool, trusted: bool
+) -> list[str]:
+    """Of the pytest run."""
     arguments = [
         str(checks_folder()),
         f"--submission={submission}",
@@ -95,12 +110,7 @@ def judge_submission(
         arguments.append("--full")
     if trusted:
         arguments.append("--trust-submissions")
-    with progress.task("judging", len(asked.points_of)) as bar, _sealed():
-        collector = _Collector(bar, sandbox)
-        pytest.main(arguments, plugins=[collector])
-    if collector.results is None or collector.error:
-        raise NotJudged(collector.error or f"{submission}: the judging run did not finish")
-    return collector.results
+    return arguments
 
 
 @contextmanager

@@ -178,6 +178,7 @@ class Session:
             facts=evidence.facts if evidence else {},
             versions=versions(),
             machine=f"{platform.system()} {platform.machine()}",
+            chosen=evidence.chosen if evidence else {},
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=round(time.perf_counter() - self.started, 2),
             given=self.started_with,

@@ -229,6 +229,9 @@ class Results(Record):
     )
     versions: dict[str, str] = Field(default_factory=dict, description="in4310, python, torch, ...")
     machine: str = ""
+    chosen: dict[str, str] = Field(
+        default_factory=dict, description="what computed the figures: 'device': 'cpu', 'precision': 'fp32'"
+    )
     made_at: str = Field(description="ISO 8601, UTC")
     seconds: float = 0.0
     given: Given | None = Field(default=None, description="how to start the same run again")

@@ -158,6 +158,24 @@ def test_a_shuffled_loader_does_not_hide_the_preprocessing(reference, edition, d
     assert found.preprocessing == used
 
 
+def test_a_wrong_preprocessing_costs_two_images(reference, edition, data, monkeypatch):
+    evidence = Evidence(Submission(reference), data, edition)
+    paths, used = evidence.split["test"][:40], PREPROCESSINGS[1]
+    loaded, _ = load_images(data.root, paths, data.labels, evidence.classes, used)
+    made = scores.predict(evidence.model, loaded, used).astype(np.float64)
+    predict, seen = scores.predict, []
+
+    def counted(model, images, preprocessing):
+        seen.append((len(images), preprocessing))
+        return predict(model, images, preprocessing)
+
+    monkeypatch.setattr(scores, "predict", counted)
+    found = infer(evidence.model, made, paths, data.root, data.labels, evidence.classes)
+    assert found.preprocessing == used
+    assert [p for n, p in seen if n > 2] == [used], "only the right one is tried on more"
+    assert len(seen) > 5
+
+
 @pytest.mark.slow
 def test_no_preprocessing_is_claimed_where_none_fits(reference, edition, data):
     evidence = Evidence(Submission(reference), data, edition)

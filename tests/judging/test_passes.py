@@ -1,0 +1,168 @@
+"""Statistics that share a forward pass, and spectra that are kept: the same figures, and when they are computed anew."""
+
+import dataclasses
+import shutil
+from itertools import count
+
+import numpy as np
+import pytest
+import torch
+
+from in4310.errors import InputError
+from in4310.judging import passes
+from in4310.judging.data import resolve_data
+from in4310.judging.edition import load_edition
+from in4310.judging.evidence import Evidence
+from in4310.judging.passes import kept_spectra, key_of, shares_and_spectra
+from in4310.solution.feature_maps import non_positive
+from in4310.solution.images import Preprocessing
+from in4310.solution.spectrum import Spectrum, eigenvalues
+from in4310.submission.folder import Submission
+from in4310.submission.sandbox.harness import SmallNetwork
+
+MODULES = ["bn1", "layer1.bn1", "layer1"]
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return SmallNetwork(3).eval()
+
+
+@pytest.fixture
+def images():
+    return torch.randn(21, 3, 12, 12, generator=torch.Generator().manual_seed(1)).split(8)
+
+
+def test_one_pass_gives_what_two_give(model, images):
+    shares, spectra = shares_and_spectra(model, images, MODULES[:2], MODULES[1:])
+    assert shares == non_positive(model, images, MODULES[:2])
+    alone = eigenvalues(model, images, MODULES[1:])
+    assert list(spectra) == list(alone)
+    for name, found in spectra.items():
+        assert np.array_equal(found.values, alone[name].values)
+        assert found.total_variance == alone[name].total_variance
+        assert (found.images, found.dimensions) == (21, 6)
+
+
+def test_a_module_that_runs_twice_has_a_share_and_no_spectrum(model, images):
+    with pytest.raises(InputError):
+        shares_and_spectra(model, images, ["bn1"], ["layer1.relu"])
+    assert shares_and_spectra(model, images, ["layer1.relu"], ["bn1"])[0] == non_positive(
+        model, images, ["layer1.relu"]
+    )
+
+
+SPECTRA = {"layer1": Spectrum(np.array([3.0, 1.0]), 4.5, 20, 6), "bn1": Spectrum(np.array([2.0]), 2.0, 20, 6)}
+
+
+def test_spectra_are_kept(tmp_path):
+    asked = []
+
+    def compute():
+        asked.append(1)
+        return SPECTRA
+
+    for _ in range(2):
+        found = kept_spectra(tmp_path, "a", compute)
+        assert list(found) == ["layer1", "bn1"]
+        for name, one in found.items():
+            assert np.array_equal(one.values, SPECTRA[name].values)
+            assert dataclasses.astuple(one)[1:] == dataclasses.astuple(SPECTRA[name])[1:]
+    kept_spectra(tmp_path, "b", compute)
+    assert len(asked) == 2
+    (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:100])
+    assert kept_spectra(tmp_path, "a", compute) is SPECTRA
+    (tmp_path / "a.npz").write_bytes(b"")
+    assert kept_spectra(tmp_path, "a", compute) is SPECTRA
+
+
+def test_nothing_is_kept_of_what_fails_or_where_nothing_can_be_written(tmp_path):
+    def fails():
+        raise InputError("features that are not finite")
+
+    with pytest.raises(InputError):
+        kept_spectra(tmp_path, "a", fails)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("in the way")
+    assert kept_spectra(tmp_path / "file", "a", lambda: SPECTRA) is SPECTRA
+
+
+def test_the_key_follows_what_a_spectrum_depends_on(model, tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_text(name)
+    given = {"root": tmp_path, "paths": ["a", "b"], "preprocessing": Preprocessing(), "asked": ["bn1"]}
+
+    def key(**other):
+        return key_of(model, **given | other)
+
+    first = key()
+    others = [
+        key(paths=["b", "a"]),
+        key(asked=["bn1", "layer1"]),
+        key(preprocessing=Preprocessing(size=64)),
+        key(paths=["a"]),
+    ]
+    (tmp_path / "b").write_text("another")
+    others.append(key())
+    with torch.no_grad():
+        model.layer1.bn2.running_var[3] += 1e-3
+    others.append(key())
+    assert len({first, *others}) == 7
+
+
+@pytest.fixture
+def reference_evidence(reference, tmp_path):
+    """Evidence of a copy of the reference: nothing is shared with what other tests computed of it."""
+    edition = load_edition("demo")
+    data = resolve_data(edition, None)
+    copies = count()
+
+    def made():
+        return Evidence(
+            Submission(shutil.copytree(reference, tmp_path / f"copy{next(copies)}")), data, edition
+        )
+
+    return made
+
+
+def test_claims_over_the_same_images_share_a_pass(reference_evidence, monkeypatch):
+    """The share of non-positive values and the trained network's spectra: one pass, and the figures of two."""
+    evidence = reference_evidence()
+    table = evidence.submission.non_positive
+    paths, modules = tuple(table["images"]), list(table["percent"])
+    plain = reference_evidence()
+    monkeypatch.setattr(plain, "_claimed_modules", lambda paths: [])
+    assert evidence.non_positive(paths, modules) == plain.non_positive(paths, modules)
+
+    def again(*_):
+        raise AssertionError("a second pass over the same images")
+
+    monkeypatch.setattr(evidence, "batches", again)
+    found = evidence.spectra("tuned", "course", paths, modules, False)
+    expected = plain.spectra("tuned", "course", paths, modules, False)
+    assert all(np.array_equal(found[name].values, expected[name].values) for name in modules)
+    with pytest.raises(AssertionError, match="second pass"):
+        evidence.spectra("tuned", "course", paths[:-1], modules, False)
+    with pytest.raises(AssertionError, match="second pass"):
+        evidence.spectra("tuned", "course", paths, modules, True)
+
+
+def test_spectra_of_the_same_start_are_computed_once(reference_evidence, monkeypatch, tmp_path):
+    monkeypatch.setattr("in4310.judging.evidence.cache_folder", lambda: tmp_path)
+    first, second, third = (reference_evidence() for _ in range(3))
+    series = next(s for s in first.series() if (s["model"], s["data"]) == ("untuned", "shapes"))
+    asked = ("untuned", "shapes", tuple(series["paths"]), ["layer4"], False)
+    found = first.spectra(*asked)
+
+    def again(*_):
+        raise AssertionError("computed again")
+
+    for evidence in (second, third):
+        monkeypatch.setattr(evidence, "batches", again)
+    assert np.array_equal(second.spectra(*asked)["layer4"].values, found["layer4"].values)
+    with pytest.raises(AssertionError, match="computed again"):  # trained weights are each student's own
+        second.spectra("tuned", *asked[1:])
+    monkeypatch.setattr(passes, "_code", lambda: "another version")
+    with pytest.raises(AssertionError, match="computed again"):
+        third.spectra(*asked)
