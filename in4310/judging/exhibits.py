@@ -338,43 +338,33 @@ def rankings(
         found = score(path, c)
         return figures.ranked_tile(place, pixels.get(path, EMPTY), path, label, found, off)
 
-    for c in classes:
-        groups: dict[str, list[Tile]] = {}
-        said = []
-        for side in ("top", "bottom"):
-            entries, best = list(handed[c].get(side, ()))[:k], right[c, side]
-            faulty = side in wrong.get(c, {})
-            misplaced = [
-                faulty
-                and (
-                    i >= len(best) or (a := score(p, c)) is None or abs(a - (score(best[i], c) or 0.0)) > same
-                )
-                for i, p in enumerate(entries)
-            ]
-            name = f"{side.capitalize()} of {c}, as handed in"
-            groups[name + (f" ✗ ({sum(misplaced)} of {len(entries)} out of place)" if faulty else "")] = [
+    sides = [(c, side) for c in classes for side in ("top", "bottom")]
+    for c, side in sorted(sides, key=lambda one: one[1] not in wrong.get(one[0], {})):
+        entries, best = list(handed[c].get(side, ()))[:k], right[c, side]
+        faulty, name = side in wrong.get(c, {}), f"{side.capitalize()} of {c}"
+        misplaced = [
+            faulty
+            and (i >= len(best) or (a := score(p, c)) is None or abs(a - (score(best[i], c) or 0.0)) > same)
+            for i, p in enumerate(entries)
+        ]
+        said = f"{sum(misplaced)} of {len(entries)} out of place"
+        groups = {
+            f"{name}, as handed in" + (f" ✗ ({said})" if faulty else ""): [
                 tile(i, p, c, off) for i, (p, off) in enumerate(zip(entries, misplaced, strict=True), 1)
             ]
-            if faulty and best:
-                groups[f"{side.capitalize()} of {c}, right"] = [
-                    tile(i, p, c, False) for i, p in enumerate(best, 1)
-                ]
-            first = entries[0] if entries else "none"
-            said.append(
-                f"{side}: first {shown(first, 60)}"
-                + ("" if (at := score(first, c)) is None else f" with {at:.4f}")
-                + (
-                    f", {sum(misplaced)} of {len(entries)} out of place; right is {best[0]}"
-                    if faulty and best
-                    else ""
-                )
-            )
+        }
+        if faulty and best:
+            groups[f"{name}, right"] = [tile(i, p, c, False) for i, p in enumerate(best, 1)]
+        first = entries[0] if entries else "none"
+        at = score(first, c)
         attach(
             judge,
             tiles(groups, columns=5, size=(1.3, 1.3)),
-            f"Images ranked for {c}: rank, score, true class and path."
-            + (" Below those handed in stand the right ones." if c in wrong else ""),
-            f"Images ranked for {c}. {'; '.join(said)}.",
+            f"{name}: rank, score, true class and path of the images handed in"
+            + (", and below them the right ones." if faulty else "."),
+            f"{len(entries)} images, the first is {shown(first, 60)}"
+            + ("" if at is None else f" with a score of {at:.4f}")
+            + (f"; {said}, the right first is {best[0]}." if faulty and best else "."),
             photographs=True,
         )
 
