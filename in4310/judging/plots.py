@@ -23,6 +23,7 @@ from in4310.solution.style import (
     BLUE,
     FAINT,
     INK,
+    LARGEST,
     ORANGE,
     PALE,
     SHOWN,
@@ -92,12 +93,13 @@ def compared(groups: Mapping[str, Sequence[Row]], digits: int = 4, unit: str = "
     figure, found = panels(len(shown), 2, size, (label, 2.35, 0.55, 0.5), said)
     for axes, (name, rows) in zip(found, shown.items(), strict=False):
         for y, row in enumerate(rows):
-            if row.claimed is not None and row.ours is not None:
-                axes.plot([row.claimed, row.ours], [y, y], color=FAINT if row.good else ORANGE, linewidth=1.5)
-            if row.ours is not None:
-                axes.plot(row.ours, y, **RECOMPUTED)
-            if row.claimed is not None:
-                axes.plot(row.claimed, y, **HANDED_IN)
+            claimed, ours = number(row.claimed), number(row.ours)  # None also where no axis can hold it
+            if claimed is not None and ours is not None:
+                axes.plot([claimed, ours], [y, y], color=FAINT if row.good else ORANGE, linewidth=1.5)
+            if ours is not None:
+                axes.plot(ours, y, **RECOMPUTED)
+            if claimed is not None:
+                axes.plot(claimed, y, **HANDED_IN)
             _numbers_of(axes, row, y, digits)
         for x, text in zip(COLUMNS, ("handed in", "recomputed", "difference"), strict=True):
             axes.text(x, -0.95, text, transform=axes.get_yaxis_transform(), fontsize=8, color=FAINT)
@@ -115,12 +117,16 @@ def compared(groups: Mapping[str, Sequence[Row]], digits: int = 4, unit: str = "
 
 def _numbers_of(axes: Axes, row: Row, y: float, digits: int) -> None:
     """The two numbers of a row and their difference, to the right of its panel."""
-    values = ["missing" if v is None else f"{v:.{digits}f}" for v in (row.claimed, row.ours)]
+    values = [
+        "missing" if v is None else f"{v:.{digits}f}" if abs(v) < 1e5 else f"{v:.1e}"
+        for v in (row.claimed, row.ours)
+    ]
     if row.ours is None:
         values[1] = "not known"
     difference = ""
     if row.claimed is not None and row.ours is not None:
-        difference = f"{row.claimed - row.ours:+.{digits}f}"
+        off = row.claimed - row.ours
+        difference = f"{off:+.{digits}f}" if abs(off) < 1e5 else f"{off:+.0e}"
     texts = (*values, difference + ("" if row.good or row.ours is None else " ✗"))
     for x, text in zip(COLUMNS, texts, strict=True):
         how: dict[str, Any] = {
@@ -193,24 +199,29 @@ def compared_spectra(modules: Mapping[str, SpectrumPair], tolerance: float) -> F
 
 
 def _both(axes: Axes, pair: SpectrumPair) -> None:
-    """Eigenvalues against their index: ours, or the range, and those handed in."""
+    """Eigenvalues against their index: ours, or the range, and those handed in, as far as a scale can hold them."""
+
+    def drawable(values: np.ndarray) -> np.ndarray:
+        return np.nan_to_num(np.clip(values, 0, LARGEST), nan=0.0) * (values > 1 / LARGEST)
+
     largest = 0.0
     if pair.range is not None:
-        low, high = (np.asarray(edge, dtype=np.float64) for edge in pair.range)
+        low, high = (drawable(edge) for edge in pair.range)
         at = thinned(len(high))
         largest = float(high.max(initial=0))
-        axes.fill_between(
-            [i + 1 for i in at], np.maximum(low[at], largest * 1e-12), high[at], color=BLUE, alpha=0.3
-        )
+        floor = np.maximum(low[at], largest * 1e-12)
+        axes.fill_between([i + 1 for i in at], floor, high[at], color=BLUE, alpha=0.3)
     if pair.ours is not None:
-        at = [i for i in thinned(len(pair.ours), 32) if pair.ours[i] > 0]
-        largest = float(pair.ours.max(initial=0))
-        axes.plot([i + 1 for i in at], pair.ours[at], color=BLUE, linewidth=1.8)
-    finite = [i for i in range(len(pair.claimed)) if np.isfinite(pair.claimed[i]) and pair.claimed[i] > 0]
-    at = [finite[i] for i in thinned(len(finite), 12)]
+        ours = drawable(pair.ours)
+        at = [i for i in thinned(len(ours), 32) if ours[i] > 0]
+        largest = float(ours.max(initial=0))
+        axes.plot([i + 1 for i in at], ours[at], color=BLUE, linewidth=1.8)
+    claimed = drawable(pair.claimed)
+    positive = np.flatnonzero(claimed > 0)
+    at = [int(positive[i]) for i in thinned(len(positive), 12)]
     if at:
-        largest = max(largest, float(pair.claimed[at].max()))
-        axes.plot([i + 1 for i in at], pair.claimed[at], linestyle="", **{**HANDED_IN, "markersize": 4.5})
+        largest = max(largest, float(claimed[at].max()))
+        axes.plot([i + 1 for i in at], claimed[at], linestyle="", **{**HANDED_IN, "markersize": 4.5})
     spectrum_scale(axes, largest)
 
 
@@ -283,7 +294,10 @@ def score_differences(claimed: np.ndarray, ours: np.ndarray, tolerance: float) -
     legend(figure, handles[: len(names)], names)
     if count == 2:
         rows = np.argsort(-off, kind="stable")[: max(1, POINTS // max(1, claimed.shape[1]))]
-        x, y = ours[rows].ravel(), np.clip(np.nan_to_num(claimed[rows].ravel(), posinf=2, neginf=-1), -1, 2)
+        x, y = (
+            np.clip(ours[rows].ravel(), -1, 2),
+            np.clip(np.nan_to_num(claimed[rows].ravel(), posinf=2, neginf=-1), -1, 2),
+        )
         found[1].plot([0, 1], [0, 1], **LIMIT)
         found[1].plot(x, y, linestyle="", **{**HANDED_IN, "markersize": 3.5, "markeredgewidth": 1})
         found[1].set_xlabel("recomputed")

@@ -35,6 +35,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES: tuple[Literal["-", "--", "-.", ":"], ...] = ("-", "--", "-.", ":")
 INK, FAINT, PALE = "#222222", "#555555", "#c9c9c9"
 SHOWN = 12  # runs, series or panels in one figure; more would not be readable
+LARGEST = 1e30  # that is drawn: no figure of the assignment comes near, and beyond it axes overflow
 ROW = 0.21  # inches of a line of a legend
 QUALITY = 82  # of a JPEG
 
@@ -164,14 +165,14 @@ def clean(text: str, width: int, keep_end: bool = False) -> str:
 
 
 def number(value: object) -> float | None:
-    """A finite number, or None for anything else; True is no number."""
+    """A number that can be drawn, or None for anything else; True is no number."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         return None
     try:
         found = float(value)
     except OverflowError:
         return None
-    return found if math.isfinite(found) else None
+    return found if abs(found) <= LARGEST else None
 
 
 def numbers(values: Iterable[object]) -> tuple[list[float], list[float]]:
