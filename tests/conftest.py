@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+from unittest import mock
 
 import pytest
 
@@ -13,15 +14,15 @@ from in4310.judging.judge import Judge
 class Checks:
     """The check functions by name. Calling one returns the Judge that it recorded into."""
 
-    def __init__(self):
+    def __init__(self, drawn=False):
         self.functions = {}
         for file in checks_folder().glob("test_*.py"):
             spec = importlib.util.spec_from_file_location(f"checks_{file.stem}", file)
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
-            if hasattr(module, "png"):
-                # Drawing takes longer than judging; that every picture is drawn is seen in tests/requirements.
-                module.png = lambda figure: b"not drawn here"
+            if hasattr(module, "exhibits") and not drawn:
+                # Drawing takes longer than judging; what each check draws is seen in tests/judging/test_exhibits.py.
+                module.exhibits = mock.create_autospec(module.exhibits)
             for name, value in vars(module).items():
                 if name.startswith("test_") and inspect.isfunction(value):
                     self.functions[name.removeprefix("test_")] = value
@@ -40,6 +41,12 @@ class Checks:
 @pytest.fixture(scope="session")
 def run_check():
     return Checks()
+
+
+@pytest.fixture(scope="session")
+def draw_check():
+    """As `run_check`, and the pictures are drawn."""
+    return Checks(drawn=True)
 
 
 @pytest.fixture(scope="session")

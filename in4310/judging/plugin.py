@@ -192,17 +192,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     session = _session(pyfuncitem.config)
     name, title = _check_name(pyfuncitem), _title(pyfuncitem)
     started = time.perf_counter()
+    judge: Any = pyfuncitem.funcargs["judge"]
     try:
         result = yield
     except Missing as why:
-        check = session.not_run(name, title, why)
+        check = session.not_run(name, title, why, judge)
         pytest.skip(f"not run: {shown(check.reason, 600)}")
     except Exception as error:
         if of_the_machine(error):
             pytest.exit(f"not judged: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
         session.broken(name, title, f"{type(error).__name__}: {error}"[:300])
         raise
-    judge: Any = pyfuncitem.funcargs["judge"]
     check = session.decided(
         name,
         title,

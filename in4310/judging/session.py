@@ -54,15 +54,19 @@ class Session:
             findings=judge.findings,
             seconds=round(seconds, 3),
         )
-        for i, (picture, content) in enumerate(judge.pictures, 1):
-            file = f"pictures/{name}-{i}{picture.file}"
-            self.pictures[file] = content
-            check.pictures.append(picture.model_copy(update={"file": file}))
+        self._picture(check, judge)
         self.checks[name] = check
         return check
 
-    def not_run(self, name: str, title: str, why: Missing) -> Check:
-        """The input of a check is missing or broken: no points, and no claim about the work."""
+    def _picture(self, check: Check, judge: Judge) -> None:
+        """Keep the pictures of a check, and name their files."""
+        for i, (picture, content) in enumerate(judge.pictures, 1):
+            file = f"pictures/{check.name}-{i}{picture.file}"
+            self.pictures[file] = content
+            check.pictures.append(picture.model_copy(update={"file": file}))
+
+    def not_run(self, name: str, title: str, why: Missing, judge: Judge | None = None) -> Check:
+        """The input of a check is missing or broken: no points, no claim about the work; pictures of what is there."""
         broken = isinstance(why, Unreadable)
         kind = KINDS.get(why.piece)
         mend = (
@@ -81,6 +85,8 @@ class Session:
             missing=why.piece,
             mend=mend,
         )
+        if judge is not None:
+            self._picture(check, judge)
         self.checks[name] = check
         return check
 

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from in4310.errors import InputError
 from in4310.solution.hardware import arithmetic, choose_precision
 from in4310.solution.images import Images, Preprocessing, batches
-from in4310.solution.saving import write_aside
+from in4310.solution.style import panels, save, styled, titled
 
 Observer = Callable[[Tensor], None]
 CHANNELS = 16
@@ -169,10 +168,8 @@ def save_pictures(
         if idle := [name for name in modules if name not in maps]:
             raise InputError(f"module {idle[0]!r}: {NOT_RUN}")
         grids = {name: _grid(maps[name]) for name in modules}
-        canvas = FigureCanvasAgg(_picture(np.asarray(chosen.pixels[index]), chosen.paths[index], grids))
-        # No version of a library in the file: the same picture gives the same bytes.
-        save = partial(canvas.print_png, metadata={"Software": None})
-        written.append(write_aside(folder / f"{index:03d}.png", save))
+        picture = _picture(np.asarray(chosen.pixels[index]), chosen.paths[index], grids)
+        written.append(save(picture, folder / f"{index:03d}.png"))
     return written
 
 
@@ -191,16 +188,16 @@ def _grid(channels: np.ndarray) -> np.ndarray:
     ]
 
 
+@styled
 def _picture(pixels: np.ndarray, title: str, grids: Mapping[str, np.ndarray]) -> Figure:
     rows = -(-(len(grids) + 1) // PANELS)
     columns = -(-(len(grids) + 1) // rows)
-    figure = Figure(figsize=(2.4 * columns, 2.7 * rows), dpi=110, layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis in axes:
-        axis.set_axis_off()
-    axes[0].imshow(pixels)
-    axes[0].set_title(title, fontsize=9, parse_math=False)
-    for axis, (name, grid) in zip(axes[1:], grids.items(), strict=False):
-        axis.imshow(grid, cmap="viridis", interpolation="nearest", aspect="equal")
-        axis.set_title(name, fontsize=9)
+    figure, found = panels(len(grids) + 1, columns, (2.2, 2.5), (0.06, 0.06, 0.3, 0.04))
+    for axes in found:
+        axes.set_axis_off()
+    found[0].imshow(pixels)
+    titled(found[0], title, 8.5, width=30)
+    for axes, (name, grid) in zip(found[1:], grids.items(), strict=True):
+        axes.imshow(grid, cmap="viridis", interpolation="nearest", aspect="equal")
+        titled(axes, f"{name}: {np.nanmin(grid):.2g} to {np.nanmax(grid):.2g}", 8.5, width=34)
     return figure

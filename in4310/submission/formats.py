@@ -176,17 +176,27 @@ def is_absolute(path: str) -> bool:
     return path.startswith(("/", "~", "../")) or path[1:3] == ":/" or "/../" in path
 
 
-def read_picture(path: Path) -> np.ndarray:
-    """A picture as uint8 grey values (H, W), shrunk to at most 512 px; bombs are refused before decoding."""
+def read_picture(path: Path, colour: bool = False) -> np.ndarray:
+    """A picture as uint8 grey values (H, W), or (H, W, 3) on white where `colour` is asked for, shrunk to 512 px.
+
+    Bombs are refused before decoding. Raises ValueError.
+    """
+    mode = "RGB" if colour else "L"
     try:
         with Image.open(path) as picture:
             width, height = picture.size
             if width * height > PICTURE_PIXELS:
                 raise ValueError(f"has {width} x {height} pixels, expected at most {PICTURE_PIXELS} in all")
-            picture.draft("L", (512, 512))
-            grey = picture.convert("L")
-            grey.thumbnail((512, 512))
-            return np.asarray(grey)
+            picture.draft(mode, (512, 512))
+            if colour and ("A" in picture.getbands() or "transparency" in picture.info):
+                shrunk = picture.convert("RGBA")
+                shrunk.thumbnail((512, 512))
+                seen = Image.new("RGB", shrunk.size, "white")
+                seen.paste(shrunk, mask=shrunk.getchannel("A"))
+            else:
+                seen = picture.convert(mode)
+                seen.thumbnail((512, 512))
+            return np.asarray(seen)
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"is not a readable picture ({error})") from None
 

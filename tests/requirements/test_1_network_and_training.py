@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from in4310.judging import exhibits
 from in4310.judging.evidence import number
 from in4310.judging.live_network import check_train
-from in4310.judging.pictures import blank, png
+from in4310.judging.pictures import look
 from in4310.judging.verdict import Outcome
-from in4310.solution import figures
 from in4310.submission.names import shown
 from in4310.submission.pieces import Missing
 from in4310.submission.source import needed_arguments, scripts, starts
@@ -192,7 +192,12 @@ def test_history_complete(evidence, edition, judge):
 @pytest.mark.requirement("1f")
 def test_best_on_validation(evidence, edition, judge):
     """The weights handed in are those of the epoch that was best on validation."""
-    mine = evidence.recomputed("val")
+    history = {name: run["epochs"] for name, run in evidence.submission.history.items()}
+    try:
+        mine = evidence.recomputed("val")
+    except Missing:
+        exhibits.training(judge, history)
+        raise
     epochs = [
         (name, e.get("epoch"), value_map, value_accuracy, e)
         for name, run in evidence.submission.history.items()
@@ -242,10 +247,10 @@ def test_best_on_validation(evidence, edition, judge):
             f"{nearest[2]:.4f}",
             f"{closest_best[2]:.4f} ({closest_best[0]})",
         )
-    history = {name: run["epochs"] for name, run in evidence.submission.history.items()}
-    judge.picture(
-        png(figures.curves(history)), "Training history as handed in", "Loss, accuracy and mAP against epochs"
+    kept = (
+        (nearest[0], nearest[1]) if apart(nearest) <= loose and isinstance(nearest[1], int | float) else None
     )
+    exhibits.training(judge, history, kept)
 
 
 @pytest.mark.requirement("1g")
@@ -381,7 +386,9 @@ def test_loss_curves(evidence, edition, judge):
     pictures = evidence.submission.pictures("plots")
     _compare_loss(evidence, judge)
     plots = [p for p in pictures if "loss" in p.stem.lower() or "curve" in p.stem.lower()]
-    if not plots and any(not blank(p) for p in pictures):
+    looks = {p: look(p) for p in plots or pictures}
+    exhibits.handed_in(judge, plots or pictures, "Plots of the loss" if plots else "Pictures", looks)
+    if not plots and any(not why for _, why in looks.values()):
         judge.warn(
             "plots of the loss, by name",
             f"none; {len(pictures)} other pictures are there, look at them: {', '.join(shown(p.name, 40) for p in pictures[:6])}",
@@ -393,4 +400,5 @@ def test_loss_curves(evidence, edition, judge):
         bool(plots), "plots of the loss", len(plots), "at least one", mend="save it as plots/loss_curves.png"
     )
     for plot in plots:
-        judge.expect(not blank(plot), f"{plot.name} shows something", blank(plot) or "drawn", "drawn")
+        why = looks[plot][1]
+        judge.expect(not why, f"{plot.name} shows something", why or "drawn", "drawn")

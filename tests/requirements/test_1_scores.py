@@ -5,18 +5,17 @@ import math
 import numpy as np
 import pytest
 
-from in4310.judging import diagnosis
+from in4310.judging import diagnosis, exhibits
 from in4310.judging.evidence import is_one_hot, number, wilson
 from in4310.judging.live import check_compare, check_metrics, check_rank
-from in4310.judging.pictures import png
 from in4310.judging.verdict import Outcome
-from in4310.solution import figures
-from in4310.solution.images import load_images
 from in4310.submission.formats import last_two_parts
 from in4310.submission.pieces import Missing, Unreadable
 from in4310.submission.source import comparisons
 
 SETS = ("val", "test")
+KINDS = {"accuracy_per_class": "Accuracy of each class", "ap_per_class": "Average precision of each class"}
+MEANS = {"mean_accuracy": "mean of classes", "map": "mAP"}
 
 
 @pytest.mark.requirement("1h")
@@ -122,6 +121,7 @@ def test_scores_are_probabilities(evidence, edition, judge):
             mend="the network returns logits: take softmax once",
         )
     if judge.outcome is Outcome.FAILED:
+        exhibits.not_probabilities(judge, scores, tolerance)
         judge.blame(evidence.scores_matches)
 
 
@@ -129,7 +129,11 @@ def test_scores_are_probabilities(evidence, edition, judge):
 def test_scores_reproduce(evidence, edition, judge):
     """Our own network with the weights handed in gives the scores handed in."""
     everything, tolerance = evidence.handed_in("test"), edition.tolerances.score
-    rows, ours = evidence.audited("test")
+    try:
+        rows, ours = evidence.audited("test")
+    except Missing:
+        exhibits.score_histogram(judge, everything, evidence.labels("test"), evidence.classes)
+        raise
     claimed, ours = everything[rows], ours.astype(np.float64)
     difference = np.abs(claimed - ours)
     row, column = np.unravel_index(int(difference.argmax()), difference.shape)
@@ -151,12 +155,8 @@ def test_scores_reproduce(evidence, edition, judge):
         judge.blame(evidence.scores_matches)
     if not evidence.submission.table("preprocessing"):
         judge.expect(True, "preprocessing", evidence.inferred.how)
-    claimed = everything
-    judge.picture(
-        png(figures.score_histogram(claimed, evidence.labels("test"), evidence.classes)),
-        "Scores handed in",
-        "Histogram of the score of the right class and of the others",
-    )
+    exhibits.scores_against(judge, claimed, ours, tolerance, "" if len(wrong) else sampled)
+    exhibits.score_histogram(judge, everything, evidence.labels("test"), evidence.classes)
 
 
 @pytest.mark.requirement("1h")
@@ -227,6 +227,23 @@ def _compare(judge, edition, asked, claimed, expected, wrong=None, key=None):
         wrong[key] = value
 
 
+def _show(evidence, edition, judge, kind, mean):
+    """Handed in against recomputed, of both sets: a figure a class and their mean, as named in metrics.json."""
+    tables = {}
+    for name in SETS:
+        ours, table = evidence.measured(name).as_dict(), evidence.claimed_metrics(name)
+        claimed = table.get(kind)
+        claimed = (
+            {c: _share(number(claimed, c)) for c in evidence.classes} if isinstance(claimed, dict) else {}
+        )
+        known = {c: v for c, v in ours[kind].items() if v is not None}
+        tables[name] = (
+            claimed | {MEANS[mean]: _share(number(table, mean))},
+            known | {MEANS[mean]: ours[mean]},
+        )
+    exhibits.metrics_against(judge, tables, KINDS[kind], edition.tolerances.metric)
+
+
 def _blame(evidence, judge, name, wrong):
     """Mistakes that give all wrong figures of a set; where none does, those of each kind by themselves."""
     matches = diagnosis.metrics.diagnose(evidence, name, wrong, evidence.budget)
@@ -247,12 +264,7 @@ def test_metrics_accuracy(evidence, edition, judge):
         wrong = {}
         _compare(judge, edition, f"{name} accuracy", claimed, ours.accuracy, wrong, ("accuracy", None))
         _blame(evidence, judge, name, wrong)
-    test = evidence.measured("test")
-    judge.picture(
-        png(figures.confusion(test.confusion, evidence.classes)),
-        "Confusion matrix on test, from the scores",
-        "Counts of true class against predicted class",
-    )
+    exhibits.confusion(judge, evidence.measured("test").confusion, evidence.classes)
 
 
 @pytest.mark.requirement("1e", partial=True)
@@ -270,6 +282,7 @@ def test_metrics_accuracy_per_class(evidence, edition, judge):
         asked, value = f"{name} mean accuracy per class", number(table, "mean_accuracy")
         _compare(judge, edition, asked, value, ours.mean_accuracy, wrong, ("mean_accuracy", None))
         _blame(evidence, judge, name, wrong)
+    _show(evidence, edition, judge, "accuracy_per_class", "mean_accuracy")
 
 
 @pytest.mark.requirement("1e", partial=True)
@@ -284,6 +297,7 @@ def test_metrics_average_precision(evidence, edition, judge):
             if (expected := ours.ap_per_class[c]) is not None:
                 _compare(judge, edition, f"{name} AP of {c}", number(claimed, c), expected, wrong, ("ap", c))
         _blame(evidence, judge, name, wrong)
+    _show(evidence, edition, judge, "ap_per_class", "map")
 
 
 @pytest.mark.requirement("1e", partial=True)
@@ -295,6 +309,8 @@ def test_metrics_map(evidence, edition, judge):
         wrong = {}
         _compare(judge, edition, f"{name} mAP", claimed, ours.map, wrong, ("map", None))
         _blame(evidence, judge, name, wrong)
+    if judge.outcome is Outcome.FAILED:
+        _show(evidence, edition, judge, "ap_per_class", "map")
     if live := evidence.runs("metrics"):
         check_metrics(live, judge, evidence.classes)
 
@@ -312,11 +328,7 @@ def test_accuracy_threshold(evidence, edition, judge):
         mend="train longer, from ImageNet weights, or with augmentation; look at the confusion matrix first",
         otherwise=Outcome.FAILED if edition.accuracy.verdict == "fail" else Outcome.WARNED,
     )
-    judge.picture(
-        png(figures.per_class(test.accuracy_per_class, test.ap_per_class)),
-        "Accuracy and AP per class on test, recomputed",
-        "Bars of accuracy and average precision for each class",
-    )
+    exhibits.per_class(judge, test, rows, (low, high), edition.accuracy.expected)
 
 
 def _entries(ranking, c, side):
@@ -381,20 +393,28 @@ def test_ranking_from_test_set(evidence, judge):
 def test_ranking_order(evidence, edition, judge):
     """Top and bottom images are those with the highest and lowest score of the class."""
     located = "scores" in evidence.submission.located
-    scores = evidence.handed_in("test") if located else evidence.predicted("test").astype(np.float64)
+    handed = {
+        c: {side: _entries(evidence.submission.ranking, c, side) for side in ("top", "bottom")}
+        for c in evidence.classes
+        if c in evidence.submission.ranking
+    }
+    try:
+        scores = evidence.handed_in("test") if located else evidence.predicted("test").astype(np.float64)
+    except Missing:
+        exhibits.rankings(judge, evidence, handed, None, {}, edition.ranking.k)
+        raise
     paths = list(evidence.split["test"])
     row_of = {p: i for i, p in enumerate(paths)}
     # Two scores nearer than a float32 sum of six rounds to are the same; their order is free.
     same = 1e-6 if located else edition.tolerances.score
-    ranked = [c for c in evidence.classes if c in evidence.submission.ranking]
-    if not ranked:
+    if not handed:
         raise Missing("ranking", "the ranking holds none of the classes")
     wrong = {}
-    for c in ranked:
+    for c in handed:
         own = scores[:, evidence.classes.index(c)]
         inside = np.array([evidence.data.labels.get(p) == c for p in paths])
         for side in ("top", "bottom"):
-            entries = _entries(evidence.submission.ranking, c, side)
+            entries = handed[c][side]
             listed = [p for p in entries if p in row_of]
             values = np.array([own[row_of[p]] for p in listed])
 
@@ -429,18 +449,4 @@ def test_ranking_order(evidence, edition, judge):
             if not good:
                 wrong.setdefault(c, {})[side] = entries
     judge.blame(diagnosis.rankings.diagnose(evidence, scores, wrong, same, evidence.budget))
-    c = ranked[0]
-    own = scores[:, evidence.classes.index(c)]
-    order = np.argsort(-own, kind="stable")
-    for side, chosen in (("Top", order[:10]), ("Bottom", order[::-1][:10])):
-        shown = tuple(paths[i] for i in chosen)
-        loaded, _ = load_images(
-            evidence.data.root, shown, evidence.data.labels, evidence.classes, evidence.preprocessing
-        )
-        pixel = dict(zip(loaded.paths, loaded.pixels, strict=True))
-        entries = [(pixel[paths[i]], paths[i], evidence.data.labels[paths[i]], float(own[i])) for i in chosen]
-        judge.picture(
-            png(figures.ranked(entries, f"{side} ten of {c}")),
-            f"{side} ten of {c}, recomputed",
-            f"Ten images: {', '.join(shown)}",
-        )
+    exhibits.rankings(judge, evidence, handed, scores, wrong, edition.ranking.k, same)

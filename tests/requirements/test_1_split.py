@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from in4310.judging import exhibits
 from in4310.judging.class_order import best_order, confusion, moved_columns
 from in4310.judging.live import check_overlap, check_split
 from in4310.judging.live_network import check_train_loader, check_transform
@@ -99,6 +100,12 @@ def test_split_stratified(evidence, edition, judge):
     """Every set has the class proportions of the whole data set."""
     whole = evidence.class_counts(list(evidence.data.labels))
     total = sum(whole.values())
+    exhibits.class_shares(
+        judge,
+        {name: evidence.class_counts(evidence.split[name]) for name in SETS},
+        {c: whole[c] for c in evidence.classes},
+        edition.split.class_tolerance + 0.5,
+    )
     for name in ("val", "test"):
         counts = evidence.class_counts(evidence.split[name])
         size = sum(counts.values())
@@ -198,6 +205,7 @@ def test_split_disjoint_by_content(evidence, judge):
         mend="keep identical files in one set: compare the SHA-256 of the files, not only their names",
         otherwise=Outcome.WARNED,
     )
+    exhibits.identical_images(judge, evidence, leaks)
 
 
 @pytest.mark.requirement("1b")
@@ -263,6 +271,8 @@ def test_class_order(evidence, judge):
     order = best_order(table)
     best = float(table[list(order), range(len(stated))].sum() / table.sum())
     right = float(np.trace(table) / table.sum())
+    if best - right >= 0.10 or evidence.classes != stated:
+        exhibits.columns_as_stated(judge, table, stated)
     if evidence.classes == stated and best - right >= 0.10 and evidence.reproduces("test"):
         judge.warn(
             "accuracy with the columns in the stated order",

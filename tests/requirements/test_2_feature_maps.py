@@ -2,10 +2,10 @@
 
 import pytest
 
-from in4310.judging import diagnosis
+from in4310.judging import diagnosis, exhibits
 from in4310.judging.evidence import MODULES, PATHS
 from in4310.judging.live_network import check_non_positive
-from in4310.judging.pictures import blank
+from in4310.judging.pictures import look
 from in4310.judging.typical import standard_error
 from in4310.submission.formats import finite, last_two_parts
 from in4310.submission.pieces import Missing, Unreadable
@@ -99,6 +99,9 @@ def test_non_positive_recomputed(evidence, edition, judge):
         )
     ours = evidence.non_positive(paths, _known(evidence, table))
     tolerance, wrong = edition.tolerances.percent, {}
+    exhibits.shares_against(
+        judge, table, {m: ours.get(m) for m in table}, tolerance, f"over the same {len(paths)} images"
+    )
     for name, value in table.items():
         claimed = finite(value)
         if name not in ours or claimed is None:
@@ -126,6 +129,14 @@ def _compare_with_typical(evidence, edition, judge):
     table = _percent(evidence)
     ours = evidence.typical_non_positive(_known(evidence, table))
     images = len(evidence.typical_images())
+    exhibits.shares_against(
+        judge,
+        table,
+        {m: ours[m][0] if m in ours else None for m in table},
+        max((6 * standard_error(d, images, edition.statistics.images) for _, d in ours.values()), default=0.0)
+        + edition.tolerances.percent,
+        f"over {images} other images, as the ones used are not named",
+    )
     for name, value in table.items():
         claimed = finite(value)
         if name not in ours or claimed is None:
@@ -178,7 +189,9 @@ def test_feature_map_pictures(evidence, edition, judge):
         mistake="one picture for all images" if len(files) == 1 < asked else "",
         mend="save one PNG an image: 000.png, 001.png, ...",
     )
-    bad = [f"{f.name}: {why}" for f in files if (why := blank(f))]
+    looks = {f: look(f) for f in files}
+    bad = [f"{f.name}: {why}" for f, (_, why) in looks.items() if why]
+    exhibits.handed_in(judge, [numbered[i] for i in indices if i in numbered] or files, "Feature maps", looks)
     judge.expect(not bad, "pictures that show nothing", len(bad), 0, details=bad)
     contents = {f.read_bytes() for f in files}
     judge.expect(

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from in4310.judging import diagnosis
+from in4310.judging import diagnosis, exhibits
 from in4310.judging.live_network import check_spectrum
-from in4310.judging.pictures import blank, png
+from in4310.judging.pictures import look
+from in4310.judging.plots import SpectrumPair
 from in4310.judging.verdict import Outcome
-from in4310.solution import figures
 from in4310.submission.formats import finite, last_two_parts
 from in4310.submission.names import shown
 from in4310.submission.pieces import Missing, Unreadable
@@ -81,11 +81,11 @@ def _channels(evidence, module):
 
 
 def _recompute(evidence, edition, judge, series):
-    """Compare the spectra of one series with our own; returns ours for the picture."""
+    """Compare the spectra of one series with our own; returns both for the picture: module -> SpectrumPair."""
     model, data = str(series.get("model")), str(series.get("data"))
     if model not in ("tuned", "untuned"):
         judge.expect(False, "model of a series", model, "tuned or untuned")
-        return None
+        return {}
     if "paths" not in series:
         return _compare_with_typical(evidence, judge, series, model, data)
     paths = tuple(last_two_parts(str(p)) if data == "course" else str(p) for p in series["paths"])
@@ -96,7 +96,7 @@ def _recompute(evidence, edition, judge, series):
     names = dict(evidence.model.named_modules())
     modules = [m for m in series["modules"] if m in names and m]
     ours = evidence.spectra(model, data, paths, modules, flatten=bool(series.get("flatten", False)))
-    images, wrong = len(paths), {}
+    images, wrong, pairs = len(paths), {}, {}
     for module, entry in series["modules"].items():
         where = f"{_where(series)}, {module}"
         claimed = _values(entry, where)
@@ -114,6 +114,9 @@ def _recompute(evidence, edition, judge, series):
         tolerance = edition.tolerances.eigenvalue
         unbiased = off(claimed * (images - 1) / images) <= min(off(claimed), tolerance)
         good = off(claimed) <= tolerance or unbiased
+        pairs[module] = SpectrumPair(
+            claimed * (images - 1) / images if unbiased else claimed, right, good=good
+        )
         if not good:
             wrong[module] = claimed
         judge.expect(
@@ -130,14 +133,14 @@ def _recompute(evidence, edition, judge, series):
         judge.blame(
             diagnosis.spectra.diagnose(evidence, model, data, paths, wrong, tolerance, evidence.budget)
         )
-    return {module: s.values for module, s in ours.items()}
+    return pairs
 
 
 def _compare_with_typical(evidence, judge, series, model, data):
-    """Images not named: each eigenvalue within the range over draws of other images; returns the range's middle."""
+    """Images not named: each eigenvalue within the range over draws of other images; returns both for the picture."""
     names = dict(evidence.model.named_modules())
     modules = [m for m in series["modules"] if m in names and m]
-    ranges = evidence.typical_spectra(model, data, modules)
+    ranges, pairs = evidence.typical_spectra(model, data, modules), {}
     for module, entry in series["modules"].items():
         where = f"{_where(series)}, {module}"
         claimed = _values(entry, where)
@@ -153,6 +156,7 @@ def _compare_with_typical(evidence, judge, series, model, data):
 
         # Single eigenvalues far down may leave the range of forty draws; nine of ten must lie in it.
         good = inside(claimed) >= 0.9 and low[0] - slack <= claimed[0] <= high[0] + slack
+        pairs[module] = SpectrumPair(claimed, range=(low, high), good=bool(good))
         variants = {
             "these are singular values: square them and divide by N": claimed**2 / max(2, len(claimed)),
             "these are square roots of the eigenvalues": claimed**2,
@@ -169,7 +173,14 @@ def _compare_with_typical(evidence, judge, series, model, data):
             mistake=mistake,
             mend="average each channel over its positions, centre over the images, divide by N; name the images",
         )
-    return {module: (r[0] + r[1]) / 2 for module, r in ranges.items()}
+    return pairs
+
+
+def _show_handed_in(judge, chosen):
+    """The spectra of a series that cannot be recomputed, as they are."""
+    for series in chosen[:1]:
+        pairs = {m: SpectrumPair(_values(e, m), good=False) for m, e in series["modules"].items()}
+        exhibits.spectra_against(judge, pairs, _where(series), 0.0)
 
 
 @pytest.mark.requirement("3a", partial=True)
@@ -192,14 +203,13 @@ def test_eigenvalues_recomputed(evidence, edition, judge):
             f"at least {edition.statistics.images}",
             otherwise=Outcome.FAILED if "paths" in series else Outcome.WARNED,
         )
-        ours = _recompute(evidence, edition, judge, series)
-        if ours:
-            claimed = {m: _values(e, m) for m, e in series["modules"].items() if m in ours}
-            judge.picture(
-                png(figures.spectra({"handed in": claimed, "recomputed": ours})),
-                "Spectra handed in and recomputed",
-                "Eigenvalues against their index on a logarithmic scale, one panel a module",
-            )
+        try:
+            pairs = _recompute(evidence, edition, judge, series)
+        except Missing:
+            _show_handed_in(judge, chosen)
+            raise
+        if pairs:
+            exhibits.spectra_against(judge, pairs, _where(series), edition.tolerances.eigenvalue)
 
 
 @pytest.mark.requirement("3a")
@@ -207,7 +217,9 @@ def test_spectrum_plot(evidence, judge):
     """The spectra are plotted."""
     pictures = evidence.submission.pictures("plots")
     plots = [p for p in pictures if any(w in p.stem.lower() for w in ("spectr", "eigen"))]
-    if not plots and any(not blank(p) for p in pictures):
+    looks = {p: look(p) for p in plots or pictures}
+    exhibits.handed_in(judge, plots or pictures, "Plots of the spectra" if plots else "Pictures", looks)
+    if not plots and any(not why for _, why in looks.values()):
         judge.warn(
             "plots of eigenvalues, by name",
             f"none; {len(pictures)} other pictures are there, look at them: {', '.join(shown(p.name, 40) for p in pictures[:6])}",
@@ -219,7 +231,8 @@ def test_spectrum_plot(evidence, judge):
         bool(plots), "plots of eigenvalues", len(plots), "at least one", mend="save it as plots/spectra.png"
     )
     for plot in plots:
-        judge.expect(not blank(plot), f"{plot.name} shows something", blank(plot) or "drawn", "drawn")
+        why = looks[plot][1]
+        judge.expect(not why, f"{plot.name} shows something", why or "drawn", "drawn")
 
 
 @pytest.mark.requirement("3b", partial=True)
@@ -269,7 +282,7 @@ def test_comparison_recomputed(evidence, edition, judge):
     others = [s for s in evidence.series() if (s.get("model"), s.get("data")) != ("tuned", "course")]
     if not others:
         raise Missing("eigenvalues", "no series besides the trained network on the course's images")
-    panels = {}
+    panels, wrong = {}, {}
     for series in others:
         data = series.get("data")
         if data != "course" and data not in evidence.data.comparison:
@@ -280,12 +293,15 @@ def test_comparison_recomputed(evidence, edition, judge):
                 otherwise=Outcome.WARNED,
             )
             continue
-        ours = _recompute(evidence, edition, judge, series)
-        if ours:
-            panels[_where(series)] = ours
+        pairs = _recompute(evidence, edition, judge, series)
+        if any(not pair.good for pair in pairs.values()):
+            wrong[_where(series)] = pairs
+        if pairs:
+            panels[_where(series)] = {
+                m: pair.ours if pair.range is None else (pair.range[0] + pair.range[1]) / 2
+                for m, pair in pairs.items()
+            }
+    for where, pairs in wrong.items():
+        exhibits.spectra_against(judge, pairs, where, edition.tolerances.eigenvalue)
     if panels:
-        judge.picture(
-            png(figures.spectra(panels)),
-            "Spectra compared, recomputed",
-            "Eigenvalues of each network and data set against their index on a logarithmic scale",
-        )
+        exhibits.spectra_compared(judge, panels)
