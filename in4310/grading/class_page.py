@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-
-from jinja2 import Template
-from markupsafe import Markup
 
 from in4310.grading.grade import STUDENTS
 from in4310.grading.marks import Mark, Status
 from in4310.judging.verdict import Outcome, Requirement
-from in4310.reporting.html import SECURITY, hash_of, page_environment, part
+from in4310.reporting.language import ENGLISH
+from in4310.reporting.page import page
 
 BINS = 11  # of the distribution, from 0 to full marks
 MISTAKES = 3  # named for a requirement
@@ -42,13 +39,16 @@ class Accuracy:
     high: float
 
 
-def class_page(marks: Sequence[Mark], made_at: str) -> str:
-    """The page as HTML text. A pure function of the marks and the time."""
+def class_page(marks: Sequence[Mark], made_at: str, language: str = ENGLISH) -> str:
+    """The page as HTML text. A pure function of the marks, the time and the language."""
     judged = [m for m in marks if m.results is not None]
-    style = part("report.css") + part("class.css")
-    script = part("class.js")
     most = max((m.max_points or 0.0 for m in judged), default=0.0)
-    return _template().render(
+    first = judged[0].results if judged else None
+    return page(
+        "class.html.j2",
+        language=language,
+        styles=["class.css"],
+        scripts=["class.js"],
         marks=marks,
         judged=judged,
         made_at=made_at,
@@ -58,11 +58,9 @@ def class_page(marks: Sequence[Mark], made_at: str) -> str:
         accuracies=accuracies(judged),
         slowest=sorted(judged, key=lambda m: -(m.results.seconds if m.results else 0))[:SLOWEST],
         without=[m for m in marks if m.status is not Status.DONE],
-        title=judged[0].results.edition_title if judged and judged[0].results else "Class",
+        title=first.edition_title if first else "Class",
+        title_language=first.edition_language if first else ENGLISH,
         folder=STUDENTS,
-        style=Markup(style),
-        script=Markup(script),
-        security=SECURITY.format(style=hash_of(style), script=hash_of(script)),
     )
 
 
@@ -113,8 +111,3 @@ def accuracies(judged: Sequence[Mark]) -> list[Accuracy]:
         except ValueError:
             continue
     return sorted(found, key=lambda a: (-a.value, a.who))
-
-
-@cache
-def _template() -> Template:
-    return page_environment().get_template("class.html.j2")

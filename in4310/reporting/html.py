@@ -3,54 +3,40 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
-import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
 from PIL import Image
 
 from in4310.judging.verdict import Check, Finding, Outcome, Requirement, Results
-from in4310.reporting.text import shown
+from in4310.reporting.language import ENGLISH
+from in4310.reporting.page import page, slug
 
-SECURITY = (  # what the page may load: nothing but its own style and script, known by hash, and pictures in it
-    "default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'; base-uri 'none'; form-action 'none'"
-)
 PICTURE_BYTES = 1_900_000  # of all pictures in the file; base64 makes a third more of them: 2.6 MB
 LARGE = 120_000  # bytes from which a picture is tried as JPEG; photographs shrink, plots do not
 FINDINGS = 60  # shown of one check; results.json has them all
 GAPS = 6  # shown at once of what stands in the way of full marks
 FORMATS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
-WORDS = {
-    Outcome.PASSED: "Passed",
-    Outcome.WARNED: "Passed, with a warning",
-    Outcome.FAILED: "Failed",
-    Outcome.NOT_RUN: "Not run",
-}
 
 
-def render(results: Results, pictures: Mapping[str, bytes] | None = None) -> str:
+def render(results: Results, pictures: Mapping[str, bytes] | None = None, language: str = ENGLISH) -> str:
     """The page of one judging run. pictures: file as in `Picture.file` -> PNG or JPEG bytes, to be inlined.
 
     A pure function: the same record gives the same text. A picture that is missing, of another format or beyond the
     limit of the page is named by its file, beside results.json.
     """
-    style, script = part("report.css"), part("report.js")
-    return _template().render(
+    return page(
+        "report.html.j2",
+        styles=["report.css"],
+        scripts=["report.js"],
+        language=language,
         results=results,
-        style=Markup(style),
-        script=Markup(script),
-        security=SECURITY.format(style=hash_of(style), script=hash_of(script)),
         outcomes=list(Outcome),
         counts={o: sum(c.outcome is o for r in results.requirements for c in r.checks) for o in Outcome},
         gaps=gaps(results),
         bar=bar(results),
         shown_gaps=GAPS,
+        findings=_findings,
         inlined=_inlined(results, pictures or {}),
     )
 
@@ -66,7 +52,7 @@ def bar(results: Results) -> list[tuple[float, float, str]]:
     total = results.max_points or 1.0
     checks = [c for r in results.requirements for c in r.checks]
     parts = [(results.points, "earned")] + [
-        (sum(c.max_points - c.points for c in checks if c.outcome is o), _slug(o)) for o in Outcome
+        (sum(c.max_points - c.points for c in checks if c.outcome is o), slug(o)) for o in Outcome
     ]
     pieces, at = [], 0.0
     for points, kind in parts:
@@ -112,45 +98,3 @@ def _smaller(content: bytes) -> bytes:
         return content
     flat.save(stream, "JPEG", quality=88, optimize=True)
     return stream.getvalue() if stream.tell() * 2 < len(content) else content
-
-
-@cache
-def page_environment() -> Environment:
-    """Where templates of pages are rendered: everything is escaped, and what is not defined is an error."""
-    environment = Environment(
-        loader=PackageLoader("in4310.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters: dict[str, Callable[..., Any]] = {
-        "shown": shown,
-        "slug": _slug,
-        "word": WORDS.__getitem__,
-        "points": lambda number: f"{number:g}",
-        "findings": _findings,
-    }
-    environment.filters.update(filters)
-    return environment
-
-
-@cache
-def _template() -> Template:
-    return page_environment().get_template("report.html.j2")
-
-
-@cache
-def part(name: str) -> str:
-    """A style or a script that pages are made of."""
-    return files("in4310.reporting").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def hash_of(text: str) -> str:
-    """The hash by which a page's policy knows its own style or script."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _slug(text: str) -> str:
-    """Letters, digits and '-': fit for an id or a class."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", str(text)).strip("-") or "x"

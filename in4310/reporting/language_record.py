@@ -29,6 +29,7 @@ STRONG = (
 )
 JOINS = ("; ", " or ", " and ", ", ")
 PLACE = re.compile(r"\{(\d)\}")
+FIGURE = re.compile(r"[-+]?\d[\w.+-]*%? ")
 PROSE = re.compile(r"[A-Za-z]{2}[,;:]? [a-z]{2}")
 Parts = tuple[tuple[str, str], ...]  # text, and its language where that is not the page's
 
@@ -249,7 +250,8 @@ class _Reading:
         head, bracket, inner = text.partition(" (")
         if bracket and inner.endswith(")") and (parts := self.wholly(head)) is not None:
             details = self.wholly(inner[:-1])
-            return None if details is None else (*parts, (" (", ""), *details, (")", ""))
+            if details is not None and (_known(parts, head) or _known(details, inner[:-1])):
+                return (*parts, (" (", ""), *details, (")", ""))
         return None
 
     def _joined(self, text: str) -> Parts | None:
@@ -257,18 +259,29 @@ class _Reading:
         for join in JOINS:
             pieces = text.split(join, PARTS)
             for count in range(len(pieces) - 1, 0, -1):
-                head = self.wholly(join.join(pieces[:count]))
-                if head is not None and (tail := self.wholly(join.join(pieces[count:]))) is not None:
+                head, rest = self.wholly(join.join(pieces[:count])), join.join(pieces[count:])
+                if head is None:
+                    continue
+                if (tail := self.wholly(rest)) is not None:
                     return (*head, (self.translator.exact.get(join, join), ""), *tail)
+                if (tail := self.wholly(join + rest)) is not None:  # "; together with {0}"
+                    return (*head, *tail)
         return None
 
     def _named(self, text: str) -> Parts | None:
-        """'name: sentence', the name of a file, a set or a setting."""
+        """'name: sentence', the name of a file, a set or a setting; 'figure unit'."""
+        if (figure := FIGURE.match(text)) and (parts := self.wholly(text[figure.end() :])) is not None:
+            return ((figure[0], ""), *parts)
         name, colon, sentence = text.partition(": ")
         parts = self.wholly(sentence) if colon and sentence else None
-        if parts is None or parts == ((sentence, ""),):
+        if parts is None or not _known(parts, sentence):
             return None
         return (*(self.wholly(name) or ((name, ""),)), (colon, ""), *parts)
+
+
+def _known(parts: Parts, text: str) -> bool:
+    """Whether a text was found, and is not only a name or a number that stays as it is."""
+    return parts != ((text, ""),)
 
 
 @cache

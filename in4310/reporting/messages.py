@@ -27,22 +27,12 @@ LOCALE = Path(__file__).resolve().parent / "locale"
 # Files of `judging` and `submission` whose texts never reach a record: they are for a terminal, a teacher or a machine.
 ASIDE = {"edition", "plugin", "runner", "data", "verdict", "manifest"}
 ASIDE |= {"probes", "doctor", "filters", "harness", "zygote", "walls", "visible", "system"}  # of the sandbox
+GRADING = ("class_page", "likeness", "marks", "work")  # files of `grading` that say something on a page
 # Arguments of these are messages even where they are a single word.
 RECORDING = {"expect", "close", "warn", "picture", "Match"}
 # Words that reach a record in a way that reading the source does not show, and what sentences are joined with.
-WORDS = (
-    "passed",
-    "failed",
-    "warned",
-    "not run",
-    "figures",
-    "scores",
-    "rows",
-    "missing",
-    "none",
-    "first",
-    "last",
-)
+STATES = ("passed", "failed", "warned", "not run", "waiting", "running", "done")
+WORDS = ("figures", "scores", "rows", "missing", "none", "first", "last", "top", "bottom", "Top", "Bottom")
 JOINS = (" or ", " and ")
 CHOICES = 16  # of one f-string
 # Lines of a catalogue's head that are left out: without dates and names, the same texts give the same file.
@@ -50,9 +40,10 @@ UNSTEADY = tuple(
     b'"%s' % name for name in (b"POT-", b"PO-", b"Report-", b"Last-", b"Language-Team", b"Generated-")
 )
 HOLE = None  # in a text: a place for what is filled in
-TWO_WORDS = re.compile(r"[A-Za-z]{2}[^A-Za-z]* [^A-Za-z]*[A-Za-z]")
+FIELD = re.compile(r"\{(?::[^{}]*)?\}")
+TWO_WORDS = re.compile(r"[A-Za-z][^A-Za-z]* [^A-Za-z]*[A-Za-z]")
 ONE_WORD = re.compile(r"(?<![\w.\-/}])[A-Za-z]{2,}(?![\w.\-/(={])")
-NO_TEXT = re.compile(r"^https?://|\.html$|\n|^[\w:. -]+/[\w{}-]*$|^[a-z_]+: (source|output|maps|both)$")
+NO_TEXT = re.compile(r"\\|^https?://|\.html$|\n|^[\w:. -]+/[\w{}-]*$|^[a-z_]+: (source|output|maps|both)$")
 Text = list[str | None]
 Found = dict[str, list[str]]  # message -> files that say it
 
@@ -63,12 +54,13 @@ def said_in_records() -> Found:
     folders = [PACKAGE / "judging", PACKAGE / "judging/diagnosis", PACKAGE / "submission"]
     folders += [PACKAGE / "submission/sandbox"]
     files = [f for folder in folders for f in sorted(folder.glob("*.py")) if f.stem not in ASIDE]
+    files += [PACKAGE / "grading" / f"{name}.py" for name in GRADING]
     for file in [*sorted(checks_folder().glob("test_*.py")), *files]:
         for message in Reader().read(ast.parse(file.read_text(encoding="utf-8"))):
             places = found.setdefault(message, [])
             if (place := _place(file)) not in places:
                 places.append(place)
-    for word in WORDS + JOINS:
+    for word in STATES + WORDS + JOINS:
         found.setdefault(word, [_place(Path(__file__))])
     for name in stock_editions():
         file = PACKAGE / "judging" / "editions" / f"{name}.toml"
@@ -142,7 +134,8 @@ def _is_text(node: ast.AST) -> bool:
 def _texts(node: ast.AST) -> list[Text]:
     """The texts that an expression can give, a hole for each part that only running it would tell."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return [[node.value]]
+        parts = FIELD.split(node.value)  # of str.format
+        return [[piece for part in parts for piece in (part, HOLE)][:-1]]
     if isinstance(node, ast.JoinedStr):
         choices = itertools.product(*map(_texts, node.values))
         return [[part for text in choice for part in text] for choice in itertools.islice(choices, CHOICES)]
@@ -197,10 +190,14 @@ def template_catalogue() -> Catalog:
         PACKAGE / "reporting" / "templates",
         [("**.j2", "jinja2")],
         {"**.j2": {"trimmed": "true", "newstyle_gettext": "true", "silent": "false"}},
-        comment_tags=("Translators:",),
     )
-    for file, _, message, comments, context in marked:
-        place = (f"templates/{Path(file).name}", 0)
+    in_code = [
+        (f"../{folder}/{found[0]}", *found[1:])
+        for folder in ("reporting", "grading")
+        for found in extract_from_dir(PACKAGE / folder, [("*.py", "python")], keywords={"marked": None})
+    ]
+    for file, _, message, comments, context in (*marked, *in_code):
+        place = (f"templates/{file}".replace("templates/../", ""), 0)
         catalogue.add(message, locations=[place], auto_comments=comments, context=context)
     for text, files in said_in_records().items():
         if text in catalogue:

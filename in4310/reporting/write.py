@@ -15,8 +15,12 @@ from in4310.reporting.text import shown
 from in4310.solution.saving import write_aside
 
 
-def write_report(results: Results, folder: Path, pictures: Mapping[str, bytes] | None = None) -> Path:
+def write_report(
+    results: Results, folder: Path, pictures: Mapping[str, bytes] | None = None, language: str = "en"
+) -> Path:
     """Write the report of one judging run into `folder` and return the path of its index.html.
+
+    language: of index.html; results.json and junit.xml are English always.
 
     pictures: file as in `Picture.file` -> its bytes; they are written beside results.json and into the HTML. Without
     them, pictures that lie in the folder already are taken. index.html is written last.
@@ -37,7 +41,7 @@ def write_report(results: Results, folder: Path, pictures: Mapping[str, bytes] |
             _write(folder / _inside(name, folder), content)
     _write(folder / "results.json", record_json(results).encode())
     _write(folder / "junit.xml", junit(results).encode())
-    return _write(folder / "index.html", render(results, pictures).encode())
+    return _write(folder / "index.html", render(results, pictures, language).encode())
 
 
 def record_json(results: Results) -> str:

@@ -1,5 +1,4 @@
-"use strict";
-// The page reads as well without this: it only filters, opens what a link points at, and opens all for printing.
+// Filters checks, and opens what a link points at and everything for printing; the page reads as well without.
 (function () {
   const filter = document.querySelector(".filter");
   const checks = Array.from(document.querySelectorAll(".check"));
@@ -13,7 +12,7 @@
       section.hidden = !section.querySelector(".check:not([hidden])");
     });
     buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.show === outcome)));
-    status.textContent = checks.filter((check) => !check.hidden).length + " checks shown";
+    status.textContent = filter.dataset.count.replace("{}", checks.filter((check) => !check.hidden).length);
   }
 
   function reveal() {
@@ -29,7 +28,7 @@
     const open = opener.dataset.open === "true";
     checks.forEach((check) => { check.open = open; });
     opener.dataset.open = String(!open);
-    opener.textContent = open ? "close all" : "open all";
+    opener.textContent = open ? filter.dataset.closeAll : filter.dataset.openAll;
   });
   window.addEventListener("hashchange", reveal);
   window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => { d.open = true; }));

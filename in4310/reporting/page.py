@@ -1,0 +1,108 @@
+"""What all pages are: one self-contained file, made of a template, its style and its script, that loads nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from in4310.judging.verdict import Outcome
+from in4310.reporting.language import ENGLISH, marked, translations
+from in4310.reporting.language_record import reason, said, shown_in_page
+
+SECURITY = (  # what a page may load: nothing but its own style and script, known by hash, and pictures in it
+    "default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'; base-uri 'none'; form-action 'none'"
+)
+WORDS = {
+    Outcome.PASSED: marked("Passed"),
+    Outcome.WARNED: marked("Passed, with a warning"),
+    Outcome.FAILED: marked("Failed"),
+    Outcome.NOT_RUN: marked("Not run"),
+}
+SHORT = {
+    Outcome.PASSED: marked("passed"),
+    Outcome.WARNED: marked("warned"),
+    Outcome.FAILED: marked("failed"),
+    Outcome.NOT_RUN: marked("not run"),
+}
+
+
+def page(
+    template: str,
+    *,
+    styles: Sequence[str] = (),
+    scripts: Sequence[str] | None = (),
+    language: str = ENGLISH,
+    **values: Any,
+) -> str:
+    """A page as HTML text: a template that extends page.html.j2, with base.css and base.js before its own parts.
+
+    styles, scripts: names of files beside the templates; scripts None: a page without any. A pure function: the
+    same values give the same text.
+    """
+    style = "".join(part(name) for name in ("base.css", *styles))
+    script = "" if scripts is None else "".join(part(name) for name in ("base.js", *scripts))
+    return (
+        environment(language)
+        .get_template(template)
+        .render(
+            language=language,
+            style=Markup(style),
+            script=Markup(script),
+            security=SECURITY.format(style=hash_of(style), script=hash_of(script) if script else "none"),
+            **values,
+        )
+    )
+
+
+@cache
+def environment(language: str = ENGLISH) -> Environment:
+    """Where templates are rendered: everything is escaped, and what is not defined is an error.
+
+    Fixed texts of templates go through `_` and `ngettext`, texts of the record through the filter `said`.
+    """
+    made = Environment(
+        loader=PackageLoader("in4310.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    catalogue = translations(language)
+    made.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]
+    filters: dict[str, Callable[..., Any]] = {
+        "shown": shown_in_page,
+        "said": said(language),
+        "reason": reason(language),
+        "plain": str,  # of what was said, for an attribute: no part of it can be marked as English there
+        "slug": slug,
+        "word": lambda outcome: catalogue.gettext(WORDS[outcome]),
+        "short": lambda outcome: catalogue.gettext(SHORT[outcome]),
+        "points": lambda number: f"{round(number, 2):g}",
+    }
+    made.filters.update(filters)
+    return made
+
+
+@cache
+def part(name: str) -> str:
+    """A style or a script that pages are made of."""
+    return files("in4310.reporting").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def hash_of(text: str) -> str:
+    """The hash by which a page's policy knows its own style or script."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def slug(text: str) -> str:
+    """Letters, digits and '-': fit for an id or a class."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", str(text)).strip("-") or "x"
