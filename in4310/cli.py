@@ -45,6 +45,11 @@ def _plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
+_language = click.option(
+    "--language", metavar="NAME", help="Of the report: en or nb; default: IN4310_LANGUAGE, or en."
+)
+
+
 def _progress(quiet: bool) -> Progress:
     return QUIET if quiet else Progress(Console(stderr=True))
 
@@ -82,9 +87,10 @@ def cli() -> None:
     help="Folder of the report.",
 )
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
+@_language
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @_plain_errors
-def demo(out: Path, report: Path, resume: bool, quiet: bool) -> None:
+def demo(out: Path, report: Path, resume: bool, language: str | None, quiet: bool) -> None:
     """Do the whole assignment on the embedded data, judge it, and write the report.
 
     Draws 1200 scenes, splits them, trains a ResNet-18 from scratch with three settings, evaluates, ranks, looks
@@ -95,9 +101,11 @@ def demo(out: Path, report: Path, resume: bool, quiet: bool) -> None:
     from in4310.judging.edition import load_edition
     from in4310.places import cache_folder
     from in4310.reference import demo_plan
+    from in4310.reporting.language import chosen
     from in4310.solution import distributed
     from in4310.solution.pipeline import run as carry_out
 
+    spoken = chosen(language)
     progress = _progress(quiet)
     edition = load_edition("demo")
     data = resolve_data(edition, None, progress)
@@ -107,7 +115,7 @@ def demo(out: Path, report: Path, resume: bool, quiet: bool) -> None:
         demo_plan(edition, data), out, resume, cache_folder() / "decoded", ("demo",), "reference", progress
     )
     if distributed.is_main():
-        sys.exit(_judge(out, "demo", None, report, progress))
+        sys.exit(_judge(out, "demo", None, report, progress, language=spoken))
 
 
 def _remove_earlier_run(out: Path) -> None:
@@ -179,6 +187,7 @@ def _remove_earlier_run(out: Path) -> None:
 @click.option("--grouped", is_flag=True, help="Keep byte-identical files in one set of the split.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
+@_language
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @_plain_errors
 def run(
@@ -200,6 +209,7 @@ def run(
     grouped: bool,
     device: str,
     precision: str,
+    language: str | None,
     quiet: bool,
 ) -> None:
     """Do the assignment on photographs in class folders, judge it, and write the report.
@@ -213,12 +223,14 @@ def run(
     from in4310.judging.data import resolve_data
     from in4310.judging.edition import load_edition
     from in4310.places import cache_folder
+    from in4310.reporting.language import chosen
     from in4310.solution import distributed
     from in4310.solution.images import Preprocessing
     from in4310.solution.pipeline import run as carry_out
     from in4310.solution.plan import Plan
     from in4310.solution.training import Settings
 
+    spoken = chosen(language)
     progress = _progress(quiet)
     asked = load_edition(edition)
     found = resolve_data(asked, data, progress)
@@ -260,7 +272,7 @@ def run(
     )
     carry_out(plan, out, resume, cache_folder() / "decoded", _command(), "", progress)
     if distributed.is_main():
-        status = _judge(out, edition, data, report, progress)
+        status = _judge(out, edition, data, report, progress, language=spoken)
         # torchrun takes any other status than 0 for a crash, and shows a traceback of its own.
         sys.exit(status if distributed.started() == 1 else 0)
 
@@ -314,6 +326,7 @@ def _device(name: str) -> str:
     is_flag=True,
     help="Call the functions that it names also where nothing can be confined (in4310 doctor): your own work only.",
 )
+@_language
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @_plain_errors
 def check(
@@ -323,6 +336,7 @@ def check(
     report: Path | None,
     full: bool,
     trusted: bool,
+    language: str | None,
     quiet: bool,
 ) -> None:
     """Judge a submission, a folder or an archive (zip, tar.gz), by the requirements of an edition.
@@ -334,7 +348,10 @@ def check(
 
     Exit status: 0 all points, 1 not all, 2 it could not be judged.
     """
-    sys.exit(_judge(submission, edition, data, report, _progress(quiet), full, trusted))
+    from in4310.reporting.language import chosen
+
+    spoken = chosen(language)
+    sys.exit(_judge(submission, edition, data, report, _progress(quiet), full, trusted, spoken))
 
 
 @cli.command()
@@ -399,11 +416,12 @@ def _judge(
     progress: Progress,
     full: bool = False,
     trusted: bool = False,
+    language: str = "en",
 ) -> int:
     from in4310.judging.runner import judge_submission
     from in4310.reporting.terminal import table
 
-    results = judge_submission(submission, edition, data, report, progress, full, trusted)
+    results = judge_submission(submission, edition, data, report, progress, full, trusted, language=language)
     console = Console()
     console.print(table(results))
     for name, figure in results.facts.items():

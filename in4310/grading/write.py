@@ -18,7 +18,7 @@ from in4310.solution.saving import write_aside
 FEEDBACK = "feedback"
 
 
-def write_class(marks: Sequence[Mark], out: Path, assignment: str) -> Path:
+def write_class(marks: Sequence[Mark], out: Path, assignment: str, language: str = "en") -> Path:
     """Write index.html, the exports and the feedback bundles into `out`; returns the path of index.html.
 
     Each file is written aside and renamed. Raises InputError, one line, when the folder cannot be written to.
@@ -42,7 +42,7 @@ def write_class(marks: Sequence[Mark], out: Path, assignment: str) -> Path:
                 out / "exports" / "gradescope" / mark.who / "results.json", exports.gradescope_results(mark)
             )
             _bundle(mark, out)
-    return write(out / "index.html", class_page(marks, made_at))
+    return write(out / "index.html", class_page(marks, made_at, language))
 
 
 def write(path: Path, text: str) -> Path:

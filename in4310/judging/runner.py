@@ -58,10 +58,12 @@ def judge_submission(
     full: bool = False,
     trusted: bool = False,
     sandbox: Sandbox | None = None,
+    language: str = "",
 ) -> Results:
     """Judge a submission and return the record; writes the report when asked to.
 
     sandbox: one to use and to leave open, for who judges many; without, one is opened for this submission.
+    language: of the report; '' for the environment's, or English.
 
     Raises InputError when it could not be judged: no such folder, edition or data; NotJudged when that has nothing
     to do with what was handed in.
@@ -91,6 +93,8 @@ def judge_submission(
         arguments.append(f"--data={data}")
     if report:
         arguments.append(f"--report={report}")
+    if language:
+        arguments.append(f"--language={language}")
     if full:
         arguments.append("--full")
     if trusted:
