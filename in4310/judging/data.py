@@ -79,12 +79,17 @@ def comparison_data(names: list[str], root: Path, count: int) -> dict[str, Path]
     return found
 
 
+def given_data(edition: Edition, data: str | None) -> str:
+    """The path that was asked for: --data, else IN4310_DATA; empty where the edition's embedded data is taken."""
+    return data or ("" if edition.data.embedded else os.environ.get(DATA_VARIABLE, ""))
+
+
 def resolve_data(edition: Edition, data: str | Path | None, progress: Progress = QUIET) -> DataSet:
     """The data set to judge on: --data, else IN4310_DATA, else the embedded one where the edition says so.
 
     Raises InputError when there is none.
     """
-    given = data or (None if edition.data.embedded else os.environ.get(DATA_VARIABLE))
+    given = given_data(edition, str(data) if data else None)
     if given:
         root = data_root(given, edition.data.classes)
     elif edition.data.embedded:

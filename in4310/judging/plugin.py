@@ -138,9 +138,10 @@ def evidence(pytestconfig: pytest.Config, edition: Edition, judging_stack: ExitS
     """The submission judged, the trusted data, and all that is recomputed from them."""
     from in4310.errors import InputError
     from in4310.judging.audit import draw
-    from in4310.judging.data import hints, resolve_data
+    from in4310.judging.data import given_data, hints, resolve_data
     from in4310.judging.evidence import Evidence
     from in4310.judging.live import ConfinedLoader, Live
+    from in4310.judging.verdict import Given
     from in4310.places import audit_secret
     from in4310.submission.folder import Submission
     from in4310.submission.intake import Taken, take_in
@@ -166,6 +167,13 @@ def evidence(pytestconfig: pytest.Config, edition: Edition, judging_stack: ExitS
         audit = draw(rows, audit_secret(), submission.digest)
         session.notes = list(taken.notes)
         session.given = str(given or taken.folder)
+        session.started_with = Given.of(
+            submission=session.given,
+            edition=pytestconfig.getoption("edition") or edition.name,
+            data=given_data(edition, pytestconfig.getoption("data")),
+            full=pytestconfig.getoption("full"),
+            trusted=trusted,
+        )
         session.evidence = Evidence(submission, data, edition, audit=audit, live=live)
     except InputError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)

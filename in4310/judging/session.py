@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from in4310.judging.edition import Edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
-from in4310.judging.verdict import Check, Outcome, Piece, Requirement, Results
+from in4310.judging.verdict import Check, Given, Outcome, Piece, Requirement, Results
 from in4310.submission.names import shown
 from in4310.submission.pieces import KINDS, Missing, Unreadable
 
@@ -26,6 +26,7 @@ class Session:
         self.pictures: dict[str, bytes] = {}
         self.evidence: Evidence | None = None
         self.given = ""
+        self.started_with: Given | None = None
         self.notes: list[str] = []
         self.started = time.perf_counter()
 
@@ -180,6 +181,7 @@ class Session:
             machine=f"{platform.system()} {platform.machine()}",
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=round(time.perf_counter() - self.started, 2),
+            given=self.started_with,
         )
 
 

@@ -149,6 +149,63 @@ class Audit(Record):
     statement: str
 
 
+class Given(Record):
+    """How the judge was started, as far as it decides what comes out: enough to start it so again.
+
+    A path that cannot be written as text is '?'.
+    """
+
+    submission: str = Field(description="path as it was given")
+    edition: str = Field(description="name of a stock edition, or the path of a TOML file")
+    data: str = Field(default="", description="folder of the data; empty for the embedded data")
+    full: bool = Field(default=False, description="whether all scores were computed again")
+    trusted: bool = Field(default=False, description="whether --trust-submissions was given")
+
+    @classmethod
+    def of(cls, submission: str, edition: str, data: str, full: bool, trusted: bool) -> Given:
+        """The record of these options; names of files may be no valid Unicode."""
+        paths = [path if path.isprintable() else "?" for path in (submission, edition, data)]
+        return cls(submission=paths[0], edition=paths[1], data=paths[2], full=full, trusted=trusted)
+
+
+class Turn(StrEnum):
+    """What became of a check since an earlier run."""
+
+    MENDED = "mended"  # more points, or a warning less
+    BROKEN = "broken"  # fewer points, or a worse verdict
+    NEW = "new"  # judged now; its input was missing, or the check was not run at all
+    WARNED = "warned"  # as many points, but now with a warning
+
+
+class Change(Record):
+    """A check that came out in another way than in the earlier run."""
+
+    check: str
+    turn: Turn
+    before: float = Field(description="points in the earlier run; 0 for a check that it did not have")
+    now: float
+    was: Outcome | None = Field(default=None, description="its verdict then; none where it was not selected")
+    outcome: Outcome
+
+
+class Progress(Record):
+    """This run beside the one before it on the same submission: only what came out in another way."""
+
+    since: str = Field(description="when the earlier run was made, ISO 8601, UTC")
+    same_files: bool = Field(description="whether both runs judged the same files, by their digest")
+    changes: list[Change]
+
+    @property
+    def gained(self) -> float:
+        """Points more (or fewer, below 0) than then, over the checks that changed."""
+        return sum(change.now - change.before for change in self.changes)
+
+    @property
+    def counts(self) -> Counter[Turn]:
+        """How many checks turned which way."""
+        return Counter(change.turn for change in self.changes)
+
+
 class Results(Record):
     """Everything that one judging run found."""
 
@@ -175,6 +232,10 @@ class Results(Record):
     machine: str = ""
     made_at: str = Field(description="ISO 8601, UTC")
     seconds: float = 0.0
+    given: Given | None = Field(default=None, description="how to start the same run again")
+    progress: Progress | None = Field(
+        default=None, description="since the run before on the same submission, where something changed"
+    )
 
     @property
     def points(self) -> float:

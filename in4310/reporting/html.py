@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import base64
-import io
+import re
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from PIL import Image
-
-from in4310.judging.verdict import Check, Finding, Outcome, Requirement, Results
+from in4310.judging.verdict import Check, Finding, Outcome, Results, Turn
+from in4310.reporting.gaps import causes, gaps
 from in4310.reporting.language import ENGLISH
 from in4310.reporting.page import page, slug
+from in4310.reporting.pictures import inlined
+from in4310.reporting.reproduce import check_again, judge_again
 
-PICTURE_BYTES = 1_900_000  # of all pictures in the file; base64 makes a third more of them: 2.6 MB
-LARGE = 120_000  # bytes from which a picture is tried as JPEG; photographs shrink, plots do not
 FINDINGS = 60  # shown of one check; results.json has them all
-GAPS = 6  # shown at once of what stands in the way of full marks
-FORMATS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+CAUSES = 5  # shown at once of what stands in the way of full marks
+NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+FIGURE = re.compile(
+    r"[-+]?[\d.,:x e+-]*\d(?: ?(?:%|[A-Za-z]{1,3}))?"
+)  # '0.9289', '12.5 %', '211 x 6', '4 MiB'
 
 
 def render(results: Results, pictures: Mapping[str, bytes] | None = None, language: str = ENGLISH) -> str:
-    """The page of one judging run. pictures: file as in `Picture.file` -> PNG or JPEG bytes, to be inlined.
+    """The page of one judging run. pictures: file as in `Picture.file` -> PNG, JPEG or SVG bytes, to be inlined.
 
     A pure function: the same record gives the same text. A picture that is missing, of another format or beyond the
     limit of the page is named by its file, beside results.json.
     """
+    checks = [c for r in results.requirements for c in r.checks]
+    first_claim = sorted(checks, key=lambda c: c.outcome is Outcome.PASSED)  # on the space for pictures
     return page(
         "report.html.j2",
         styles=["report.css"],
@@ -32,19 +36,20 @@ def render(results: Results, pictures: Mapping[str, bytes] | None = None, langua
         language=language,
         results=results,
         outcomes=list(Outcome),
-        counts={o: sum(c.outcome is o for r in results.requirements for c in r.checks) for o in Outcome},
-        gaps=gaps(results),
+        turns=list(Turn),
+        counts={o: sum(c.outcome is o for c in checks) for o in Outcome},
+        checks={c.name: c for c in checks},
+        changes={change.check: change for change in results.progress.changes} if results.progress else {},
+        causes=causes(gaps(results)),
         bar=bar(results),
-        shown_gaps=GAPS,
-        findings=_findings,
-        inlined=_inlined(results, pictures or {}),
+        shown_causes=CAUSES,
+        findings_of=findings_of,
+        again=judge_again(results),
+        check_again=lambda names: check_again(results, names),
+        inlined=inlined(
+            (picture.file for check in first_claim for picture in check.pictures), pictures or {}
+        ),
     )
-
-
-def gaps(results: Results) -> list[tuple[Requirement, Check, float]]:
-    """What stands in the way of full marks: checks with points to gain, the most first, then in the edition's order."""
-    found = [(r, c, c.max_points - c.points) for r in results.requirements for c in r.checks]
-    return sorted((gap for gap in found if gap[2] > 1e-9), key=lambda gap: -gap[2])
 
 
 def bar(results: Results) -> list[tuple[float, float, str]]:
@@ -62,39 +67,38 @@ def bar(results: Results) -> list[tuple[float, float, str]]:
     return pieces
 
 
-def _findings(check: Check) -> tuple[Sequence[Finding], int]:
-    """Those to show, in their order, and how many are left out: of too many, the good ones go first."""
-    if len(check.findings) <= FINDINGS:
-        return check.findings, 0
-    order = sorted(range(len(check.findings)), key=lambda i: check.findings[i].outcome is Outcome.PASSED)
-    return [check.findings[i] for i in sorted(order[:FINDINGS])], len(check.findings) - FINDINGS
+class Shown(NamedTuple):
+    """The findings of a check as its table shows them."""
+
+    rows: Sequence[Finding]
+    left_out: int
+    numbers: frozenset[str]  # columns ('found', 'expected') that hold nothing but figures: set flush right
+    off: dict[
+        int, str
+    ]  # row -> how many tolerances apart found and expected lie, where that is a number above 1
 
 
-def _inlined(results: Results, pictures: Mapping[str, bytes]) -> dict[str, str]:
-    """file -> data URI, as far as the limit goes; checks that were not passed have the first claim."""
-    checks = [c for r in results.requirements for c in r.checks]
-    checks.sort(key=lambda c: c.outcome is Outcome.PASSED)
-    found: dict[str, str] = {}
-    left = PICTURE_BYTES
-    for file in (picture.file for check in checks for picture in check.pictures):
-        content = _smaller(pictures.get(file, b""))
-        kind = next((mime for start, mime in FORMATS.items() if content.startswith(start)), "")
-        if kind and len(content) <= left and file not in found:
-            left -= len(content)
-            found[file] = f"data:{kind};base64,{base64.b64encode(content).decode()}"
-    return found
+def findings_of(check: Check) -> Shown:
+    """What to show of a check's findings, in their order: of too many, the good ones go first."""
+    rows: Sequence[Finding] = check.findings
+    if len(rows) > FINDINGS:
+        order = sorted(range(len(rows)), key=lambda i: rows[i].outcome is Outcome.PASSED)
+        rows = [check.findings[i] for i in sorted(order[:FINDINGS])]
+    numbers = frozenset(
+        column
+        for column in ("found", "expected")
+        if (cells := [text for row in rows if (text := getattr(row, column))])
+        and all(len(text) <= 24 and FIGURE.fullmatch(text) for text in cells)
+    )
+    off = {i: times for i, row in enumerate(rows) if (times := _times_off(row))}
+    return Shown(rows, len(check.findings) - len(rows), numbers, off)
 
 
-def _smaller(content: bytes) -> bytes:
-    """A large PNG as JPEG where that takes less than half the space: it holds photographs."""
-    if len(content) <= LARGE or not content.startswith(b"\x89PNG"):
-        return content
-    stream = io.BytesIO()
-    try:
-        with Image.open(io.BytesIO(content)) as picture:
-            flat = Image.new("RGB", picture.size, "white")
-            flat.paste(picture, mask=picture.getchannel("A") if picture.mode == "RGBA" else None)
-    except (OSError, ValueError, Image.DecompressionBombError):
-        return content
-    flat.save(stream, "JPEG", quality=88, optimize=True)
-    return stream.getvalue() if stream.tell() * 2 < len(content) else content
+def _times_off(finding: Finding) -> str:
+    """How many tolerances lie between found and expected, e.g. '31'; empty where these are no three numbers."""
+    texts = (finding.found, finding.expected, finding.tolerance.split(" ")[0])
+    if not all(NUMBER.fullmatch(text) for text in texts):
+        return ""
+    found, expected, tolerance = (float(text) for text in texts)
+    times = abs(found - expected) / tolerance if tolerance > 0 else 0.0
+    return f"{times:.2g}" if 1 < times < 100 else f"{times:.0f}" if 100 <= times < 1e6 else ""

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -13,9 +14,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from in4310.judging.verdict import Outcome
+from in4310.judging.verdict import Outcome, Turn
 from in4310.reporting.language import ENGLISH, marked, translations
-from in4310.reporting.language_record import reason, said, shown_in_page
+from in4310.reporting.language_record import Said, reason, said, shown_in_page
 
 SECURITY = (  # what a page may load: nothing but its own style and script, known by hash, and pictures in it
     "default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'; base-uri 'none'; form-action 'none'"
@@ -25,6 +26,12 @@ WORDS = {
     Outcome.WARNED: marked("Passed, with a warning"),
     Outcome.FAILED: marked("Failed"),
     Outcome.NOT_RUN: marked("Not run"),
+}
+TURNS = {
+    Turn.MENDED: marked("mended"),
+    Turn.BROKEN: marked("broken"),
+    Turn.NEW: marked("new"),
+    Turn.WARNED: marked("new warning"),
 }
 SHORT = {
     Outcome.PASSED: marked("passed"),
@@ -84,9 +91,11 @@ def environment(language: str = ENGLISH) -> Environment:
         "reason": reason(language),
         "plain": str,  # of what was said, for an attribute: no part of it can be marked as English there
         "slug": slug,
-        "word": lambda outcome: catalogue.gettext(WORDS[outcome]),
+        "word": lambda kind: catalogue.gettext(TURNS[kind] if isinstance(kind, Turn) else WORDS[kind]),
         "short": lambda outcome: catalogue.gettext(SHORT[outcome]),
         "points": lambda number: f"{round(number, 2):g}",
+        "sentence": sentence,
+        "moment": moment,
     }
     made.filters.update(filters)
     return made
@@ -106,3 +115,23 @@ def hash_of(text: str) -> str:
 def slug(text: str) -> str:
     """Letters, digits and '-': fit for an id or a class."""
     return re.sub(r"[^A-Za-z0-9]+", "-", str(text)).strip("-") or "x"
+
+
+def sentence(text: str) -> str:
+    """The text with a capital first letter, unless it begins with a name of code: 'model.eval() ...'."""
+    first = text.split(" ", 1)[0]
+    if re.search(r"[._()\[\]=/\d]", first.rstrip(".,:;")):
+        return text
+    if isinstance(text, Said) and text:
+        (start, language), *rest = text.parts
+        return Said(((start[:1].upper() + start[1:], language), *rest))
+    return text[:1].upper() + text[1:]
+
+
+def moment(text: str) -> str:
+    """An ISO 8601 time as a reader likes it, '2026-11-27 13:05 UTC'; another text as it is."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at.tzinfo else f"{at:%Y-%m-%d %H:%M}"

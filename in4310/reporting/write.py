@@ -1,18 +1,26 @@
-"""Writes a report: index.html, results.json and junit.xml, each whole or not at all."""
+"""Writes a report: index.html, results.json and junit.xml, each whole or not at all; keeps the run before."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
+
+from pydantic import ValidationError
 
 from in4310.errors import InputError
 from in4310.judging.verdict import Results
 from in4310.reporting.html import render
 from in4310.reporting.junit import junit
+from in4310.reporting.progress import progress, same_run, same_work
 from in4310.reporting.text import shown
 from in4310.solution.saving import write_aside
+
+RECORD = "results.json"
+PREVIOUS = "previous.json"
+LARGEST = 50_000_000  # bytes of an earlier record that is read
 
 
 def write_report(
@@ -24,6 +32,9 @@ def write_report(
 
     pictures: file as in `Picture.file` -> its bytes; they are written beside results.json and into the HTML. Without
     them, pictures that lie in the folder already are taken. index.html is written last.
+
+    Where the folder holds an earlier run on the same submission by the same edition, its record is kept as
+    previous.json, and the report says what has changed since (`Results.progress`).
     Raises InputError, one line, when the folder cannot be written to; files of an earlier report stay whole.
     """
     folder = Path(folder)
@@ -39,9 +50,35 @@ def write_report(
     else:
         for name, content in pictures.items():
             _write(folder / _inside(name, folder), content)
-    _write(folder / "results.json", record_json(results).encode())
+    results = _compared(results, folder)
+    _write(folder / RECORD, record_json(results).encode())
     _write(folder / "junit.xml", junit(results).encode())
     return _write(folder / "index.html", render(results, pictures, language).encode())
+
+
+def _compared(results: Results, folder: Path) -> Results:
+    """The record with its progress since the one that lies in the folder, which is put aside."""
+    before = _earlier(folder / RECORD)
+    if before is not None and same_run(before, results):  # written again
+        return results if results.progress else results.model_copy(update={"progress": before.progress})
+    if before is None:
+        return results
+    if not same_work(before, results):
+        with suppress(OSError):  # the run before of another submission has no place here
+            (folder / PREVIOUS).unlink()
+        return results
+    _write(folder / PREVIOUS, record_json(before).encode())
+    return results.model_copy(update={"progress": progress(before, results)})
+
+
+def _earlier(path: Path) -> Results | None:
+    """The record of an earlier run; None where there is none, or what lies there is no record that we can read."""
+    try:
+        if path.stat().st_size > LARGEST:
+            return None
+        return Results.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def record_json(results: Results) -> str:

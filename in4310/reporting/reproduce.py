@@ -1,0 +1,53 @@
+"""The command that gives a verdict again: copied into a shell, it judges the same check of the same submission."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+
+from in4310.judging.verdict import Results
+from in4310.reporting.text import shown
+
+LONGEST = 400  # letters of a path; a longer one is for who gave it to write
+
+
+def judge_again(results: Results) -> str:
+    """The command that judges the whole submission again, by the same edition on the same data."""
+    return shlex.join(["in4310", "check", *_options(results, None)])
+
+
+def check_again(results: Results, checks: Iterable[str]) -> str:
+    """The command that runs only these checks of the record, and prints each with its verdict."""
+    return shlex.join(["pytest", *_options(results, "--submission"), "-k", selection(results, list(checks))])
+
+
+def selection(results: Results, checks: Sequence[str]) -> str:
+    """pytest's -k for checks of the record. It looks for parts of names, so longer names are taken out again."""
+    every = [c.name for r in results.requirements for c in r.checks]
+    also = [name for name in every if name not in checks and any(wanted in name for wanted in checks)]
+    # A check whose name holds another wanted one is found by that.
+    wanted = [name for name in checks if not any(other != name and other in name for other in checks)]
+    found = " or ".join(wanted)
+    if also:
+        found = f"({found})" if len(wanted) > 1 else found
+    return " and not ".join([found, *also])
+
+
+def _options(results: Results, option: str | None) -> list[str]:
+    given = results.given
+    submission = _word(given.submission if given else results.submission, "SUBMISSION")
+    words = [option, submission] if option else [submission]
+    words += ["--edition", _word(given.edition if given else results.edition, "EDITION")]
+    data = given.data if given else results.data.root if results.data else ""
+    if data:
+        words += ["--data", _word(data, "DATA")]
+    if given and given.full:
+        words.append("--full")
+    if given and given.trusted:
+        words.append("--trust-submissions")
+    return words
+
+
+def _word(text: str, otherwise: str) -> str:
+    """The text, or a word in its place where a page cannot show it as it is: hidden letters, or endless."""
+    return text if text not in ("", "?") and shown(text, LONGEST) == text else otherwise
