@@ -11,12 +11,12 @@ import io
 import os
 from functools import cache
 from importlib.resources import files
-
-from babel.messages.catalog import Catalog
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
+from typing import TYPE_CHECKING
 
 from in4310.errors import InputError
+
+if TYPE_CHECKING:
+    from babel.messages.catalog import Catalog
 
 ENGLISH = "en"
 VARIABLE = "IN4310_LANGUAGE"
@@ -46,6 +46,8 @@ def chosen(language: str | None = None) -> str:
 @cache
 def catalogue(language: str) -> Catalog:
     """The catalogue of a language other than English."""
+    from babel.messages.pofile import read_po  # not at the top: English needs none of it
+
     text = (files("in4310.reporting") / "locale" / language / DOMAIN).read_bytes()
     return read_po(io.BytesIO(text), locale=language, charset="utf-8")
 
@@ -55,6 +57,8 @@ def translations(language: str) -> gettext.NullTranslations:
     """What `_` and `ngettext` of the templates ask for the fixed texts of a page; English needs none."""
     if language == ENGLISH:
         return gettext.NullTranslations()
+    from babel.messages.mofile import write_mo
+
     stream = io.BytesIO()
     write_mo(stream, catalogue(language))  # leaves fuzzy ones out
     stream.seek(0)

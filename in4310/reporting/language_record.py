@@ -270,8 +270,10 @@ class _Reading:
 
     def _named(self, text: str) -> Parts | None:
         """'name: sentence', the name of a file, a set or a setting; 'figure unit'."""
-        if (figure := FIGURE.match(text)) and (parts := self.wholly(text[figure.end() :])) is not None:
-            return ((figure[0], ""), *parts)
+        if figure := FIGURE.match(text):
+            unit = text[figure.end() :]
+            if (parts := self.wholly(unit)) is not None and _known(parts, unit):
+                return ((figure[0], ""), *parts)
         name, colon, sentence = text.partition(": ")
         parts = self.wholly(sentence) if colon and sentence else None
         if parts is None or not _known(parts, sentence):

@@ -32,7 +32,8 @@ GRADING = ("class_page", "likeness", "marks", "work")  # files of `grading` that
 RECORDING = {"expect", "close", "warn", "picture", "Match"}
 # Words that reach a record in a way that reading the source does not show, and what sentences are joined with.
 STATES = ("passed", "failed", "warned", "not run", "waiting", "running", "done")
-WORDS = ("figures", "scores", "rows", "missing", "none", "first", "last", "top", "bottom", "Top", "Bottom")
+WORDS = ("figures", "scores", "rows", "missing", "none", "first", "last", "top", "bottom")
+SIDES = ("top of {0}", "bottom of {0}", "Top ten of {0}, recomputed", "Bottom ten of {0}, recomputed")
 JOINS = (" or ", " and ")
 CHOICES = 16  # of one f-string
 # Lines of a catalogue's head that are left out: without dates and names, the same texts give the same file.
@@ -60,7 +61,7 @@ def said_in_records() -> Found:
             places = found.setdefault(message, [])
             if (place := _place(file)) not in places:
                 places.append(place)
-    for word in STATES + WORDS + JOINS:
+    for word in (*STATES, *WORDS, *SIDES, *JOINS):
         found.setdefault(word, [_place(Path(__file__))])
     for name in stock_editions():
         file = PACKAGE / "judging" / "editions" / f"{name}.toml"
@@ -213,19 +214,25 @@ def update(language: str) -> tuple[int, int]:
     """Bring a catalogue up to date; returns how many messages there are, and how many lack a translation.
 
     A message that changed a little keeps its translation, marked fuzzy: it is not shown before somebody looked at it
-    and took the mark away.
+    and took the mark away. Those that nothing says any more are kept at the end, as comments.
     """
     file = LOCALE / language / "LC_MESSAGES" / "in4310.po"
     template = template_catalogue()
-    if file.exists():
-        catalogue = read_po(io.BytesIO(file.read_bytes()), locale=language, charset="utf-8")
+    text = file.read_bytes() if file.exists() else b""
+    if text.strip():
+        catalogue = read_po(io.BytesIO(text), locale=language, charset="utf-8")
     else:
-        catalogue = Catalog(locale=language, project="in4310", charset="utf-8", fuzzy=False)
+        catalogue = Catalog(
+            language, header_comment=f"# {language} for in4310.", project="in4310", fuzzy=False
+        )
     comment = catalogue.header_comment
+    for key, message in list(catalogue.obsolete.items()):
+        if message.id in template:  # said again: its translation is still there
+            catalogue[message.id] = catalogue.obsolete.pop(key)
     catalogue.update(template, update_header_comment=False)
     catalogue.header_comment = comment
     stream = io.BytesIO()
-    write_po(stream, catalogue, width=110, ignore_obsolete=True, include_lineno=False)
+    write_po(stream, catalogue, width=110, include_lineno=False)
     head, gap, body = stream.getvalue().partition(b"\n\n")
     head = b"\n".join(line for line in head.split(b"\n") if not line.startswith(UNSTEADY))
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -113,6 +113,20 @@ def test_a_changed_text_keeps_its_translation_for_the_maintainer_only(tmp_path, 
     )
 
 
+def test_a_text_that_is_gone_is_kept_aside_and_comes_back_with_its_translation(tmp_path, monkeypatch):
+    copy = tmp_path / "nb" / "LC_MESSAGES" / "in4310.po"
+    copy.parent.mkdir(parents=True)
+    text = (messages.LOCALE / "nb" / "LC_MESSAGES" / "in4310.po").read_text(encoding="utf-8")
+    gone = '#~ msgid "shape of the test scores"\n#~ msgstr "formen"\n\n#~ msgid "quite another thing"\n#~ msgstr "noe annet"\n'
+    start = text.rindex("#: ", 0, text.index('msgid "shape of the test scores"'))
+    copy.write_text(text[:start] + text[text.index("#: ", start + 3) :] + gone, encoding="utf-8")
+    monkeypatch.setattr(messages, "LOCALE", tmp_path)
+    assert messages.update("nb")[1] == 0
+    found = copy.read_text(encoding="utf-8")
+    assert 'msgid "shape of the test scores"\nmsgstr "formen"' in found
+    assert found.endswith('#~ msgid "quite another thing"\n#~ msgstr "noe annet"\n\n')
+
+
 # -- which language -----------------------------------------------------------------------------------
 
 
