@@ -22,6 +22,7 @@ from in4310.reporting.text import LIMIT, shown
 LONGEST = 1000  # letters of a text that is compared with messages; longer ones are looked up only
 EFFORT = 200  # texts looked at, parts of parts included, before one is left in English
 PARTS = 12  # sentences that are joined into one
+SPACES = 6  # in the name of a file that a sentence is about
 KEY = 3  # letters at the start and end by which messages are found
 WEAK = 8  # letters below which a message that starts with a place, "{0} of {1}", is the last thing tried
 STRONG = (
@@ -29,7 +30,8 @@ STRONG = (
 )
 JOINS = ("; ", " or ", " and ", ", ")
 PLACE = re.compile(r"\{(\d)\}")
-FIGURE = re.compile(r"[-+]?\d[\w.+-]*%? ")
+NAME = re.compile(r"[\d./]")
+FILE = re.compile(r"\.[a-z]\w{0,7}$")
 PROSE = re.compile(r"[A-Za-z]{2}[,;:]? [a-z]{2}")
 Parts = tuple[tuple[str, str], ...]  # text, and its language where that is not the page's
 
@@ -219,8 +221,8 @@ class _Reading:
             return None
         fitting = list(self.translator.fitting(text))
         known = self._fitted(m for m in fitting if not m[0].weak)
-        known = known or self._detailed(text) or self._joined(text) or self._named(text)
-        known = known or self._fitted(m for m in fitting if m[0].weak)
+        known = known or self._detailed(text) or self._joined(text)
+        known = known or self._fitted(m for m in fitting if m[0].weak) or self._named(text)
         return known or (None if PROSE.search(text) else ((text, ""),))
 
     def _fitted(self, fitting: Iterable[tuple[Message, dict[int, str]]]) -> Parts | None:
@@ -269,11 +271,14 @@ class _Reading:
         return None
 
     def _named(self, text: str) -> Parts | None:
-        """'name: sentence', the name of a file, a set or a setting; 'figure unit'."""
-        if figure := FIGURE.match(text):
-            unit = text[figure.end() :]
-            if (parts := self.wholly(unit)) is not None and _known(parts, unit):
-                return ((figure[0], ""), *parts)
+        """'name: sentence', the name of a file, a set or a setting; 'file sentence'; 'figure unit'."""
+        end = text.find(" ")
+        for space in range(SPACES):  # names of files have spaces, too
+            if end > 0 and (FILE.search(text[:end][-9:]) if space else NAME.search(text[:end])):
+                rest = text[end + 1 :]
+                if (parts := self.wholly(rest)) is not None and _known(parts, rest):
+                    return ((text[: end + 1], ""), *parts)
+            end = text.find(" ", end + 1)
         name, colon, sentence = text.partition(": ")
         parts = self.wholly(sentence) if colon and sentence else None
         if parts is None or not _known(parts, sentence):

@@ -25,7 +25,7 @@ from in4310.solution.saving import write_aside
 PACKAGE = Path(__file__).resolve().parent.parent
 LOCALE = Path(__file__).resolve().parent / "locale"
 # Files of `judging` and `submission` whose texts never reach a record: they are for a terminal, a teacher or a machine.
-ASIDE = {"edition", "plugin", "runner", "data", "verdict", "manifest"}
+ASIDE = {"edition", "plugin", "runner", "data", "verdict", "manifest", "plots"}
 ASIDE |= {"probes", "doctor", "filters", "harness", "zygote", "walls", "visible", "system"}  # of the sandbox
 GRADING = ("class_page", "likeness", "marks", "work")  # files of `grading` that say something on a page
 # Arguments of these are messages even where they are a single word.
@@ -44,7 +44,9 @@ HOLE = None  # in a text: a place for what is filled in
 FIELD = re.compile(r"\{(?::[^{}]*)?\}")
 TWO_WORDS = re.compile(r"[A-Za-z][^A-Za-z]* [^A-Za-z]*[A-Za-z]")
 ONE_WORD = re.compile(r"(?<![\w.\-/}])[A-Za-z]{2,}(?![\w.\-/(={])")
-NO_TEXT = re.compile(r"\\|^https?://|\.html$|\n|^[\w:. -]+/[\w{}-]*$|^[a-z_]+: (source|output|maps|both)$")
+NO_TEXT = re.compile(
+    r"\\|^(png|jpg|svg)$|^https?://|\.html$|\n|^[\w:. -]+/[\w{}-]*$|^[a-z_]+: (source|output|maps|both)$"
+)
 Text = list[str | None]
 Found = dict[str, list[str]]  # message -> files that say it
 
@@ -179,7 +181,7 @@ def _message(text: Text) -> str:
 
 
 def _is_message(message: str, words: bool) -> bool:
-    if NO_TEXT.search(message):
+    if NO_TEXT.search(message) or not re.search("[a-z]{2}|[A-Za-z]{3}", message):
         return False
     return bool(TWO_WORDS.search(message) or (words and ONE_WORD.search(message)))
 
