@@ -28,6 +28,7 @@ def render(results: Results, pictures: Mapping[str, bytes] | None = None, langua
     limit of the page is named by its file, beside results.json.
     """
     checks = [c for r in results.requirements for c in r.checks]
+    found = causes(gaps(results))
     first_claim = sorted(checks, key=lambda c: c.outcome is Outcome.PASSED)  # on the space for pictures
     return page(
         "report.html.j2",
@@ -40,7 +41,8 @@ def render(results: Results, pictures: Mapping[str, bytes] | None = None, langua
         counts={o: sum(c.outcome is o for c in checks) for o in Outcome},
         checks={c.name: c for c in checks},
         changes={change.check: change for change in results.progress.changes} if results.progress else {},
-        causes=causes(gaps(results)),
+        causes=found,
+        follows={gap.check.name: cause.first.check for cause in found for gap in cause.following},
         bar=bar(results),
         shown_causes=CAUSES,
         findings_of=findings_of,

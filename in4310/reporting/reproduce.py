@@ -11,14 +11,19 @@ from in4310.reporting.text import shown
 LONGEST = 400  # letters of a path; a longer one is for who gave it to write
 
 
-def judge_again(results: Results) -> str:
-    """The command that judges the whole submission again, by the same edition on the same data."""
-    return shlex.join(["in4310", "check", *_options(results, None)])
+def judge_again(results: Results) -> list[str]:
+    """The words of the command that judges the whole submission again, by the same edition on the same data."""
+    return quoted(["in4310", "check", *_options(results, None)])
 
 
-def check_again(results: Results, checks: Iterable[str]) -> str:
-    """The command that runs only these checks of the record, and prints each with its verdict."""
-    return shlex.join(["pytest", *_options(results, "--submission"), "-k", selection(results, list(checks))])
+def check_again(results: Results, checks: Iterable[str]) -> list[str]:
+    """The words of the command that runs only these checks of the record, and prints each with its verdict."""
+    return quoted(["pytest", *_options(results, "--submission"), "-k", selection(results, list(checks))])
+
+
+def quoted(words: Iterable[str]) -> list[str]:
+    """The words as a POSIX shell reads them; joined by spaces they are the command."""
+    return [shlex.quote(word) for word in words]
 
 
 def selection(results: Results, checks: Sequence[str]) -> str:

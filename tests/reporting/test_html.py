@@ -15,11 +15,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from in4310.judging.verdict import Check, Outcome, Picture, Requirement, Results
+from in4310.judging.verdict import (
+    Change,
+    Check,
+    Given,
+    Outcome,
+    Picture,
+    Progress,
+    Requirement,
+    Results,
+    Turn,
+)
 from in4310.reporting.html import render
 from in4310.reporting.page import sentence
 from in4310.reporting.text import shown
 
+HTML = "<script>alert(3)</script> '\"><img src=x onerror=alert(4)>"
 VOID = {"meta", "link", "img", "br", "input"}
 
 
@@ -100,6 +111,18 @@ def test_what_gains_most_comes_first_and_each_gap_links_to_its_check(results: Re
     assert "Nothing for you to mend: the judge itself failed here" in page.texts[rest:]
     links = [a["href"] for a in page.tags("a") if a.get("href", "").startswith("#c-")]
     assert links[:3] == ["#c-eigenvalues", "#c-sizes", "#c-judge-broke"]
+
+
+def test_what_is_compared_with_wrong_scores_says_so(results: Results) -> None:
+    scores = (
+        results.requirements[0].checks[1].model_copy(update={"name": "scores_reproduce", "title": "Scores"})
+    )
+    metrics = scores.model_copy(update={"name": "metrics_map", "mistake": "", "pictures": []})
+    one = results.requirements[0].model_copy(update={"checks": [scores, metrics]})
+    page = Page(render(results.model_copy(update={"requirements": [one]})))
+    assert page.texts.count("The scores that this is compared with are wrong themselves:") == 1
+    assert "up to" in page.texts
+    assert "+4" in page.texts
 
 
 def test_full_marks_are_called_so(results: Results) -> None:
@@ -217,6 +240,72 @@ def test_a_picture_that_is_missing_or_no_picture_is_named(results: Results) -> N
         assert not page.tags("img")
         assert "pictures/sizes-1.png" in page.texts
         assert "bars of sizes" in page.text
+
+
+def drawing():
+    from matplotlib.figure import Figure
+
+    stream, figure = io.BytesIO(), Figure(figsize=(2, 1))
+    figure.subplots().plot([1, 2], [3, 4])
+    figure.savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue()
+
+
+def test_a_drawing_is_inlined_as_it_is(results: Results) -> None:
+    content = drawing()
+    (image,) = Page(render(results, {"pictures/sizes-1.png": content})).tags("img")
+    start, _, data = image["src"].partition(",")
+    assert start == "data:image/svg+xml;base64"
+    assert base64.b64decode(data) == content
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"<script>alert(1)</script>",
+        b"<g onload='alert(1)'/>",
+        b"<foreignObject><p>hi</p></foreignObject>",
+        b'<image href="https://example.org/x.png"/>',
+        b"<image xlink:href='file:///etc/passwd'/>",
+        b'<a href="javascript:alert(1)">x</a>',
+    ],
+)
+def test_a_drawing_that_is_more_than_that_stays_out(results: Results, bad: bytes) -> None:
+    content = drawing().replace(b"</svg>", bad + b"</svg>")
+    page = Page(render(results, {"pictures/sizes-1.png": content}))
+    assert not page.tags("img")
+    assert "pictures/sizes-1.png" in page.texts
+
+
+def test_figures_are_flush_right_and_say_how_far_off_they_are(results: Results) -> None:
+    page = Page(render(results))
+    cells = [a for a in page.tags("td") if a.get("data-label") == "Found"]
+    assert [a.get("class") for a in cells] == ["number", "number", "number", None]
+    assert "off by 3 times that" in page.texts, "31, expected 37 within 2"
+    assert page.text.count("times that") == 1
+
+
+def test_what_was_given_and_what_changed_is_text_too(hostile: Results) -> None:
+    evil = HTML
+    changes = [Change(check=evil, turn=turn, before=0, now=1, outcome=Outcome.FAILED) for turn in Turn]
+    page = Page(
+        render(
+            hostile.model_copy(
+                update={
+                    "given": Given(submission=evil, edition=evil, data=evil),
+                    "progress": Progress(since=evil, same_files=True, changes=changes),
+                }
+            )
+        )
+    )
+    assert len(page.tags("script")) == 1
+    assert not page.tags("img")
+    assert HTML in page.text
+    assert f"$ {evil}" not in page.text, "a command quotes it"
+
+
+def test_in_another_language_the_page_says_so(results: Results) -> None:
+    assert Page(render(results, language="nb")).tags("html")[0]["lang"] == "nb"
 
 
 def test_large_photographs_become_smaller_and_the_page_stays_under_3_megabytes(results: Results) -> None:
