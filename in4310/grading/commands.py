@@ -88,9 +88,9 @@ def grade(
     from in4310.grading.marks import Status
     from in4310.grading.screen import live, marks_table
     from in4310.grading.write import write_class
-    from in4310.reporting.language import chosen
+    from in4310.reporting.language import chosen as asked_for
 
-    spoken = chosen(language)
+    spoken = asked_for(language)
     if engine == "dask" and not scheduler:
         raise InputError("--engine dask needs --scheduler ADDRESS, e.g. tcp://127.0.0.1:8786")
     since_when = since.timestamp() if since else None
