@@ -44,6 +44,11 @@ def _plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
+_language = click.option(
+    "--language", metavar="NAME", help="Of the report: en or nb; default: IN4310_LANGUAGE, or en."
+)
+
+
 def _progress(quiet: bool) -> Progress:
     from rich.console import Console
 
@@ -84,9 +89,10 @@ def cli() -> None:
     help="Folder of the report.",
 )
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
+@_language
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @_plain_errors
-def demo(out: Path, report: Path, resume: bool, quiet: bool) -> None:
+def demo(out: Path, report: Path, resume: bool, language: str | None, quiet: bool) -> None:
     """Do the whole assignment on the embedded data, judge it, and write the report.
 
     Draws 1200 scenes, splits them, trains a ResNet-18 from scratch with three settings, evaluates, ranks, looks
@@ -97,9 +103,11 @@ def demo(out: Path, report: Path, resume: bool, quiet: bool) -> None:
     from in4310.judging.edition import load_edition
     from in4310.places import cache_folder
     from in4310.reference import demo_plan
+    from in4310.reporting.language import chosen
     from in4310.solution import distributed
     from in4310.solution.pipeline import run as carry_out
 
+    spoken = chosen(language)
     progress = _progress(quiet)
     edition = load_edition("demo")
     data = resolve_data(edition, None, progress)
@@ -109,8 +117,8 @@ def demo(out: Path, report: Path, resume: bool, quiet: bool) -> None:
         demo_plan(edition, data), out, resume, cache_folder() / "decoded", ("demo",), "reference", progress
     )
     if distributed.is_main():
-        _write_up(out, progress)
-        sys.exit(_judge(out, "demo", None, report, progress))
+        _write_up(out, progress, language=spoken)
+        sys.exit(_judge(out, "demo", None, report, progress, language=spoken))
 
 
 def _remove_earlier_run(out: Path) -> None:
@@ -203,6 +211,7 @@ def _remove_earlier_run(out: Path) -> None:
     is_flag=True,
     help="On a GPU: the same numbers each time, slower. A CPU always does so.",
 )
+@_language
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @_plain_errors
 def run(
@@ -226,6 +235,7 @@ def run(
     precision: str,
     compile_: str,
     deterministic: bool,
+    language: str | None,
     quiet: bool,
 ) -> None:
     """Do the assignment on photographs in class folders, judge it, and write the report.
@@ -239,12 +249,14 @@ def run(
     from in4310.judging.data import resolve_data
     from in4310.judging.edition import load_edition
     from in4310.places import cache_folder
+    from in4310.reporting.language import chosen
     from in4310.solution import distributed
     from in4310.solution.images import Preprocessing
     from in4310.solution.pipeline import run as carry_out
     from in4310.solution.plan import Plan
     from in4310.solution.training import Settings
 
+    spoken = chosen(language)
     progress = _progress(quiet)
     asked = load_edition(edition)
     found = resolve_data(asked, data, progress)
@@ -288,8 +300,8 @@ def run(
     )
     carry_out(plan, out, resume, cache_folder() / "decoded", _command(), "", progress)
     if distributed.is_main():
-        _write_up(out, progress)
-        status = _judge(out, edition, data, report, progress)
+        _write_up(out, progress, language=spoken)
+        status = _judge(out, edition, data, report, progress, language=spoken)
         # torchrun takes any other status than 0 for a crash, and shows a traceback of its own.
         sys.exit(status if distributed.started() == 1 else 0)
 
@@ -357,6 +369,7 @@ def _device(name: str) -> str:
     is_flag=True,
     help="Call the functions that it names also where nothing can be confined (in4310 doctor): your own work only.",
 )
+@_language
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @_plain_errors
 def check(
@@ -366,6 +379,7 @@ def check(
     report: Path | None,
     full: bool,
     trusted: bool,
+    language: str | None,
     quiet: bool,
 ) -> None:
     """Judge a submission, a folder or an archive (zip, tar.gz), by the requirements of an edition.
@@ -377,7 +391,10 @@ def check(
 
     Exit status: 0 all points, 1 not all, 2 it could not be judged.
     """
-    sys.exit(_judge(submission, edition, data, report, _progress(quiet), full, trusted))
+    from in4310.reporting.language import chosen
+
+    spoken = chosen(language)
+    sys.exit(_judge(submission, edition, data, report, _progress(quiet), full, trusted, spoken))
 
 
 @cli.command()
@@ -413,14 +430,17 @@ def init(submission: Path, data: str | None, edition: str, force: bool) -> None:
 )
 @click.option("--pdf/--no-pdf", default=True, show_default=True, help="Print it into report.pdf, too.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
+@_language
 @_plain_errors
-def report_(submission: Path, data: str | None, pdf: bool, quiet: bool) -> None:
+def report_(submission: Path, data: str | None, pdf: bool, quiet: bool, language: str | None) -> None:
     """Write the report of the assignment, report.html and report.pdf, into a complete submission in the house's form.
 
     Every figure in it is computed from the submission's own files; images are shown where the data are still there.
     in4310 run and in4310 demo do this by themselves. A report that somebody else wrote is not replaced.
     """
-    _write_up(submission, _progress(quiet), data, pdf)
+    from in4310.reporting.language import chosen
+
+    _write_up(submission, _progress(quiet), data, pdf, chosen(language))
 
 
 @cli.command()
@@ -432,8 +452,9 @@ def report_(submission: Path, data: str | None, pdf: bool, quiet: bool) -> None:
     show_default=True,
     help="Folder to write index.html into.",
 )
+@_language
 @_plain_errors
-def benchmarks(file: Path, report: Path) -> None:
+def benchmarks(file: Path, report: Path, language: str | None) -> None:
     """Make the page of benchmarks from what pytest measured.
 
     \b
@@ -441,8 +462,10 @@ def benchmarks(file: Path, report: Path) -> None:
     in4310 benchmarks benchmark.json                             the page: claims, goals, the machine, scale
     """
     from in4310.reporting.benchmarks import read_benchmarks, write_benchmarks
+    from in4310.reporting.language import chosen
 
-    click.echo(write_benchmarks(read_benchmarks(file), report))
+    spoken = chosen(language)
+    click.echo(write_benchmarks(read_benchmarks(file), report, spoken))
 
 
 @cli.command()
@@ -482,6 +505,7 @@ def _judge(
     progress: Progress,
     full: bool = False,
     trusted: bool = False,
+    language: str = "en",
 ) -> int:
     from rich.console import Console
 
@@ -492,7 +516,9 @@ def _judge(
         from in4310.judging.runner import judge_submission
         from in4310.reporting.terminal import table
 
-        results = judge_submission(submission, edition, data, report, progress, full, trusted, sandbox)
+        results = judge_submission(
+            submission, edition, data, report, progress, full, trusted, sandbox, language
+        )
     console = Console()
     console.print(table(results))
     for name, figure in results.facts.items():

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from in4310.grading.grade import STUDENTS
 from in4310.grading.marks import Mark
 from in4310.judging.verdict import Outcome, Requirement, Results
+from in4310.reporting.language import ENGLISH
 from in4310.reporting.page import page, slug
 
 BINS = 11  # of the distribution, from 0 to full marks
@@ -69,16 +70,18 @@ class Row:
     cells: list[Requirement | None]  # in the order of the columns
 
 
-def class_page(marks: Sequence[Mark], made_at: str) -> str:
-    """The page as HTML text. A pure function of the marks and the time."""
+def class_page(marks: Sequence[Mark], made_at: str, language: str = ENGLISH) -> str:
+    """The page as HTML text. A pure function of the marks, the time and the language."""
     marks = sorted(marks, key=lambda m: _natural(m.who))
     judged = [m for m in marks if m.results is not None]
     points = sorted(m.points for m in marks if m.points is not None)
     most = max((m.max_points or 0.0 for m in judged), default=0.0)
     columns = _columns(judged)
     rows = [_row(m, [c.id for c in columns]) for m in marks]
+    first = judged[0].results if judged else None
     return page(
         "class.html.j2",
+        language=language,
         styles=["class.css"],
         scripts=["class.js"],
         rows=rows,
@@ -97,7 +100,8 @@ def class_page(marks: Sequence[Mark], made_at: str) -> str:
         accuracies=accuracies(judged),
         plot=accuracy_plot(accuracies(judged)),
         slowest=sorted(judged, key=lambda m: -(m.results.seconds if m.results else 0))[:SLOWEST],
-        title=judged[0].results.edition_title if judged and judged[0].results else "Class",
+        title=first.edition_title if first else "Class",
+        title_language=first.edition_language if first else ENGLISH,
     )
 
 

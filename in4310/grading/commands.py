@@ -51,6 +51,11 @@ _out = click.option(
 )
 @click.option("--all-attempts", is_flag=True, help="Judge every attempt, not only each student's last.")
 @click.option("--full", is_flag=True, help="Recompute all scores, not only a random audit sample of them.")
+@click.option(
+    "--language",
+    metavar="NAME",
+    help="Of the reports and the page: en or nb; default: IN4310_LANGUAGE, or en.",
+)
 @click.option("--assignment", default="Mandatory 1", show_default=True, help="Name of the column in exports.")
 @click.option("--quiet", is_flag=True, help="No live table.")
 def grade(
@@ -66,6 +71,7 @@ def grade(
     since: datetime | None,
     all_attempts: bool,
     full: bool,
+    language: str | None,
     assignment: str,
     quiet: bool,
 ) -> None:
@@ -83,12 +89,13 @@ def grade(
     from in4310.grading.marks import Status
     from in4310.grading.screen import live, marks_table
     from in4310.grading.write import write_class
+    from in4310.reporting.language import chosen as asked_for
 
+    spoken = asked_for(language)
     if engine == "dask" and not scheduler:
         raise InputError("--engine dask needs --scheduler ADDRESS, e.g. tcp://127.0.0.1:8786")
-    order = Order(
-        place, edition, out, data, all_attempts, full, only, since.timestamp() if since else None, regrade
-    )
+    since_when = since.timestamp() if since else None
+    order = Order(place, edition, out, data, all_attempts, full, only, since_when, regrade, spoken)
     chosen: Engine
     if engine == "slurm":
         chosen = SlurmEngine(jobs or 0)
@@ -97,7 +104,7 @@ def grade(
     errors = Console(stderr=True)
     with live(errors, quiet) as show:
         marks = carry_out(order, chosen, show, QUIET if quiet else Progress(errors))
-    write_class(marks, out, assignment)
+    write_class(marks, out, assignment, spoken)
     console = Console()
     console.print(marks_table(marks))
     console.print(str(out / "index.html"), markup=False, highlight=False, soft_wrap=True)
@@ -228,8 +235,9 @@ def compare(old: Path, new: Path) -> None:
     show_default=True,
     help="Share of the code that must be the same for a pair.",
 )
+@click.option("--language", metavar="NAME", help="Of the page: en or nb; default: IN4310_LANGUAGE, or en.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def likeness(out: Path, template: Path | None, threshold: float, quiet: bool) -> None:
+def likeness(out: Path, template: Path | None, threshold: float, language: str | None, quiet: bool) -> None:
     """Show pairs of hand-ins with the same weights, scores or code, for the teacher: OUT/likeness.html.
 
     It is evidence to look at, never a verdict: no mark follows from it, and no student's page tells of it.
@@ -243,9 +251,11 @@ def likeness(out: Path, template: Path | None, threshold: float, quiet: bool) ->
     from in4310.grading.likeness_page import likeness_page
     from in4310.grading.read_prints import CODE, read_prints
     from in4310.grading.write import write
+    from in4310.reporting.language import chosen
     from in4310.reporting.text import shown
     from in4310.submission.source import read_code
 
+    spoken = chosen(language)
     handed_out = ""
     if template is not None:
         if not template.exists():
@@ -258,7 +268,7 @@ def likeness(out: Path, template: Path | None, threshold: float, quiet: bool) ->
     with Gradebook(out / GRADEBOOK, must_exist=True) as book:
         prints, left = read_prints(book, QUIET if quiet else Progress(Console(stderr=True)))
     pairs = alike(prints, handed_out, threshold)
-    page = write(out / "likeness.html", likeness_page(pairs, len(prints), left))
+    page = write(out / "likeness.html", likeness_page(pairs, len(prints), left, spoken))
     console = Console()
     if pairs:
         table = Table("one", "other", "evidence")

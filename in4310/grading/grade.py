@@ -48,6 +48,7 @@ class Order:
     only: tuple[str, ...] = ()
     since: float | None = None  # seconds since 1970: what was changed later
     regrade: tuple[str, ...] = ()
+    language: str = "en"  # of the reports
 
 
 @dataclass
@@ -208,6 +209,7 @@ def _job(entry: Entry, order: Order, secret: str) -> Job:
         str((order.out / STUDENTS / f".{name}").resolve()),
         order.full,
         secret,
+        order.language,
     )
 
 

@@ -35,6 +35,7 @@ class Job:
     report: str  # folder to write the report into; moved into place by the process that grades
     full: bool = False
     secret: str = field(default="", repr=False)  # of the audit sample; the same for the whole class
+    language: str = "en"  # of the report
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ def judge(job: Job) -> Done:
             job.data,
             report,
             full=job.full,
+            language=job.language,
             sandbox=sandbox if isinstance(sandbox, Sandbox) else None,
         )
         text, error = results.model_dump_json(), ""

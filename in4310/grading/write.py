@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,13 +14,16 @@ from in4310.grading import exports
 from in4310.grading.class_page import class_page
 from in4310.grading.grade import STUDENTS
 from in4310.grading.marks import Mark
+from in4310.reporting.write import write_report
 from in4310.solution.saving import write_aside
 
 FEEDBACK = "feedback"
 
 
-def write_class(marks: Sequence[Mark], out: Path, assignment: str) -> Path:
+def write_class(marks: Sequence[Mark], out: Path, assignment: str, language: str = "en") -> Path:
     """Write index.html, the exports and the feedback bundles into `out`; returns the path of index.html.
+
+    language: of the page and of the reports; those that are there in another one are written again.
 
     Each file is written aside and renamed. Raises InputError, one line, when the folder cannot be written to.
     """
@@ -38,11 +42,12 @@ def write_class(marks: Sequence[Mark], out: Path, assignment: str) -> Path:
         write(out / "exports" / name, text)
     for mark in marks:
         if mark.results:
+            _say_in(language, mark, out)
             write(
                 out / "exports" / "gradescope" / mark.who / "results.json", exports.gradescope_results(mark)
             )
             _bundle(mark, out)
-    return write(out / "index.html", class_page(marks, made_at))
+    return write(out / "index.html", class_page(marks, made_at, language))
 
 
 def write(path: Path, text: str) -> Path:
@@ -52,6 +57,16 @@ def write(path: Path, text: str) -> Path:
     except OSError as error:
         raise InputError(f"{path.parent}: cannot be made ({error.strerror or error})") from None
     return write_aside(path, lambda file: file.write(text.encode("utf-8", "backslashreplace")))
+
+
+def _say_in(language: str, mark: Mark, out: Path) -> None:
+    """Write a student's report again where it was made in another language; nothing is judged again for that."""
+    page = out / STUDENTS / mark.who / "index.html"
+    if mark.results and page.is_file():
+        with page.open("rb") as stream:
+            made_in = re.search(rb'<html lang="(\w+)">', stream.read(200))
+        if made_in and made_in[1].decode() != language:
+            write_report(mark.results, page.parent, None, language)
 
 
 def _bundle(mark: Mark, out: Path) -> None:

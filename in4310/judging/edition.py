@@ -127,6 +127,11 @@ class Edition(Part):
 
     name: str
     title: str
+    language: str = Field(
+        "en",
+        pattern=r"^[a-z]{2,3}$",
+        description="of its titles and texts; they are shown as they are written",
+    )
     data: DataPart
     split: SplitPart
     network: NetworkPart

@@ -47,6 +47,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         " the report says 'not isolated'",
     )
     group.addoption("--report", metavar="DIR", help="write index.html, results.json and junit.xml into DIR")
+    group.addoption(
+        "--language",
+        metavar="NAME",
+        help="language of the report, en or nb (default: IN4310_LANGUAGE, else en)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,6 +60,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "requirement(id, partial=False): an executable check of a requirement of the assignment (in4310)",
     )
+    if config.getoption("report"):
+        _language(config)  # a wrong one is said before anything is judged
     judging = (
         config.getoption("submission") and not config.getoption("help") and not config.option.collectonly
     )
@@ -69,6 +76,16 @@ def pytest_configure(config: pytest.Config) -> None:
         from in4310.judging.edition import checks_folder
 
         config.args = [str(checks_folder())]
+
+
+def _language(config: pytest.Config) -> str:
+    from in4310.errors import InputError
+    from in4310.reporting.language import chosen
+
+    try:
+        return chosen(config.getoption("language"))
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _session(config: pytest.Config) -> Session:
@@ -234,7 +251,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         from in4310.reporting.write import write_report
 
         try:
-            write_report(judged.results(), Path(report), judged.pictures)
+            language = _language(session.config)
+            write_report(judged.results(), Path(report), judged.pictures, language)
         except InputError as error:
             session.config.stash[REPORT_ERROR] = str(error)
             session.exitstatus = pytest.ExitCode.USAGE_ERROR

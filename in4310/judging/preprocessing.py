@@ -53,9 +53,11 @@ class Inference:
             return (
                 f"not stated, and none of {self.tried} usual ones gives the scores handed in; assumed: {form}"
             )
-        rows = "as rows in another order " if self.shuffled else ""
-        off = f"(largest difference {self.difference:.1e})"
-        return f"not stated; the scores of {ROWS} images are reproduced {rows}with {form} {off}"
+        return (
+            f"not stated; the scores of {ROWS} images are reproduced"
+            f"{' as rows in another order' if self.shuffled else ''} with {form}"
+            f" (largest difference {self.difference:.1e})"
+        )
 
 
 def candidates() -> Iterator[Preprocessing]:

@@ -60,10 +60,12 @@ def judge_submission(
     full: bool = False,
     trusted: bool = False,
     sandbox: Sandbox | None = None,
+    language: str = "",
 ) -> Results:
     """Judge a submission and return the record; writes the report when asked to.
 
     sandbox: one to use and to leave open, for who judges many; without, one is opened for this submission.
+    language: of the report; '' for the environment's, or English.
 
     Raises InputError when it could not be judged: no such folder, edition or data; NotJudged when that has nothing
     to do with what was handed in.
@@ -72,7 +74,7 @@ def judge_submission(
     with take_in(submission) as taken:  # what is wrong with the input is said before a bar is drawn
         Submission(taken.folder)
         ready = taken, resolve_data(asked, data, progress)
-        arguments = _arguments(submission, edition, data, report, full, trusted)
+        arguments = _arguments(submission, edition, data, report, full, trusted, language)
         with progress.task("judging", len(asked.points_of)) as bar, _sealed():
             collector = _Collector(bar, ready, sandbox)
             pytest.main(arguments, plugins=[collector])
@@ -82,7 +84,13 @@ def judge_submission(
 
 
 def _arguments(
-    submission: Path, edition: str, data: str | None, report: Path | None, full: bool, trusted: bool
+    submission: Path,
+    edition: str,
+    data: str | None,
+    report: Path | None,
+    full: bool,
+    trusted: bool,
+    language: str,
 ) -> list[str]:
     """Of the pytest run."""
     arguments = [
@@ -106,6 +114,8 @@ def _arguments(
         arguments.append(f"--data={data}")
     if report:
         arguments.append(f"--report={report}")
+    if language:
+        arguments.append(f"--language={language}")
     if full:
         arguments.append("--full")
     if trusted:

@@ -165,6 +165,7 @@ class Session:
             submission_digest=submission.digest if submission else "",
             edition=self.edition.name,
             edition_title=self.edition.title,
+            edition_language=self.edition.language,
             data=evidence.data.record if evidence else None,
             isolation=self._isolation(),
             pieces=[

@@ -215,6 +215,7 @@ class Results(Record):
     submission_digest: str = Field(description="SHA-256 over the files of the submission")
     edition: str
     edition_title: str
+    edition_language: str = Field(default="en", description="of the titles and texts of requirements")
     data: Data | None = None
     isolation: str = Field(description="what ran of the submission's own code, and behind which walls")
     pieces: list[Piece] = Field(default_factory=list)

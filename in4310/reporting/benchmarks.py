@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from in4310.errors import InputError
+from in4310.reporting.language import ENGLISH
 from in4310.reporting.page import page
 from in4310.reporting.scale import Fit, duration, fit, serial_share, speed_up
 from in4310.solution.saving import write_aside
@@ -109,18 +110,19 @@ def read_benchmarks(path: Path) -> dict[str, Any]:
     return found
 
 
-def write_benchmarks(record: Mapping[str, Any], folder: Path) -> Path:
+def write_benchmarks(record: Mapping[str, Any], folder: Path, language: str = ENGLISH) -> Path:
     """Write index.html of the benchmarks into `folder`, and return its path."""
-    text = render_benchmarks(record)
+    text = render_benchmarks(record, language)
     return write_aside(folder / "index.html", lambda file: file.write(text.encode()))
 
 
-def render_benchmarks(record: Mapping[str, Any]) -> str:
+def render_benchmarks(record: Mapping[str, Any], language: str = ENGLISH) -> str:
     """The page of one pytest-benchmark record. A pure function: the same record gives the same text."""
     claims = [claim for b in record["benchmarks"] if (claim := _claim(b)) is not None]
     judged = [claim for claim in claims if claim.met is not None]
     return page(
         "benchmarks.html.j2",
+        language=language,
         styles=("benchmarks.css",),
         scripts=(),
         claims=claims,

@@ -1,23 +1,68 @@
-"""The languages of the pages: English as it is written here, and what translates it."""
+"""The languages of the pages: English as it is written here, and catalogues that translate it.
+
+A catalogue is a gettext file, `locale/<language>/LC_MESSAGES/in4310.po`, read as it is: nothing is to be compiled, in a
+checkout as in a wheel. `in4310.reporting.messages` keeps it up to date.
+"""
 
 from __future__ import annotations
 
 import gettext
-from collections.abc import Callable
+import io
+import os
 from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from in4310.errors import InputError
+
+if TYPE_CHECKING:
+    from babel.messages.catalog import Catalog
 
 ENGLISH = "en"
+VARIABLE = "IN4310_LANGUAGE"
+DOMAIN = "LC_MESSAGES/in4310.po"
+
+
+@cache
+def languages() -> tuple[str, ...]:
+    """English, and those that there are catalogues for."""
+    folder = files("in4310.reporting") / "locale"
+    return (ENGLISH, *sorted(f.name for f in folder.iterdir() if (f / DOMAIN).is_file()))
+
+
+def chosen(language: str | None = None) -> str:
+    """The language asked for: the option, else the environment variable IN4310_LANGUAGE, else English.
+
+    Raises InputError, one line, for one that there is no catalogue for.
+    """
+    asked, where = (language, "--language") if language else (os.environ.get(VARIABLE), VARIABLE)
+    if not asked:
+        return ENGLISH
+    if asked not in languages():
+        raise InputError(f"{where} {asked}: expected one of {', '.join(languages())}")
+    return asked
+
+
+@cache
+def catalogue(language: str) -> Catalog:
+    """The catalogue of a language other than English."""
+    from babel.messages.pofile import read_po  # not at the top: English needs none of it
+
+    text = (files("in4310.reporting") / "locale" / language / DOMAIN).read_bytes()
+    return read_po(io.BytesIO(text), locale=language, charset="utf-8")
 
 
 @cache
 def translations(language: str) -> gettext.NullTranslations:
     """What `_` and `ngettext` of the templates ask for the fixed texts of a page; English needs none."""
-    return gettext.NullTranslations()
+    if language == ENGLISH:
+        return gettext.NullTranslations()
+    from babel.messages.mofile import write_mo
 
-
-def said(language: str) -> Callable[[str], str]:
-    """A function that gives a text of a record (a title, a reason, a mistake, how to mend it) in that language."""
-    return str
+    stream = io.BytesIO()
+    write_mo(stream, catalogue(language))  # leaves fuzzy ones out
+    stream.seek(0)
+    return gettext.GNUTranslations(stream)
 
 
 def marked(text: str) -> str:

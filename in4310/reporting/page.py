@@ -15,8 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from in4310.judging.verdict import Outcome, Turn
-from in4310.reporting.language import ENGLISH, marked, said, translations
-from in4310.reporting.text import shown
+from in4310.reporting.language import ENGLISH, marked, translations
+from in4310.reporting.language_record import Said, reason, said, shown_in_page
 
 SECURITY = (  # what a page may load: nothing but its own style and script, known by hash, and pictures in it
     "default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'; base-uri 'none'; form-action 'none'"
@@ -86,8 +86,10 @@ def environment(language: str = ENGLISH) -> Environment:
     catalogue = translations(language)
     made.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]
     filters: dict[str, Callable[..., Any]] = {
-        "shown": shown,
+        "shown": shown_in_page,
         "said": said(language),
+        "reason": reason(language),
+        "plain": str,  # of what was said, for an attribute: no part of it can be marked as English there
         "slug": slug,
         "word": lambda kind: catalogue.gettext(TURNS[kind] if isinstance(kind, Turn) else WORDS[kind]),
         "short": lambda outcome: catalogue.gettext(SHORT[outcome]),
@@ -118,7 +120,12 @@ def slug(text: str) -> str:
 def sentence(text: str) -> str:
     """The text with a capital first letter, unless it begins with a name of code: 'model.eval() ...'."""
     first = text.split(" ", 1)[0]
-    return text if re.search(r"[._()\[\]=/\d]", first.rstrip(".,:;")) else text[:1].upper() + text[1:]
+    if re.search(r"[._()\[\]=/\d]", first.rstrip(".,:;")):
+        return text
+    if isinstance(text, Said) and text:
+        (start, language), *rest = text.parts
+        return Said(((start[:1].upper() + start[1:], language), *rest))
+    return text[:1].upper() + text[1:]
 
 
 def moment(text: str) -> str:

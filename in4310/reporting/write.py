@@ -23,8 +23,12 @@ PREVIOUS = "previous.json"
 LARGEST = 50_000_000  # bytes of an earlier record that is read
 
 
-def write_report(results: Results, folder: Path, pictures: Mapping[str, bytes] | None = None) -> Path:
+def write_report(
+    results: Results, folder: Path, pictures: Mapping[str, bytes] | None = None, language: str = "en"
+) -> Path:
     """Write the report of one judging run into `folder` and return the path of its index.html.
+
+    language: of index.html; results.json and junit.xml are English always.
 
     pictures: file as in `Picture.file` -> its bytes; they are written beside results.json and into the HTML. Without
     them, pictures that lie in the folder already are taken. index.html is written last.
@@ -49,7 +53,7 @@ def write_report(results: Results, folder: Path, pictures: Mapping[str, bytes] |
     results = _compared(results, folder)
     _write(folder / RECORD, record_json(results).encode())
     _write(folder / "junit.xml", junit(results).encode())
-    return _write(folder / "index.html", render(results, pictures).encode())
+    return _write(folder / "index.html", render(results, pictures, language).encode())
 
 
 def _compared(results: Results, folder: Path) -> Results:

@@ -1,0 +1,260 @@
+"""Which texts a report can hold, for the catalogues: `python -m in4310.reporting.messages` brings them up to date.
+
+Fixed texts of pages are marked in the templates, `_('...')`. Texts of the record are not marked: checks say what they
+say in plain English, and here they are read out of the source. An f-string becomes a message with numbered places,
+f"{name}: order" is "{0}: order"; one that chooses between words becomes a message for each choice.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import itertools
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po, write_po
+
+from in4310.judging.edition import checks_folder, stock_editions
+from in4310.solution.saving import write_aside
+
+PACKAGE = Path(__file__).resolve().parent.parent
+LOCALE = Path(__file__).resolve().parent / "locale"
+# Files of `judging` and `submission` whose texts never reach a record: they are for a terminal, a teacher or a machine.
+ASIDE = {"edition", "plugin", "runner", "data", "verdict", "manifest", "plots"}
+ASIDE |= {"probes", "doctor", "filters", "harness", "zygote", "walls", "visible", "system"}  # of the sandbox
+GRADING = ("class_page", "likeness", "marks", "work")  # files of `grading` that say something on a page
+# Arguments of these are messages even where they are a single word.
+RECORDING = {"expect", "close", "warn", "picture", "Match"}
+# Words that reach a record in a way that reading the source does not show, and what sentences are joined with.
+STATES = ("passed", "failed", "warned", "not run", "waiting", "running", "done")
+WORDS = ("figures", "scores", "rows", "missing", "none", "first", "last", "top", "bottom")
+SIDES = ("top of {0}", "bottom of {0}", "Top ten of {0}, recomputed", "Bottom ten of {0}, recomputed")
+JOINS = (" or ", " and ")
+CHOICES = 16  # of one f-string
+# Lines of a catalogue's head that are left out: without dates and names, the same texts give the same file.
+UNSTEADY = tuple(
+    b'"%s' % name for name in (b"POT-", b"PO-", b"Report-", b"Last-", b"Language-Team", b"Generated-")
+)
+HOLE = None  # in a text: a place for what is filled in
+FIELD = re.compile(r"\{(?::[^{}]*)?\}")
+TWO_WORDS = re.compile(r"[A-Za-z][^A-Za-z]* [^A-Za-z]*[A-Za-z]")
+ONE_WORD = re.compile(r"(?<![\w.\-/}])[A-Za-z]{2,}(?![\w.\-/(={])")
+NO_TEXT = re.compile(
+    r"\\|^(png|jpg|svg)$|^https?://|\.html$|\n|^[\w:. -]+/[\w{}-]*$|^[a-z_]+: (source|output|maps|both)$"
+)
+Text = list[str | None]
+Found = dict[str, list[str]]  # message -> files that say it
+
+
+def said_in_records() -> Found:
+    """Messages of checks, diagnoses, evidence, reading of files and stock editions."""
+    found: Found = {}
+    folders = [PACKAGE / "judging", PACKAGE / "judging/diagnosis", PACKAGE / "submission"]
+    folders += [PACKAGE / "submission/sandbox"]
+    files = [f for folder in folders for f in sorted(folder.glob("*.py")) if f.stem not in ASIDE]
+    files += [PACKAGE / "grading" / f"{name}.py" for name in GRADING]
+    for file in [*sorted(checks_folder().glob("test_*.py")), *files]:
+        for message in Reader().read(ast.parse(file.read_text(encoding="utf-8"))):
+            places = found.setdefault(message, [])
+            if (place := _place(file)) not in places:
+                places.append(place)
+    for word in (*STATES, *WORDS, *SIDES, *JOINS):
+        found.setdefault(word, [_place(Path(__file__))])
+    for name in stock_editions():
+        file = PACKAGE / "judging" / "editions" / f"{name}.toml"
+        edition = tomllib.loads(file.read_text(encoding="utf-8"))
+        texts = [edition["title"], *(r[key] for r in edition["requirement"] for key in ("title", "text"))]
+        for text in texts:
+            places = found.setdefault(text, [])
+            if _place(file) not in places:
+                places.append(_place(file))
+    return found
+
+
+def _place(file: Path) -> str:
+    return "/".join(file.parts[-2:])
+
+
+class Reader:
+    """Reads messages out of a syntax tree."""
+
+    def read(self, tree: ast.AST) -> Iterator[str]:
+        """Messages in their order; the same one may come again."""
+        yield from self._walk(tree, False)
+
+    def _walk(self, node: ast.AST, words: bool) -> Iterator[str]:
+        """`words`: single words count, too."""
+        if _is_text(node):
+            for text in _texts(node):
+                if _is_message(message := _message(text), words or HOLE in text):
+                    yield message
+            for inner in _filled_in(node):
+                yield from self._walk(inner, False)
+            return
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
+            yield from self._body(node)
+        elif isinstance(node, ast.Call):
+            recording = _name(node.func) in RECORDING
+            for given in [node.func, *node.args, *(k.value for k in node.keywords)]:
+                yield from self._walk(given, recording and given is not node.func)
+        elif isinstance(node, ast.Subscript):
+            yield from self._walk(node.value, words)
+            if isinstance(node.ctx, ast.Store):  # facts["Test accuracy"] = ...
+                yield from self._walk(node.slice, False)
+        else:
+            through = words and isinstance(node, ast.BoolOp | ast.IfExp | ast.Dict)
+            for inner in ast.iter_child_nodes(node):
+                yield from self._walk(inner, through)
+
+    def _body(self, node: ast.Module | ast.FunctionDef | ast.ClassDef) -> Iterator[str]:
+        said = ast.get_docstring(node)
+        if said and isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            yield said.splitlines()[0]
+        parts: list[ast.AST] = [*getattr(node, "decorator_list", [])]
+        if isinstance(node, ast.FunctionDef):
+            parts += node.args.defaults
+        for part in parts + node.body[1 if said else 0 :]:
+            yield from self._walk(part, False)
+
+
+def _name(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def _is_text(node: ast.AST) -> bool:
+    if isinstance(node, ast.IfExp):
+        return _is_text(node.body) or _is_text(node.orelse)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _is_text(node.left) or _is_text(node.right)
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _texts(node: ast.AST) -> list[Text]:
+    """The texts that an expression can give, a hole for each part that only running it would tell."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        parts = FIELD.split(node.value)  # of str.format
+        return [[piece for part in parts for piece in (part, HOLE)][:-1]]
+    if isinstance(node, ast.JoinedStr):
+        choices = itertools.product(*map(_texts, node.values))
+        return [[part for text in choice for part in text] for choice in itertools.islice(choices, CHOICES)]
+    if isinstance(node, ast.FormattedValue):
+        return _texts(node.value) if _is_text(node.value) else [[HOLE]]
+    if isinstance(node, ast.IfExp):
+        return _texts(node.body) + _texts(node.orelse)
+    if isinstance(node, ast.BinOp) and _is_text(node):
+        return [a + b for a in _texts(node.left) for b in _texts(node.right)][:CHOICES]
+    return [[HOLE]]
+
+
+def _filled_in(node: ast.AST) -> Iterator[ast.AST]:
+    """What stands in the holes of a text, and what decides between its choices."""
+    if not _is_text(node):
+        yield node
+    elif isinstance(node, ast.IfExp):
+        yield node.test
+        yield from (inner for branch in (node.body, node.orelse) for inner in _filled_in(branch))
+    elif isinstance(node, ast.BinOp):
+        yield from (inner for side in (node.left, node.right) for inner in _filled_in(side))
+    elif isinstance(node, ast.JoinedStr):
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                yield from _filled_in(part.value)
+
+
+def _message(text: Text) -> str:
+    """Holes numbered; neighbours are one, as nothing tells where the first ends."""
+    parts: list[str] = []
+    holes, after_hole = 0, False
+    for part in text:
+        if part is HOLE and not after_hole:
+            parts.append(f"{{{holes}}}")
+            holes += 1
+        elif part is not HOLE:
+            parts.append(part)
+        after_hole = part is HOLE or (after_hole and not part)
+    return "".join(parts)
+
+
+def _is_message(message: str, words: bool) -> bool:
+    if NO_TEXT.search(message) or not re.search("[a-z]{2}|[A-Za-z]{3}", message):
+        return False
+    return bool(TWO_WORDS.search(message) or (words and ONE_WORD.search(message)))
+
+
+def template_catalogue() -> Catalog:
+    """All messages, untranslated; those of the pages first."""
+    catalogue = Catalog(project="in4310", charset="utf-8")
+    marked = extract_from_dir(
+        PACKAGE / "reporting" / "templates",
+        [("**.j2", "jinja2")],
+        {"**.j2": {"trimmed": "true", "newstyle_gettext": "true", "silent": "false"}},
+    )
+    in_code = [
+        (f"../{folder}/{found[0]}", *found[1:])
+        for folder in ("reporting", "grading")
+        for found in extract_from_dir(PACKAGE / folder, [("*.py", "python")], keywords={"marked": None})
+    ]
+    for file, _, message, comments, context in (*marked, *in_code):
+        place = (f"templates/{file}".replace("templates/../", ""), 0)
+        catalogue.add(message, locations=[place], auto_comments=comments, context=context)
+    for text, files in said_in_records().items():
+        if text in catalogue:
+            catalogue[text].locations += [(file, 0) for file in files]
+        else:
+            # Places are {0}, {1}: a per cent sign in a text of the record is nothing to be filled in.
+            catalogue.add(text, locations=[(file, 0) for file in files])
+            catalogue[text].flags.clear()
+    return catalogue
+
+
+def update(language: str) -> tuple[int, int]:
+    """Bring a catalogue up to date; returns how many messages there are, and how many lack a translation.
+
+    A message that changed a little keeps its translation, marked fuzzy: it is not shown before somebody looked at it
+    and took the mark away. Those that nothing says any more are kept at the end, as comments.
+    """
+    file = LOCALE / language / "LC_MESSAGES" / "in4310.po"
+    template = template_catalogue()
+    text = file.read_bytes() if file.exists() else b""
+    if text.strip():
+        catalogue = read_po(io.BytesIO(text), locale=language, charset="utf-8")
+    else:
+        catalogue = Catalog(
+            language, header_comment=f"# {language} for in4310.", project="in4310", fuzzy=False
+        )
+    comment = catalogue.header_comment
+    for key, message in list(catalogue.obsolete.items()):
+        if message.id in template:  # said again: its translation is still there
+            catalogue[message.id] = catalogue.obsolete.pop(key)
+    catalogue.update(template, update_header_comment=False)
+    catalogue.header_comment = comment
+    stream = io.BytesIO()
+    write_po(stream, catalogue, width=110, include_lineno=False)
+    head, gap, body = stream.getvalue().partition(b"\n\n")
+    head = b"\n".join(line for line in head.split(b"\n") if not line.startswith(UNSTEADY))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_aside(file, lambda aside: aside.write(head + gap + body))
+    messages = [m for m in catalogue if m.id]
+    return len(messages), sum(m.fuzzy or not _translated(m.string) for m in messages)
+
+
+def _translated(string: str | list[str] | tuple[str, ...] | None) -> bool:
+    return all(string) if isinstance(string, list | tuple) else bool(string)
+
+
+def main() -> None:
+    """Update every catalogue, and say what is left to do."""
+    for folder in sorted(f for f in LOCALE.iterdir() if f.is_dir()):
+        count, left = update(folder.name)
+        print(
+            f"{folder.name}: {count} messages, {left} to translate ({folder / 'LC_MESSAGES' / 'in4310.po'})"
+        )
+
+
+if __name__ == "__main__":
+    main()

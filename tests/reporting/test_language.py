@@ -1,0 +1,276 @@
+"""The pages in other languages: which there are, what is translated, and what a hostile text can do about it."""
+
+import ast
+import re
+import time
+
+import pytest
+from markupsafe import escape
+
+from in4310.errors import InputError
+from in4310.judging.judge import Judge
+from in4310.judging.verdict import Check, Outcome
+from in4310.reporting import messages
+from in4310.reporting.language import catalogue, chosen, languages, translations
+from in4310.reporting.language_record import reason, said, shown_in_page, translator
+
+LANGUAGES = [name for name in languages() if name != "en"]
+each_language = pytest.mark.parametrize("language", LANGUAGES)
+PLACES = re.compile(r"\{\d\}|%\(\w+\)[sd]|\{\}")
+
+
+@pytest.fixture(scope="module")
+def found():
+    return messages.template_catalogue()
+
+
+def texts_of(message):
+    """(id, translation) of each form, both as tuples of plain texts."""
+    ids = message.id if isinstance(message.id, tuple) else (message.id,)
+    return ids, message.string if isinstance(message.string, tuple) else (message.string,)
+
+
+# -- catalogues ---------------------------------------------------------------------------------------
+
+
+def test_norwegian_is_there():
+    assert languages() == ("en", "nb")
+
+
+@each_language
+def test_the_catalogue_holds_what_the_source_says_and_nothing_else(found, language):
+    said_here, translated = {m.id for m in found if m.id}, {m.id for m in catalogue(language) if m.id}
+    hint = "python -m in4310.reporting.messages brings it up to date"
+    assert said_here - translated == set(), hint
+    assert translated - said_here == set(), hint
+
+
+@each_language
+def test_every_message_is_translated_with_the_same_places(language):
+    for message in catalogue(language):
+        if not message.id:
+            continue
+        ids, translation = texts_of(message)
+        assert not message.fuzzy, message.id
+        assert all(translation), f"no translation: {message.id}"
+        for text in translation:
+            assert set(PLACES.findall(text)) == set(PLACES.findall(ids[-1])), (message.id, text)
+            assert text[: len(text) - len(text.lstrip())] == ids[0][: len(ids[0]) - len(ids[0].lstrip())]
+            assert text[len(text.rstrip()) :] == ids[0][len(ids[0].rstrip()) :]
+
+
+def test_the_reader_finds_messages_where_checks_say_them():
+    source = '''
+def test_it(judge):
+    """What the student reads.
+
+    Not this.
+    """
+    how = "as stated"
+    judge.expect(good, "one", f"{a} of {b:.2f} {'rows' if many else 'images'}", mend="mend " + what + " first")
+    raise Missing("split", f"no {name!r} {', '.join(f'and {x} too' for x in y)}")
+    facts["Test accuracy"] = "https://no.text/of a page"
+'''
+    reader = messages.Reader()
+
+    assert list(reader.read(ast.parse(source))) == [
+        "What the student reads.",
+        "as stated",
+        "one",
+        "{0} of {1} rows",
+        "{0} of {1} images",
+        "mend {0} first",
+        "no {0} {1}",
+        "and {0} too",
+        "Test accuracy",
+    ]
+
+
+@each_language
+def test_updating_an_up_to_date_catalogue_changes_nothing(tmp_path, monkeypatch, language):
+    file = messages.LOCALE / language / "LC_MESSAGES" / "in4310.po"
+    copy = tmp_path / language / "LC_MESSAGES" / "in4310.po"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(file.read_bytes())
+    monkeypatch.setattr(messages, "LOCALE", tmp_path)
+    count, left = messages.update(language)
+    assert (count > 900, left) == (True, 0)
+    assert copy.read_bytes() == file.read_bytes()
+
+
+def test_a_changed_text_keeps_its_translation_for_the_maintainer_only(tmp_path, monkeypatch):
+    copy = tmp_path / "nb" / "LC_MESSAGES" / "in4310.po"
+    copy.parent.mkdir(parents=True)
+    text = (messages.LOCALE / "nb" / "LC_MESSAGES" / "in4310.po").read_text(encoding="utf-8")
+    copy.write_text(
+        text.replace('msgid "shape of the test scores"', 'msgid "shape of the saved test scores"'),
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(messages, "LOCALE", tmp_path)
+    assert messages.update("nb")[1] == 1
+    assert '#, fuzzy\nmsgid "shape of the test scores"\nmsgstr "formen på test-skårene"' in copy.read_text(
+        encoding="utf-8"
+    )
+
+
+def test_a_text_that_is_gone_is_kept_aside_and_comes_back_with_its_translation(tmp_path, monkeypatch):
+    copy = tmp_path / "nb" / "LC_MESSAGES" / "in4310.po"
+    copy.parent.mkdir(parents=True)
+    text = (messages.LOCALE / "nb" / "LC_MESSAGES" / "in4310.po").read_text(encoding="utf-8")
+    gone = '#~ msgid "shape of the test scores"\n#~ msgstr "formen"\n\n#~ msgid "quite another thing"\n#~ msgstr "noe annet"\n'
+    start = text.rindex("#: ", 0, text.index('msgid "shape of the test scores"'))
+    copy.write_text(text[:start] + text[text.index("#: ", start + 3) :] + gone, encoding="utf-8")
+    monkeypatch.setattr(messages, "LOCALE", tmp_path)
+    assert messages.update("nb")[1] == 0
+    found = copy.read_text(encoding="utf-8")
+    assert 'msgid "shape of the test scores"\nmsgstr "formen"' in found
+    assert found.endswith('#~ msgid "quite another thing"\n#~ msgstr "noe annet"\n\n')
+
+
+# -- which language -----------------------------------------------------------------------------------
+
+
+def test_english_unless_asked_otherwise(monkeypatch):
+    monkeypatch.delenv("IN4310_LANGUAGE", raising=False)
+    assert (chosen(), chosen(""), chosen("nb")) == ("en", "en", "nb")
+    monkeypatch.setenv("IN4310_LANGUAGE", "nb")
+    assert (chosen(), chosen("en")) == ("nb", "en")
+
+
+@pytest.mark.parametrize("name", ["de", "nb/../nb", "NB"])
+def test_an_unknown_language_is_one_line_that_names_those_there_are(name, monkeypatch):
+    with pytest.raises(InputError, match=r"^--language .*: expected one of en, nb$"):
+        chosen(name)
+    monkeypatch.setenv("IN4310_LANGUAGE", name)
+    with pytest.raises(InputError, match=r"^IN4310_LANGUAGE .*: expected one of en, nb$"):
+        chosen()
+
+
+# -- texts of a record --------------------------------------------------------------------------------
+
+nb = said("nb")
+
+
+@pytest.mark.parametrize(
+    ("english", "norwegian"),
+    [
+        ("shape of the test scores", "formen på test-skårene"),
+        ("glacier: 31 found, quota 37", "glacier: 31 funnet, kvote 37"),
+        ("all 211", "alle 211"),
+        ("0.02 percentage points", "0.02 prosentpoeng"),
+        ("my split (2).json a set of the split is not a list of paths", "my split (2).json et sett i oppdelingen er ikke en liste med stier"),
+        ("ResNet-18 or ResNet-34", "ResNet-18 eller ResNet-34"),
+        # joined by the judge, by diagnoses, by the audit
+        ("the order is ascending; the features were not centred", "rekkefølgen er stigende; trekkene ble ikke sentrert"),
+        ("softmax was applied twice and top and bottom are exchanged", "softmax ble brukt to ganger og øverst og nederst er byttet om"),
+        (
+            "the network was in training mode: model.eval() is missing (batches of 64); see a b.py:4: model(x)",
+            "nettverket var i treningsmodus: model.eval() mangler (batcher på 64); se a b.py:4: model(x)",
+        ),
+        (
+            "val: 128 of 200 rows computed again; all right: fewer than 2.3% of all are wrong (95 %); test: 9 of 20 rows"
+            " computed again; all right: fewer than 4% of all are wrong (95 %)",
+            "val: 128 av 200 rader regnet ut på nytt; alle riktige: færre enn 2.3% av alle er feil (95 %); test: 9 av 20 rader"
+            " regnet ut på nytt; alle riktige: færre enn 4% av alle er feil (95 %)",
+        ),
+        # names and figures are nobody's to translate
+        ("0.9289", "0.9289"), ("layer4.1.conv2", "layer4.1.conv2"), ("", ""),
+    ],
+)  # fmt: skip
+def test_texts_are_translated_whole(english, norwegian):
+    found = nb(english)
+    assert found == norwegian
+    assert [language for _, language in getattr(found, "parts", ()) if language] == []
+
+
+def test_what_no_message_fits_stays_english_and_is_marked_so():
+    assert nb("a sentence that nobody wrote").parts == (("a sentence that nobody wrote", "en"),)
+    found = nb(
+        "the judge itself failed (no such file or folder); this is not the submission's fault, please report it"
+    )
+    assert found.parts[1] == ("no such file or folder", "en")
+    page = shown_in_page(found)
+    assert page.startswith('dommeren selv feilet (<span lang="en">no such file or folder</span>)')
+    assert shown_in_page(nb("a sentence that nobody wrote"), 10) == '<span lang="en">a sentence</span>…'
+    assert shown_in_page(nb("x" * 700)) == "x" * 600 + "… (700 letters in all)"
+
+
+def test_a_reason_is_made_of_the_finding_that_it_was_made_of():
+    judge = Judge()
+    judge.expect(False, "images in the test set", 200, "about, expected: 211", tolerance="5: 2 within 3")
+    judge.expect(False, "order", "not descending", "descending")
+    check = Check(
+        name="x",
+        title="X",
+        outcome=Outcome.FAILED,
+        points=0,
+        max_points=1,
+        reason=judge.reason,
+        findings=judge.findings,
+    )
+    assert reason("en")(check) == judge.reason
+    assert (
+        reason("nb")(check)
+        == "bilder i test-settet: 200, forventet about, expected: 211 innenfor 5: 2 within 3 (og 1 til)"
+    )
+    assert (
+        reason("nb")(check.model_copy(update={"reason": "nothing was looked at"}))
+        == "ingenting ble undersøkt"
+    )
+
+
+def test_english_is_left_as_it_is():
+    text = "shape of the test scores"
+    assert said("en")(text) is text
+    assert translations("en").gettext(text) is text
+
+
+def test_a_teachers_own_texts_are_shown_as_they_are():
+    assert said("nb")("The network", "nb") == "The network"
+    assert said("nb")("The network") == "Nettverket"
+    assert said("en")("Nettet", "nb").parts == (("Nettet", "nb"),)
+    assert shown_in_page(said("nb")("Das Netz <b>", "de")) == '<span lang="de">Das Netz &lt;b&gt;</span>'
+
+
+# -- texts of a submission ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["{0} images", "{0}", "%(name)s", "{1}{0}{9}", "{0.__class__}", "\\1 \\g<0>"]
+)
+def test_what_stands_in_a_place_is_never_a_place_itself(text):
+    kept = text.replace("images", "bilder")
+    assert nb(f"{text}: order") == f"{kept}: rekkefølge"
+    assert nb(f"cell {text}") == f"celle {kept}"
+    found = nb(
+        f"the judge itself failed (<b>{text}</b> of it all); this is not the submission's fault, please report it"
+    )
+    assert f"{escape(f'<b>{text}</b>')}" in shown_in_page(found)
+
+
+HOSTILE = {
+    "and": "and the " * 1200, "joins": "; " * 5000, "names": "x: " * 3000, "brackets": "a (" * 3300, "commas": "so, " * 2500,
+    "see": "x; see " * 1400, "a message again and again": "images of " * 1000, "messages": ", ".join(["good scores"] * 800),
+    "many messages": " or ".join(["the first image", "the last image", "and so on"] * 260), "spaces": " " * 10_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("length", [300, 999, 10_000])
+def test_a_hostile_text_costs_no_more_than_so_many_comparisons(name, length):
+    tried = translator("nb")
+    text = HOSTILE[name][:length]
+    best = min(_seconds(lambda: tried.reading(text)) for _ in range(3))
+    usual = min(
+        _seconds(
+            lambda: [tried.reading(f"{i} of its images are not in the data set, e.g. x") for i in range(100)]
+        )
+        for _ in range(3)
+    )
+    assert best < 5 * usual
+
+
+def _seconds(work):
+    began = time.process_time()
+    work()
+    return time.process_time() - began
