@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.linalg.blas import dsyrk as syrk
 from torch import Tensor, nn
 
 from in4310.errors import InputError
@@ -108,7 +107,7 @@ def gram_eigenvalues(features: Tensor | Sequence[Tensor], k: int | None = None) 
     images, dimensions = sum(sizes), parts[0].shape[1] if parts else 0
     k = _checked(k, images, dimensions)
     gram = parts[0].new_zeros(images, images, dtype=torch.float64)
-    width = max(LEAST_WIDTH, CHUNK // images)
+    width = max(LEAST_WIDTH, CHUNK // images // 64 * 64)  # rows that begin at cache lines multiply faster
     room = parts[0].new_empty(images * width, dtype=torch.float64)
     for start in range(0, dimensions, width):
         columns = [part[:, start : start + width] for part in parts]
@@ -117,6 +116,7 @@ def gram_eigenvalues(features: Tensor | Sequence[Tensor], k: int | None = None) 
         for column, centred in zip(columns, rows.split(sizes), strict=True):
             torch.sub(column, first, out=centred)
         _add_products(gram, rows)
+    gram = gram.tril()
     gram += gram.tril(-1).T
     mean = gram.mean(dim=0)
     gram -= mean
@@ -126,12 +126,14 @@ def gram_eigenvalues(features: Tensor | Sequence[Tensor], k: int | None = None) 
 
 
 def _add_products(gram: Tensor, rows: Tensor) -> None:
-    """gram += rows rows^T, its lower triangle at least; rows (N, w) contiguous, float64."""
-    if rows.device.type != "cpu":
-        gram.addmm_(rows, rows.T)
-        return
-    # BLAS reads matrices by columns, to it these are transposed; of a symmetric product it does one half.
-    syrk(1.0, rows.numpy().T, beta=1.0, c=gram.numpy().T, trans=1, overwrite_c=1)
+    """gram += rows rows^T in its lower triangle; rows (N, w) float64. What is above it is of no meaning.
+
+    Two products are three quarters of the whole one. BLAS has a symmetric product that does only half of the work, but
+    scipy's is another BLAS than torch's: two pools of threads that wait for each other (measured: six times slower).
+    """
+    half = len(rows) // 2
+    gram[half:].addmm_(rows[half:], rows.T)
+    gram[:half, :half].addmm_(rows[:half], rows[:half].T)
 
 
 class FeatureCovariance:

@@ -127,6 +127,7 @@ def test_the_right_images_stand_below_a_wrong_ranking(draw, folder):
     assert len(judge.pictures) <= PICTURES
 
 
+@pytest.mark.slow
 def test_spectra_that_differ_say_by_how_much(draw, folder):
     def double(document):
         for series in document["series"]:
@@ -224,6 +225,7 @@ def test_a_check_attaches_few_pictures_and_a_large_svg_becomes_a_png():
 numbers = st.one_of(st.floats(), st.sampled_from([0.0, -1.0, 1e308, 1e-320]))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(numbers, min_size=1, max_size=6), st.lists(numbers, min_size=1, max_size=6))
 def test_whatever_numbers_were_handed_in_are_drawn(claimed, low):

@@ -34,7 +34,7 @@ def of_edition(name: str, **more: object) -> Results:
 @pytest.fixture
 def stand_ins(pytester: pytest.Pytester) -> pytest.Pytester:
     """Tests with the names of all checks, in files with the names of theirs, in no time."""
-    folder = pytester.mkdir("requirements")
+    folder = pytester.mkdir("stand_ins_of_checks")  # a name of its own: modules of the checks may be loaded
     for file in checks_folder().glob("test_*.py"):
         tests = re.findall(r"^def (test_\w+)\(", file.read_text(), re.MULTILINE)
         (folder / file.name).write_text("\n".join(f"def {test}(): pass" for test in tests))
@@ -50,7 +50,13 @@ def test_each_selection_picks_its_checks_and_no_other(stand_ins: pytest.Pytester
     assert len(wanted) > len(results.requirements), "this edition has no such name: look for one"
     for checks in wanted:
         found = stand_ins.runpytest_inprocess(
-            "--collect-only", "-q", "-p", "no:in4310", "-k", selection(results, checks)
+            "--collect-only",
+            "-q",
+            "--import-mode=importlib",
+            "-p",
+            "no:in4310",
+            "-k",
+            selection(results, checks),
         )
         names = [line.rpartition("::test_")[2] for line in found.outlines if "::test_" in line]
         assert sorted(set(names) & set(every)) == sorted(checks)
