@@ -13,6 +13,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import judged
 from pages import PAGES, fixtures_of
 
+from in4310.reporting.assignment_page import render
+from in4310.reporting.assignment_reading import read_assignment
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ("--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
          "--no-first-run")  # fmt: skip
@@ -31,6 +34,11 @@ def reference_report(reference, tmp_path):
 @pytest.fixture
 def faulty_report(reference, tmp_path):
     return judged.report_of(judged.faulty(reference, tmp_path / "faulty"), tmp_path / "report")
+
+
+@pytest.fixture
+def assignment_report(reference):
+    return render(read_assignment(reference))
 
 
 @pytest.fixture

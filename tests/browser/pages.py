@@ -1,6 +1,7 @@
 """The pages under test: name -> how it is made. A further page is one line in PAGES."""
 
 import importlib.util
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -10,8 +11,13 @@ import pytest
 from classes import AT, PAIRS, class_of
 from figures import plot
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "reporting"))
+
+from measured import measured
+
 from in4310.grading.class_page import class_page
 from in4310.grading.likeness_page import likeness_page
+from in4310.reporting.benchmarks import render_benchmarks
 from in4310.reporting.html import render
 
 PICTURES = {"pictures/sizes-1.png": plot()}
@@ -46,6 +52,9 @@ PAGES = {
     "report-reference": Page(given("reference_report"), slow=True),
     "report-faulty": Page(given("faulty_report"), slow=True),
     "report-attack": Page(given("attack_report"), slow=True),
+    "report-nb": Page(lambda request: render(request.getfixturevalue("report_record"), PICTURES, "nb")),
+    "assignment": Page(given("assignment_report"), slow=True),
+    "benchmarks": Page(lambda request: render_benchmarks(measured())),
     "class": Page(lambda request: class_page(class_of(7), AT)),
     "class-500": Page(lambda request: class_page(class_of(500), AT), slow=True),
     "class-empty": Page(lambda request: class_page([], AT)),
