@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,15 +34,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import peers
 from large import TEST, edition_file, large_submission
+from side_by_side import OwnProcess, seconds
 
 HAND_INS = 10
 GOAL_LIVE = 0.1
-
-
-def seconds(run, *arguments):
-    began = time.perf_counter()
-    run(*arguments)
-    return time.perf_counter() - began
 
 
 def costs(run, *arguments):
@@ -52,7 +48,7 @@ def costs(run, *arguments):
         return sum(u.ru_utime + u.ru_stime for u in used)
 
     before = computed()
-    return seconds(run, *arguments), computed() - before
+    return seconds(lambda: run(*arguments)), computed() - before
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +94,9 @@ def test_live_code(benchmark, sandbox, hand_ins, tmp_path, peer):
     judged(sandbox, hand_ins[0])
     ours, theirs = [], []
     for number in range(max(count, HAND_INS)):  # in turn: what else the machine does falls on both
-        ours.append(seconds(judged, sandbox, hand_ins[number % HAND_INS]))
+        ours.append(seconds(partial(judged, sandbox, hand_ins[number % HAND_INS])))
         if number < count:
-            theirs.append(seconds(peers.run, jobs[number]))
+            theirs.append(seconds(partial(peers.run, jobs[number])))
     each, other = statistics.mean(ours), statistics.mean(theirs)
     benchmark.extra_info.update(
         {
@@ -128,10 +124,10 @@ BATCH = 64
 GOAL_IN_ALL = 10
 
 
-def plain_grader(folder, data, paths):
-    """A bare loop that recomputes scores: files decoded one by one, fp32, NCHW, no_grad, compared with those saved."""
+def plain_grader(folder, root, paths):
+    """A bare loop that recomputes scores: files decoded one by one, fp32, NCHW, no_grad; compared with those saved."""
     model = resnet18(num_classes=6).eval()
-    model.load_state_dict(torch.load(folder / "model.pth", weights_only=True))
+    model.load_state_dict(torch.load(Path(folder) / "model.pth", weights_only=True))
     transform = transforms.Compose(
         [
             transforms.Resize(SIZE),
@@ -140,14 +136,17 @@ def plain_grader(folder, data, paths):
             transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
         ]
     )
-    parts = []
-    for start in range(0, len(paths), BATCH):
-        batch = [
-            transform(Image.open(data.root / path).convert("RGB")) for path in paths[start : start + BATCH]
-        ]
-        with torch.no_grad():
-            parts.append(torch.softmax(model(torch.stack(batch)), dim=1))
-    return torch.cat(parts).numpy()
+
+    def loop():
+        parts = []
+        for start in range(0, len(paths), BATCH):
+            files = [Path(root) / path for path in paths[start : start + BATCH]]
+            batch = [transform(Image.open(file).convert("RGB")) for file in files]
+            with torch.no_grad():
+                parts.append(torch.softmax(model(torch.stack(batch)), dim=1))
+        return torch.cat(parts).numpy()
+
+    return loop
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +178,7 @@ def test_one_submission(benchmark, large, tmp_path, sandbox, way):
     rows = [line.split(",")[0] for line in (folder / "split" / "test.csv").read_text().splitlines()[1:]]
     saved = np.load(folder / "scores_test.npy")
     some = rows[:: TEST // BARE_IMAGES][:BARE_IMAGES]
-    found = plain_grader(folder, data, some[:BATCH])  # also warms it up
+    found = plain_grader(folder, data.root, some[:BATCH])()
     assert np.abs(found - saved[[rows.index(path) for path in some[:BATCH]]]).max() < 1e-3
     if way == "in a class":
         judge_submission(folder, str(edition), report=tmp_path / "warm", sandbox=sandbox)
@@ -194,12 +193,11 @@ def test_one_submission(benchmark, large, tmp_path, sandbox, way):
             results.append(checked(edition, folder, report))
 
     rounds = int(os.environ.get("IN4310_ROUNDS", "3"))
-    taken, bare = zip(
-        *((costs(ours, i), costs(plain_grader, folder, data, some)) for i in range(rounds)), strict=True
-    )
-    (all_, processor), (bare_all, bare_processor) = (
-        [statistics.median(one[i] for one in side) for i in (0, 1)] for side in (taken, bare)
-    )
+    # In a process of its own: ours tells glibc to keep large buffers, which would make it faster too.
+    with OwnProcess(__file__, "plain_grader", str(folder), str(data.root), some) as plain:
+        taken, bare = zip(*((costs(ours, i), plain.seconds()) for i in range(rounds)), strict=True)
+    all_, processor = (statistics.median(one[i] for one in taken) for i in (0, 1))
+    bare_all = statistics.median(bare)
     carried = TEST / len(some)
     ratio = bare_all * carried / all_
     audit = results[-1].audit
@@ -211,9 +209,8 @@ def test_one_submission(benchmark, large, tmp_path, sandbox, way):
             "ratio": round(ratio, 2),
             "unit": "times",
             "met": ratio >= GOAL_IN_ALL,
-            "ratio in processor seconds": round(bare_processor * carried / processor, 2),
             "seconds in all, and processor seconds": [round(all_, 1), round(processor, 1)],
-            "the bare loop's, carried on": [round(x * carried, 1) for x in (bare_all, bare_processor)],
+            "the bare loop's, carried on": round(bare_all * carried, 1),
             "images that the bare loop was timed on": len(some),
             "rows computed again": audit.rows,
             "bound on undetected wrong rows": f"{bound(audit.rows['test'], TEST):.2%} (95 %)",
