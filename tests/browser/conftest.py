@@ -26,24 +26,27 @@ report_record = fixtures_of("reporting").results
 hostile_record = fixtures_of("reporting").hostile
 
 
-@pytest.fixture
-def reference_report(reference, tmp_path):
-    return judged.report_of(reference, tmp_path / "report")
+@pytest.fixture(scope="package")
+def reference_report(reference, tmp_path_factory):
+    place = tmp_path_factory.mktemp("reference")
+    return judged.report_of(reference, place / "report")
 
 
-@pytest.fixture
-def faulty_report(reference, tmp_path):
-    return judged.report_of(judged.faulty(reference, tmp_path / "faulty"), tmp_path / "report")
+@pytest.fixture(scope="package")
+def faulty_report(reference, tmp_path_factory):
+    place = tmp_path_factory.mktemp("faulty")
+    return judged.report_of(judged.faulty(reference, place / "faulty"), place / "report")
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def assignment_report(reference):
     return render(read_assignment(reference))
 
 
-@pytest.fixture
-def attack_report(reference, tmp_path):
-    return judged.report_of(judged.attack(reference, tmp_path / "attack"), tmp_path / "report")
+@pytest.fixture(scope="package")
+def attack_report(reference, tmp_path_factory):
+    place = tmp_path_factory.mktemp("attack")
+    return judged.report_of(judged.attack(reference, place / "attack"), place / "report")
 
 
 # Not of the session: the loop in which Playwright waits would still be there for tests of asyncio elsewhere.
