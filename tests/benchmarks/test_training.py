@@ -190,6 +190,18 @@ def lightning_epoch(step_of: dict) -> Callable[[], None]:
     return epoch
 
 
+class Mixed(torch.nn.Module):
+    """The network with its autocast inside: fastai's own mixed precision is for GPUs, skorch has none."""
+
+    def __init__(self, precision: str):
+        super().__init__()
+        self.net, self.precision = build(seed=1).to(memory_format=torch.channels_last), precision
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        with arithmetic(self.precision, torch.device("cpu")):
+            return self.net(inputs).float()
+
+
 def fastai_epoch(step_of: dict) -> Callable[[], None]:
     pytest.importorskip("fastai", reason="needs fastai: pip install 'in4310[peers]'")
     from fastai.callback.core import Callback as FastaiCallback
@@ -197,17 +209,6 @@ def fastai_epoch(step_of: dict) -> Callable[[], None]:
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
     from fastai.optimizer import OptimWrapper
-
-    class Mixed(torch.nn.Module):
-        """fastai's own mixed precision is for GPUs: the network brings its autocast."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.net = build(seed=1).to(memory_format=torch.channels_last)
-
-        def forward(self, inputs: Tensor) -> Tensor:
-            with arithmetic(step_of["precision"], torch.device("cpu")):
-                return self.net(inputs).float()
 
     class NoValidation(FastaiCallback):
         def before_validate(self) -> None:
@@ -219,7 +220,7 @@ def fastai_epoch(step_of: dict) -> Callable[[], None]:
 
     learner = Learner(
         DataLoaders(step_of["loader"], step_of["loader"]),
-        Mixed(),
+        Mixed(step_of["precision"]),
         loss_func=cross_entropy,
         opt_func=optimizer,
         train_bn=True,
@@ -237,17 +238,9 @@ def fastai_epoch(step_of: dict) -> Callable[[], None]:
 def skorch_epoch(step_of: dict) -> Callable[[], None]:
     skorch = pytest.importorskip("skorch", reason="needs skorch: pip install 'in4310[peers]'")
 
-    class Mixed(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.net = build(seed=1).to(memory_format=torch.channels_last)
-
-        def forward(self, inputs: Tensor) -> Tensor:
-            with arithmetic(step_of["precision"], torch.device("cpu")):
-                return self.net(inputs).float()
-
     net = skorch.NeuralNet(
         Mixed,
+        module__precision=step_of["precision"],
         criterion=torch.nn.CrossEntropyLoss,
         optimizer=torch.optim.SGD,
         optimizer__momentum=0.9,
