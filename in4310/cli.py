@@ -194,8 +194,7 @@ def _remove_earlier_run(out: Path) -> None:
     type=click.Choice(["auto", "fp32", "bf16"]),
     default="auto",
     show_default=True,
-    help="Of training and the validation after each epoch; auto: bf16 where the hardware multiplies it. What is handed"
-    " in is computed in fp32 always.",
+    help="Of training; auto: bf16 where the hardware multiplies it. What is handed in is computed in fp32 always.",
 )
 @click.option(
     "--compile",

@@ -160,7 +160,7 @@ def train(
     Writes folder/history.json and folder/best.pth (state dict, float32) after each epoch, and a checkpoint
     that `resume=True` goes on from: on the CPU with the numbers of an uninterrupted run, on a GPU with
     `deterministic=True`. Every random number comes from (seed, epoch, step). `watch`: further sets, evaluated after
-    each epoch and used for nothing. `precision`: of training and of these evaluations. `compile_`: as `choose_forward`.
+    each epoch and used for nothing. `precision`: of training; evaluations are in fp32. `compile_`: as `choose_forward`.
     Under torchrun, DDP: each process computes its share of every batch, the main one writes.
     Raises InputError: other settings than the checkpoint's, a loss that is not finite, a full disk; TooLarge when a
     batch does not fit into memory.
@@ -310,8 +310,8 @@ def _evaluate(
     name: str,
     epoch: int,
 ) -> dict[str, Any]:
-    """Return a set's figures, in the precision of the training: those that the weights give again, to rounding."""
-    outputs = logits(model, images, way.preprocessing, device=way.device, precision=way.precision)
+    """Return a set's figures: in fp32, so that they are those that the saved weights give again."""
+    outputs = logits(model, images, way.preprocessing, device=way.device)
     loss = float(cross_entropy(outputs.double(), torch.from_numpy(images.labels)))
     _check_finite(loss, way.settings, epoch)
     metrics = evaluate(images.labels, torch.softmax(outputs, dim=1).numpy(), images.classes)

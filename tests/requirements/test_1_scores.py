@@ -201,7 +201,8 @@ def test_comparison_recorded(evidence, edition, judge):
 
 def _share(value):
     """A claimed figure as a share of 1: 93.4 is read as 93.4 %."""
-    return value / 100 if value is not None and 1 < value <= 100 else value
+    # An average precision of 1 may be 1 and a rounding: that is no percentage.
+    return value / 100 if value is not None and 1 + 1e-6 < value <= 100 else value
 
 
 def _compare(judge, edition, asked, claimed, expected, wrong=None, key=None):

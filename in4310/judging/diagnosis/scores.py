@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL import Image
 from scipy.optimize import linear_sum_assignment
 from torch import nn
 
@@ -366,11 +367,11 @@ def transposed(case: Case) -> Iterator[Rows]:
     places.named("Grayscale", "convert"), expensive=True,
 )  # fmt: skip
 def grey(case: Case) -> Iterator[Rows]:
-    """ITU-R 601 luma in all three channels."""
+    """ITU-R 601 luma in all three channels, in the integers that Pillow computes it with: a level more would show."""
 
     def luma(p: np.ndarray) -> np.ndarray:
-        grey = np.round(p @ np.array([0.299, 0.587, 0.114]))
-        return np.repeat(grey[:, :, None], 3, axis=2).astype(np.uint8)
+        grey = np.asarray(Image.fromarray(np.ascontiguousarray(p)).convert("L"))
+        return np.repeat(grey[:, :, None], 3, axis=2)
 
     yield Rows(case.few, case.scores(case.few, pixels=luma))
 
