@@ -277,7 +277,14 @@ STEPS = 4
 
 @pytest.mark.benchmark(group="training")
 @pytest.mark.parametrize(
-    ("loop", "size"), [("ours", 224), ("ours", 128), ("lightning", 128), ("fastai", 128), ("skorch", 128)]
+    ("loop", "size"),
+    [
+        pytest.param("ours", 224, marks=pytest.mark.slow),
+        ("ours", 128),
+        ("lightning", 128),
+        ("fastai", 128),
+        ("skorch", 128),
+    ],
 )
 def test_loop_overhead_over_a_bare_step(benchmark, claim, loop: str, size: int):
     """An epoch of four steps, batch 64. Ours includes making the batches and the record; peers get ready ones."""
