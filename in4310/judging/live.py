@@ -109,6 +109,8 @@ class ConfinedLoader:
 
 def read_source(sandbox: Sandbox | None, folder: Path) -> list[Call]:
     """Calls in a submission's source. A child that dies of reading it costs what the source would have told."""
+    if not source.code_files(folder):
+        return []  # no child need be started
     if sandbox is None or not sandbox.tier.confined:
         return source.read_calls(folder)
     try:

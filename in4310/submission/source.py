@@ -78,7 +78,7 @@ def _written(value: Any) -> str:
 def read_calls(folder: Path) -> list[Call]:
     """All calls in the Python files and notebooks below a folder, in the order of files and lines; bounded."""
     found: list[Call] = []
-    for file in _files(folder):
+    for file in code_files(folder):
         path = folder / file
         try:
             if path.stat().st_size > BYTES * (16 if file.endswith(".ipynb") else 1):
@@ -96,7 +96,7 @@ def read_calls(folder: Path) -> list[Call]:
 def read_code(folder: Path, most: int) -> str:
     """The code in the Python files and notebooks below a folder, one after the other, cut at `most` characters."""
     found, size = [], 0
-    for file in _files(folder):
+    for file in code_files(folder):
         path = folder / file
         try:
             if path.stat().st_size > BYTES * (16 if file.endswith(".ipynb") else 1):
@@ -135,7 +135,8 @@ def from_document(document: Any) -> list[Call]:
     return found
 
 
-def _files(folder: Path) -> list[str]:
+def code_files(folder: Path) -> list[str]:
+    """Python files and notebooks below a folder, relative to it; nothing hidden, nothing that links elsewhere."""
     found: list[str] = []
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(f for f in folders if f not in SKIPPED and not f.startswith("."))

@@ -100,6 +100,7 @@ def test_an_empty_submission(results, folder):
     look(results(None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", USUAL)
 def test_faults(results, name):
     look(results(ENTRIES[name]))

@@ -59,14 +59,6 @@ CHECKS = {
 }
 
 
-@pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox() as opened:
-        if not opened.tier.confined:
-            pytest.skip(f"nothing can be confined here: {opened.tier.describe()}")
-        yield opened
-
-
 @pytest.fixture
 def judged(sandbox, tmp_path):
     def run(name, source):

@@ -6,7 +6,6 @@ from in4310.judging import live_network
 from in4310.judging.judge import Judge
 from in4310.judging.live import Live
 from in4310.judging.verdict import Outcome
-from in4310.submission.sandbox.worker import Sandbox
 
 RIGHT = """
 import random
@@ -69,14 +68,6 @@ CHECKS = {
     "non_positive": live_network.check_non_positive,
     "spectrum": live_network.check_spectrum,
 }
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox() as opened:
-        if not opened.tier.confined:
-            pytest.skip(f"nothing can be confined here: {opened.tier.describe()}")
-        yield opened
 
 
 @pytest.fixture
@@ -151,6 +142,7 @@ def test_other_right_ways_pass(judged, name, right, other):
         ("spectrum", "    model.eval()", "    model.train()", "model.eval() is missing"),
         ("transform", "T.CenterCrop(80)", "T.RandomCrop(80)", "random"),
         ("transform", "T.CenterCrop(80)", "T.CenterCrop(80), T.RandomHorizontalFlip()", "random"),
+        ("transform", "T.CenterCrop(80)", "T.CenterCrop(80), T.RandomApply([T.ColorJitter(0.9)], p=0.25)", "random"),
         ("transform", ", T.ToTensor(), T.Normalize([0.5] * 3, [0.25] * 3)", "", "holds a Image"),
         ("transform", "T.Resize(96), T.CenterCrop(80), ", "", "what the transform makes"),
     ],

@@ -103,6 +103,7 @@ for figure in drawn:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_draw_the_same_bytes() -> None:
     runs = [
         subprocess.run(

@@ -56,7 +56,12 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("name", BOMBS)
+LONG = {"lines.txt", "one line.txt"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in BOMBS]
+)
 def test_memory_is_bounded(tmp_path, name):
     (tmp_path / name).write_bytes(BOMBS[name]())
     tracemalloc.start()
