@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,9 +61,12 @@ def reference_key(edition: Edition, data: DataSet, plan: Plan) -> str:
     return key.hexdigest()
 
 
-def reference_submission(edition: Edition, data: DataSet, progress: Progress = QUIET) -> Path:
+def reference_submission(
+    edition: Edition, data: DataSet, progress: Progress = QUIET, precision: str = "auto"
+) -> Path:
     """Folder of the reference submission, made when the cache has none for this code, edition and data.
 
+    `precision`: of training, as in the plan. What is handed in was computed in fp32.
     Raises InputError when the edition asks for more than the embedded data has.
     """
     from in4310.solution.pipeline import run
@@ -71,7 +75,7 @@ def reference_submission(edition: Edition, data: DataSet, progress: Progress = Q
         raise InputError(
             f"edition {edition.name}: give --submission DIR to judge; only editions of the embedded data make their own"
         )
-    plan = demo_plan(edition, data)
+    plan = replace(demo_plan(edition, data), precision=precision)
     home = cache_folder() / "reference"
     folder = home / reference_key(edition, data, plan)[:24]
     if (folder / "submission.toml").is_file():

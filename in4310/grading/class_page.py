@@ -151,9 +151,9 @@ def _columns(judged: Sequence[Mark]) -> list[Requirement]:
 
 
 def _mistakes(requirement: Requirement) -> set[str]:
-    """Names of the known mistakes; where none is known, which check it was."""
+    """The known mistakes; where none is known, which check it was."""
     lost = [c for c in requirement.checks if c.points < c.max_points]
-    named = {" + ".join(d.names) for c in lost for d in c.diagnoses[:1]}
+    named = {d.mistake or " + ".join(d.names) for c in lost for d in c.diagnoses[:1]}
     missing = {f"{c.missing} is missing" for c in lost if c.missing}
     return named or missing or {c.title for c in lost}
 

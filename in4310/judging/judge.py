@@ -97,6 +97,7 @@ class Judge:
         self.diagnoses += [
             Diagnosis(
                 names=list(match.names),
+                mistake=match.mistake,
                 sentence=match.sentence,
                 quality=match.quality,
                 mend="; ".join(h.mend for h in match.mistakes),

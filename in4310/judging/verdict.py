@@ -54,6 +54,7 @@ class Diagnosis(Record):
     """A known mistake, or a pair of them, that gives exactly the figures handed in (DESIGN, Diagnosis)."""
 
     names: list[str] = Field(description="names of the hypotheses in the registry")
+    mistake: str = Field(default="", description="the mistake alone, in words that are the same for everyone")
     sentence: str = Field(
         description="the mistake, with its details and the places in the source that show it"
     )

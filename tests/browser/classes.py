@@ -83,7 +83,15 @@ def _check(draw, name, points, strength):
         )
     known = MISTAKES.get(name)
     named = (
-        [Diagnosis(names=[known[0]], sentence=known[1], quality="equal to 6 digits", mend="mend it")]
+        [
+            Diagnosis(
+                names=[known[0]],
+                mistake=known[1],
+                sentence=known[1],
+                quality="equal to 6 digits",
+                mend="mend it",
+            )
+        ]
         if known
         else []
     )

@@ -14,7 +14,8 @@ from in4310.judging.edition import Edition, load_edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.live import ConfinedLoader, Live
 from in4310.judging.verdict import Outcome
-from in4310.reference import demo_plan
+from in4310.reference import demo_plan, reference_submission
+from in4310.solution.hardware import choose_precision
 from in4310.submission.folder import Submission
 from in4310.submission.pieces import Missing
 from in4310.submission.sandbox.worker import Sandbox
@@ -44,6 +45,15 @@ def edition():
 @pytest.fixture(scope="session")
 def data(edition):
     return resolve_data(edition, None)
+
+
+@pytest.fixture(scope="session")
+def reference(request, edition, data):
+    """The reference submission; where a test asks for a precision, trained in that."""
+    precision = getattr(request, "param", "auto")
+    if precision != "auto" and choose_precision("auto") == precision:
+        pytest.skip(f"{precision} is what this machine trains in, which is judged already")
+    return reference_submission(edition, data, precision=precision)
 
 
 @pytest.fixture(scope="session")

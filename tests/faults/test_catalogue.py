@@ -17,8 +17,13 @@ assert all(
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
+# Verdicts do not depend on what a network was trained in: the machine's own choice (bf16 where it is fast), and fp32.
+both_precisions = pytest.mark.parametrize("reference", ["auto", "fp32"], indirect=True, scope="session")
+
+
+@both_precisions
 @pytest.mark.parametrize("fault", catalogue.FAULTS, ids=lambda f: f"{f.row} {f.name}")
-def test_fault(fault, folder, world, judge_all, record):
+def test_fault(fault, folder, world, judge_all, record, request):
     photographs = fault.build(folder, world)
     found, notes = judge_all(folder, fault.edition, photographs)
     noticed = {name for name, v in found.items() if v.outcome is not Outcome.PASSED}
@@ -28,7 +33,8 @@ def test_fault(fault, folder, world, judge_all, record):
     words = " ".join(found[name].words for name in fault.blames) + notes
     diagnosed = fault.says in words
     how = f"lost {sorted(lost)}, blamed {sorted(fault.blames)}; said: {words[:700]}"
-    part = fault.build.__module__.removeprefix("faults_")
+    trained = request.node.callspec.params["reference"]
+    part = fault.build.__module__.removeprefix("faults_") + (f", {trained}" if trained != "auto" else "")
     record["faults"].append({"part": part, "row": fault.row, "name": fault.name, "caught": caught, "blamed rightly": rightly,
                              "diagnosed rightly": diagnosed, "how": how})  # fmt: skip
     assert caught, how
@@ -36,6 +42,7 @@ def test_fault(fault, folder, world, judge_all, record):
     assert diagnosed, how
 
 
+@both_precisions
 @pytest.mark.parametrize("variant", catalogue.VARIANTS, ids=lambda v: v.name)
 def test_correct_variant(variant, folder, world, judge_all, record):
     judged = variant.build(folder, world) or folder

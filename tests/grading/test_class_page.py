@@ -16,6 +16,7 @@ from in4310.grading.class_page import (
     hurdles,
 )
 from in4310.grading.marks import Mark, Override, Status
+from in4310.judging.verdict import Diagnosis
 
 AT = "2026-11-23T12:00:00+00:00"
 
@@ -71,6 +72,19 @@ def test_figures_of_the_class(marks):
         0.886,
         0.956,
     )
+
+
+def test_mistakes_are_counted_in_the_students_words(results):
+    def judged(who, places):
+        record = results(8, who)
+        check = next(c for c in record.requirements[0].checks)
+        said = Diagnosis(names=["f1"], mistake="this is the F1 score", sentence=f"this is the F1 score{places}",
+                         quality="q", mend="m")  # fmt: skip
+        check.points, check.diagnoses = 0.0, [said]
+        return Mark(who, status=Status.DONE, results=record)
+
+    found = hurdles([judged("kari", "; see a.py:4"), judged("ola", "")])
+    assert [h.mistakes for h in found if h.id == "1a"] == [[("this is the F1 score", 2)]]
 
 
 @settings(deadline=None)

@@ -127,6 +127,7 @@ def test_mistakes_that_fit_alike_are_all_named():
     assert [d.names for d in judge.diagnoses] == [["one"], ["two"]]
     first = judge.diagnoses[0]
     assert first.sentence == "one was done; see a.py:4"
+    assert first.mistake == "one was done", "what is counted over a class has no places in it"
     assert first.quality == "12 figures: largest difference 1.0e-09, against 5.0e-01 without the mistake"
     assert (first.mend, first.links) == ("undo one", ["https://x/one"])
     judge.blame([match("three")])
@@ -139,6 +140,7 @@ def test_a_pair_of_mistakes_is_one_diagnosis():
     pair = Match((match("one").mistakes[0], match("two").mistakes[0]), 0, 1, 3)
     judge.blame([pair])
     (found,) = judge.diagnoses
+    assert found.mistake == "one was done and two was done"
     assert (found.names, found.sentence) == (["one", "two"], "one was done and two was done")
     assert (found.mend, found.links) == ("undo one; undo two", ["https://x/one", "https://x/two"])
 

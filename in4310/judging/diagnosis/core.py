@@ -88,11 +88,15 @@ class Match:
         return tuple(h.name for h in self.mistakes)
 
     @property
+    def mistake(self) -> str:
+        """What was done, in words that are the same for everyone who did it."""
+        return " and ".join(h.sentence for h in self.mistakes)
+
+    @property
     def sentence(self) -> str:
         """For the student: the mistake, where the source shows it, and how well it fits."""
-        said = " and ".join(h.sentence for h in self.mistakes)
         where = f"; see {' and '.join(self.places[:3])}" if self.places else ""
-        return f"{said}{f' ({self.detail})' if self.detail else ''}{where}"
+        return f"{self.mistake}{f' ({self.detail})' if self.detail else ''}{where}"
 
     @property
     def quality(self) -> str:
