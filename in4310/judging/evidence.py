@@ -71,6 +71,7 @@ class Evidence:
         self._loaded: dict[tuple[str, tuple[str, ...]], Images] = {}
         self._networks: dict[str, tuple[Network, dict[str, Tensor]]] = {}
         self._audited: dict[str, np.ndarray] = {}
+        self._metrics: dict[tuple[str, str], metrics.Metrics] = {}
         self._seen_together: dict[tuple[str, ...], Spectra] = {}
         self.chosen_because = ""
         self.budget = Budget()
@@ -411,11 +412,13 @@ class Evidence:
 
     def measured(self, name: str) -> metrics.Metrics:
         """Metrics of 'val' or 'test': from the scores handed in where they are, else from the weights."""
-        piece = "scores" if name == "test" else "scores_val"
-        values = self.handed_in(name) if piece in self.submission.located else self.predicted(name)
-        if is_one_hot(values):
-            values = self.predicted(name)  # labels in place of scores: figures from them would say nothing
-        return metrics.evaluate(self.labels(name), values, self.classes)
+        if ("measured", name) not in self._metrics:
+            piece = "scores" if name == "test" else "scores_val"
+            values = self.handed_in(name) if piece in self.submission.located else self.predicted(name)
+            if is_one_hot(values):
+                values = self.predicted(name)  # labels in place of scores: figures from them would say nothing
+            self._metrics["measured", name] = metrics.evaluate(self.labels(name), values, self.classes)
+        return self._metrics["measured", name]
 
     def scored(self, name: str, compute: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
         """Labels and scores that the metrics of a set are made of; None where they are not there (or not computed)."""
@@ -458,10 +461,12 @@ class Evidence:
 
     def recomputed(self, name: str) -> metrics.Metrics:
         """Metrics of a set from the weights, whatever scores were handed in."""
-        values = self.trusted(name)
-        if not np.isfinite(values).all():
-            raise Unreadable("model", "the network handed in gives scores that are NaN or infinite")
-        return metrics.evaluate(self.labels(name), values, self.classes)
+        if ("recomputed", name) not in self._metrics:
+            values = self.trusted(name)
+            if not np.isfinite(values).all():
+                raise Unreadable("model", "the network handed in gives scores that are NaN or infinite")
+            self._metrics["recomputed", name] = metrics.evaluate(self.labels(name), values, self.classes)
+        return self._metrics["recomputed", name]
 
     # -- inside the network ------------------------------------------------------------------------
 

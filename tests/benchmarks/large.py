@@ -74,7 +74,7 @@ def large_submission(edition_path: Path, size: int) -> tuple[Path, DataSet]:
     with mock.patch.object(scores, "reproduce", return_value=again):  # 3000 images once, not twice
         write.scores(model, sets)
     write.statistics(model, images, split)
-    write.resources(2**30, 1.0, Problems())
+    write.resources(2**30, 1.0, Problems(), next(iter(histories.values())))
     write.manifest("large", (), next(iter(histories)))
     return folder, data
 
