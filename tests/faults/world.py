@@ -186,7 +186,11 @@ class World:
 
     @cached_property
     def epochs(self):
-        """A real short training: after each of six epochs the weights, and figures of val and test."""
+        """A real short training: after each of six epochs the weights, and figures of val and test.
+
+        Not spoilt by a learning rate that is too high: what that leaves depends on the processor, up to weights that
+        give every image the same scores.
+        """
         torch.manual_seed(3)
         model = copy.deepcopy(self.model).train()
         train = self.images(self.split["train"])
@@ -194,14 +198,14 @@ class World:
         found = []
         for epoch in range(1, 7):
             model.train()
-            if epoch == 6:  # a schedule that spoils what was learnt: the last epoch is not the best
-                optimizer.param_groups[0]["lr"] = 0.6
             order = torch.randperm(len(train)).numpy()
             shuffled = Images(
                 tuple(train.paths[i] for i in order), train.pixels[order], train.labels[order], train.classes
             )
             total = 0.0
-            for x, y in batches(shuffled, self.plan.preprocessing, 64, "cpu"):
+            for i, (x, y) in enumerate(batches(shuffled, self.plan.preprocessing, 64, "cpu")):
+                if epoch == 6 and i >= 8:  # wrong labels spoil what was learnt: the last epoch is not the best
+                    y = (y + 1) % len(self.classes)
                 optimizer.zero_grad()
                 loss = torch.nn.functional.cross_entropy(model(x), y)
                 loss.backward()
