@@ -108,6 +108,8 @@ def _arguments(
         "-p",
         "no:terminal",
         "-p",
+        "no:unraisableexception",  # it collects garbage of all that torch has, half a second a submission
+        "-p",
         "in4310.judging.plugin",
     ]
     if data:

@@ -25,8 +25,8 @@ PASSES = 30
 """Most passes over the data."""
 LARGEST = PASSES * BLOCK // 4
 """Most eigenvalues that are asked for."""
-CACHED = 2**21
-"""Values of an array centred and multiplied at a time: 8 MiB, so that the second product finds them in cache."""
+CACHED = 2**20
+"""Values of an array centred and multiplied at a time: 4 MiB, so that the second product finds them in cache."""
 
 Source = np.ndarray | Tensor | Callable[[], Iterable[Tensor]]
 """(N, D): an array, a memory map (`numpy.load(..., mmap_mode="c")`), or a function that streams the same
@@ -56,7 +56,7 @@ def largest_eigenvalues(
 
     rows: of any float dtype. tolerance: largest error, as a share of the largest eigenvalue; 1e-6 is what
     float32 products allow. As many passes are made as that takes, five or six where the spectrum decays.
-    Memory: (2 x BLOCK x passes) x D float64 and 8 MiB of rows. Same seed and data, same values.
+    Memory: (2 x BLOCK x passes) x D float64 and 4 MiB of rows. Same seed and data, same values.
     Raises InputError for a k that is not 1 to `LARGEST` or beyond min(N - 1, D), rows that are not finite or not
     the same in each pass, and where `PASSES` passes do not reach the tolerance.
     """

@@ -40,10 +40,15 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def in_turn(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each, turn by turn, so that other load falls on all."""
+    """Median seconds of each, turn by turn, so that other load falls on all.
+
+    Each runs twice, and the second time counts: numpy's threads spin for a tenth of a second after their last product,
+    beside whatever comes next.
+    """
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
+            run()
             times[name].append(seconds(run))
     return {name: statistics.median(found) for name, found in times.items()}
 
