@@ -160,7 +160,7 @@ def _growths(info: Mapping[str, Any]) -> list[Growth]:
     found = info.get("scale") or []
     return [
         Growth(
-            str(one["what"]),
+            str(one.get("what") or info.get("claim", "")),
             str(one["x"]),
             [(float(n), float(s)) for n, s in one["points"]],
             fit([(float(n), float(s)) for n, s in one["points"]]),

@@ -86,7 +86,12 @@ def test_scale(benchmark, reference, tmp_path, jobs):
             "met": len(points) > 2 and worst <= 0.15,
             "seconds before the first": round(float(start), 2),
             "farthest from the line, share of the longest": round(worst, 3),
-            "scale": {"x": "submissions", "points": points, "jobs": jobs},
+            "scale": {
+                "what": f"a class, hand-ins without weights, {jobs} job{'s' if jobs > 1 else ''}",
+                "x": "submissions",
+                "points": points,
+                "jobs": jobs,
+            },
         }
     )
     smallest = tmp_path / f"class{SIZES[0]}"

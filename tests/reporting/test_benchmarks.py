@@ -50,6 +50,15 @@ def test_growth_and_processes_are_carried_on(record: dict):
     assert "64 processes: 4.71 times" in page  # a fifth of the work does not divide
 
 
+def test_a_single_growth_without_a_name_has_that_of_its_claim(record: dict):
+    info = {"claim": "a class of any size", "ratio": 1.0, "unit": "seconds each",
+            "scale": {"x": "submissions", "points": [[10, 12.0], [500, 502.0]]}}  # fmt: skip
+    record["benchmarks"].append({"group": "grading", "extra_info": info})
+    page = unescape(render_benchmarks(record))
+    assert "a class of any size" in page
+    assert "5 000 submissions: 83 min" in page  # 2 s and 1 s a piece
+
+
 def test_the_page_is_written_and_read_again(record: dict, tmp_path):
     file = tmp_path / "benchmark.json"
     file.write_text(json.dumps(record))
