@@ -142,7 +142,7 @@ def test_a_device_that_is_not_there(refused, scenes):
 
 @pytest.mark.parametrize(
     "suffix",
-    [".npy", *(pytest.param(s, marks=pytest.mark.slow) for s in ("model.pth", ".json", ".csv", ".png"))],
+    [".json", *(pytest.param(s, marks=pytest.mark.slow) for s in (".npy", "model.pth", ".csv", ".png"))],
 )
 def test_disk_full_while_writing(refused, scenes, monkeypatch, suffix):
     """Every rename of a finished file to a name with this ending fails as on a full disk."""

@@ -93,7 +93,9 @@ def harmless(content, suffix):
                 assert value.startswith(("#", "data:image/png;base64,"))
 
 
-@pytest.mark.parametrize("check", SHOWN)
+@pytest.mark.parametrize(
+    "check", [pytest.param(c, marks=pytest.mark.slow) if i % 3 else c for i, c in enumerate(SHOWN)]
+)
 def test_right_work_is_shown_with_its_figures(draw, reference, check):
     judge = draw(reference, check)
     assert [p.file.removeprefix(".") for p, _ in judge.pictures] == SHOWN[check]

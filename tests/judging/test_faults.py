@@ -248,7 +248,7 @@ def test_faults_of_the_scores(folder, outcomes, change, fails, says):
     ("change", "says"),
     [
         (lambda s: s[:192], "last batch"),
-        (lambda s: s[:141], "the val set"),
+        pytest.param(lambda s: s[:141], "the val set", marks=pytest.mark.slow),
         (lambda s: s.max(axis=1), "only one number"),
         (lambda s: s[:, :5], "211 x 5"),
     ],

@@ -95,6 +95,7 @@ def test_a_check_that_records_nothing_earns_nothing(check_file):
     assert verdict["points"] == 0
 
 
+@pytest.mark.slow
 def test_a_failed_expectation_fails_the_test_without_a_traceback(check_file):
     result, verdict = check_file(
         "judge.expect(False, 'the sum', 3, 2, mistake='one too many', mend='subtract one')"
@@ -105,6 +106,7 @@ def test_a_failed_expectation_fails_the_test_without_a_traceback(check_file):
     assert "judge.expect" not in result.stdout.str()
 
 
+@pytest.mark.slow
 def test_an_error_of_the_judge_is_called_that(check_file):
     result, verdict = check_file("judge.expect(True, 'the sum', 2, 2); raise RuntimeError('our own fault')")
     assert result.ret == pytest.ExitCode.TESTS_FAILED

@@ -229,6 +229,7 @@ def test_a_report_that_somebody_wrote_is_not_replaced(handed_in, name):
     assert (handed_in / name).read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_report_of_ours_is_made_again(handed_in, monkeypatch):
     monkeypatch.setattr(printing, "BROWSERS", ())
     monkeypatch.setitem(sys.modules, "weasyprint", None)
