@@ -416,9 +416,8 @@ class Evidence:
             piece = "scores" if name == "test" else "scores_val"
             values = self.handed_in(name) if piece in self.submission.located else self.predicted(name)
             if is_one_hot(values):
-                values = self.predicted(
-                    name
-                )  # labels in place of scores: figures from them would say nothing
+                # Labels in place of scores: figures from them would say nothing.
+                values = self.predicted(name)
             self._metrics["measured", name] = metrics.evaluate(self.labels(name), values, self.classes)
         return self._metrics["measured", name]
 

@@ -204,9 +204,8 @@ class World:
             )
             total = 0.0
             for i, (x, y) in enumerate(batches(shuffled, self.plan.preprocessing, 64, "cpu")):
-                if (
-                    epoch == 6 and i >= 8
-                ):  # wrong labels spoil what was learnt: the last epoch is not the best
+                # Wrong labels spoil what was learnt: the last epoch is not the best.
+                if epoch == 6 and i >= 8:
                     y = (y + 1) % len(self.classes)
                 optimizer.zero_grad()
                 loss = torch.nn.functional.cross_entropy(model(x), y)

@@ -1,4 +1,4 @@
-"""Figures of the same network are computed once for all tests of judging."""
+"""Figures of the same network are computed once for all tests of judging, and live functions share one sandbox."""
 
 import pytest
 
