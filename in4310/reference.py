@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from in4310.errors import InputError
 from in4310.places import cache_folder
-from in4310.progress import QUIET, Progress
 
 if TYPE_CHECKING:
     from in4310.judging.data import DataSet
@@ -61,16 +63,13 @@ def reference_key(edition: Edition, data: DataSet, plan: Plan) -> str:
     return key.hexdigest()
 
 
-def reference_submission(
-    edition: Edition, data: DataSet, progress: Progress = QUIET, precision: str = "auto"
-) -> Path:
+def reference_submission(edition: Edition, data: DataSet, precision: str = "auto") -> Path:
     """Folder of the reference submission, made when the cache has none for this code, edition and data.
 
+    It is trained in a process of its own: the memory that it reports (1g) would else be that of whoever asks.
     `precision`: of training, as in the plan. What is handed in was computed in fp32.
     Raises InputError when the edition asks for more than the embedded data has.
     """
-    from in4310.solution.pipeline import run
-
     if not edition.data.embedded:
         raise InputError(
             f"edition {edition.name}: give --submission DIR to judge; only editions of the embedded data make their own"
@@ -83,17 +82,21 @@ def reference_submission(
     aside = home / f".{folder.name}.{os.getpid()}.partial"
     shutil.rmtree(aside, ignore_errors=True)
     try:
-        run(
-            plan,
-            aside,
-            cache=cache_folder() / "decoded",
-            command=("demo",),
-            name="reference",
-            progress=progress,
-        )
+        command = [sys.executable, "-m", "in4310.reference", str(aside), str(cache_folder() / "decoded")]
+        subprocess.run(command, input=pickle.dumps(plan), check=True)
         # Another process may have been faster: both made the same.
         if not folder.is_dir():
             aside.rename(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return folder
+
+
+def _main(out: str, cache: str) -> None:
+    from in4310.solution.pipeline import run
+
+    run(pickle.load(sys.stdin.buffer), Path(out), cache=Path(cache), command=("demo",), name="reference")
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

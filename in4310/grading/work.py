@@ -10,11 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from in4310.errors import InputError, NotJudged
+from in4310.memory import forget_peak, peak
 from in4310.places import SECRET_VARIABLE
 
 REPLACED = "was replaced while it was judged"
@@ -86,7 +86,7 @@ def judge(job: Job) -> Done:
     from in4310.submission.sandbox.worker import Sandbox
 
     began = time.perf_counter()
-    _forget_peak()
+    forget_peak()
     os.environ[SECRET_VARIABLE] = job.secret
     place, report = Path(job.place), Path(job.report)
     shutil.rmtree(report, ignore_errors=True)
@@ -110,7 +110,7 @@ def judge(job: Job) -> Done:
         return Done(job, error=str(reason), seconds=time.perf_counter() - began, again=True)
     except InputError as reason:
         text, error = "", str(reason)
-    return Done(job, text, error, time.perf_counter() - began, _peak())
+    return Done(job, text, error, time.perf_counter() - began, peak())
 
 
 def judge_apart(job: Job, limit: float) -> Done:
@@ -132,19 +132,6 @@ def judge_apart(job: Job, limit: float) -> Done:
 def _main(told: str, answer: str) -> None:
     job = Job(**json.loads(Path(told).read_text(encoding="utf-8")))
     Path(answer).write_text(json.dumps(asdict(judge(job))), encoding="utf-8")
-
-
-def _forget_peak() -> None:
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: VmHWM starts anew (man 5 proc)
-
-
-def _peak() -> int:
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import psutil
 import torch
 from torch import nn
 
+from in4310 import memory
 from in4310.errors import InputError
 from in4310.progress import QUIET, Progress
 from in4310.solution import (
@@ -57,6 +56,7 @@ def run(
     """
     began = time.perf_counter()
     device = distributed.setup(plan.device)
+    _forget_peak_memory(device)
     progress = progress if distributed.is_main() else QUIET
     if _prepare(plan, out, resume):
         progress.say(f"{out} is complete: nothing to do")
@@ -222,17 +222,12 @@ def _best_map(history: History) -> float:
 
 def peak_memory(device: torch.device) -> int:
     """Peak memory of this process in bytes: allocated on the GPU, or resident on the CPU (1g)."""
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    if sys.platform == "win32":
-        return int(psutil.Process().memory_info().peak_wset)
-    try:
-        # getrusage(2) would also count what the process that started this one held: maxrss outlives execve(2).
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-    except (OSError, StopIteration):
-        pass
-    import resource
+    return int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else memory.peak()
 
-    # Linux counts kilobytes, macOS bytes: getrusage(2).
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+def _forget_peak_memory(device: torch.device) -> None:
+    """What was held before the run, by another one in a notebook, say, is not the run's."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        memory.forget_peak()
