@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 
 from in4310.errors import InputError, NotJudged
@@ -110,7 +112,15 @@ def judge(job: Job) -> Done:
         return Done(job, error=str(reason), seconds=time.perf_counter() - began, again=True)
     except InputError as reason:
         text, error = "", str(reason)
+    _keep()
     return Done(job, text, error, time.perf_counter() - began, peak())
+
+
+@cache
+def _keep() -> None:
+    """Leave what the first job has loaded, and all others use, out of the garbage collector's rounds."""
+    gc.collect()
+    gc.freeze()
 
 
 def judge_apart(job: Job, limit: float) -> Done:
