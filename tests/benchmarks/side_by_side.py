@@ -44,16 +44,18 @@ class OwnProcess:
         code = (
             f"import sys, time; sys.path.insert(0, {str(Path(file).parent)!r})\n"
             f"from {Path(file).stem} import {function} as make\n"
-            f"run = make(*{arguments!r}); {warm} and run()\n"
+            f"run = make(*{arguments!r}); {warm} and run(); print(flush=True)\n"
             "for _ in sys.stdin:\n"
             "    begun = time.perf_counter(); run(); print(time.perf_counter() - begun, flush=True)\n"
         )
         self._process = subprocess.Popen(
             [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        assert self._process.stdout is not None
+        self._process.stdout.readline()  # ready: nothing of its start falls on what is timed beside it
 
     def seconds(self) -> float:
-        """Seconds of one call there; the first waits until it is warm."""
+        """Seconds of one call there."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write("\n")

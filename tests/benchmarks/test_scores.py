@@ -66,7 +66,6 @@ def test_scores_beside_the_plain_loop(benchmark, claim, images: Images, device: 
 
     difference = float(np.abs(ours() - plain_loop(device)()).max())
     with OwnProcess(__file__, "plain_loop", device) as plain:
-        plain.seconds()
         turns = [(plain.seconds(), seconds(ours)) for _ in range(3)]
     theirs, own = zip(*turns, strict=True)
     claim(

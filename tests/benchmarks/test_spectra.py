@@ -24,7 +24,7 @@ from torchvision.models import resnet18
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from side_by_side import seconds
+from side_by_side import OwnProcess, seconds
 
 from in4310.solution.feature_maps import observe
 from in4310.solution.hardware import keep_large_buffers
@@ -283,6 +283,10 @@ def run(data):
 """
 
 
+def randomized_on_disk(path: str) -> Callable[[], np.ndarray]:
+    return pca(np.load(path, mmap_mode="c"), "randomized")
+
+
 def beside_scikit_learn(benchmark: Any, path: Path, rows: int, dimensions: int, rounds: int) -> None:
     features = on_disk(path, rows, dimensions)
     right = exact(features)
@@ -294,10 +298,11 @@ def beside_scikit_learn(benchmark: Any, path: Path, rows: int, dimensions: int, 
         found = IncrementalPCA(K, batch_size=1000).fit(features)
         return found.explained_variance_ * (rows - 1) / rows
 
-    runs = {"ours": ours, "randomized": pca(features, "randomized")}
     found = largest_eigenvalues(features, K)
-    errors = {"ours": off(found.values, right), "randomized": off(runs["randomized"](), right)}
-    times = in_turn(runs, rounds)
+    errors = {"ours": off(found.values, right), "randomized": off(pca(features, "randomized")(), right)}
+    # Benchmarks before this one may have told glibc to keep large buffers: the peer's copy of the data costs less then.
+    with OwnProcess(__file__, "randomized_on_disk", str(path)) as randomized:
+        times = in_turn({"ours": ours, "randomized": randomized.seconds}, rounds)
     times["incremental"] = seconds(lambda: errors.update(incremental=off(incremental(), right)))
     ratio = times["randomized"] / times["ours"]
     claim(

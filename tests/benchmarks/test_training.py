@@ -126,7 +126,6 @@ def test_step_beside_the_plain_loop(benchmark, claim, device: str):
     ours = our_epoch(noise(BATCH, 224), 224, device)
     ours()
     with OwnProcess(__file__, "plain_step", 224, device) as plain:
-        plain.seconds()
         turns = [(plain.seconds(), seconds(ours)) for _ in range(3)]
     theirs, own = zip(*turns, strict=True)
     claim(

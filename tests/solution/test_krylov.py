@@ -57,6 +57,37 @@ def test_to_a_millionth_of_the_largest_within_its_own_bound(
     assert found.total_variance == pytest.approx(exact(data).sum(), rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("rows", "dimensions"), [(64, 1), (64, 8), (1000, 8), (20, 1000), (64, 1000), (200, 1000)]
+)
+def test_roundings_stay_within_the_bound(rows: int, dimensions: int) -> None:
+    """Sums in float32 are the less exact the longer they are; the bound knows how long."""
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        data = np.abs(rng.standard_normal((rows, dimensions)) / np.arange(1, dimensions + 1)).astype(
+            np.float32
+        )
+        assert_right(largest_eigenvalues(data, min(5, dimensions)), data)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_threads_share_the_rows_and_are_given_back(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = features(100, 40, 1.0, 100)
+    monkeypatch.setattr(krylov, "CACHED", 40)  # seven blocks
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found, again = (largest_eigenvalues(data, 5) for _ in range(2))
+        assert_right(found, data)
+        assert again.values.tolist() == found.values.tolist()
+        data[77] = np.nan  # in the last thread's share
+        with pytest.raises(InputError, match="found NaN"):
+            largest_eigenvalues(data, 5)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_same_from_an_array_a_memory_map_and_a_stream(tmp_path: Path) -> None:
     data = features(300, 200, 1.0, mean=5)
     np.save(tmp_path / "rows.npy", data)
