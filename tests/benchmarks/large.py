@@ -32,13 +32,16 @@ SETTINGS = tuple(
 )
 
 
-def edition_file(folder: Path) -> Path:
-    """The demo's edition with a test set of 3000, as a teacher would copy it."""
+def edition_file(folder: Path, audit_rows: int | None = None) -> Path:
+    """The demo's edition with a test set of 3000, as a teacher would copy it; `audit_rows`: of each set, by default as is."""
     stock = Path(editions.__file__).parent / "editions" / "demo.toml"
     text = stock.read_text(encoding="utf-8")
     for old, new in (("images = 1200", IMAGES), ("test = 211", TEST), ("val = 141", VAL)):
         assert old in text, f"{stock}: expected {old!r}"
         text = text.replace(old, f"{old.split()[0]} = {new}", 1)
+    if audit_rows is not None:
+        text += f"\n[audit]\nrows = {audit_rows}\n"
+    folder.mkdir(parents=True, exist_ok=True)
     file = folder / "large.toml"
     file.write_text(text, encoding="utf-8")
     return file

@@ -142,6 +142,7 @@ SIZE = int(os.environ.get("IN4310_SIZE", "128"))
 BARE_IMAGES = 192
 BATCH = 64
 GOAL_IN_ALL = 10
+FEWER_ROWS = (64, 32)
 
 
 def plain_grader(folder, root, paths):
@@ -193,6 +194,7 @@ def test_one_submission(benchmark, large, tmp_path, sandbox, way):
 
     In a class: a process that `in4310 grade` has made ready judges one more hand-in, whose untrained network it has
     seen in another. As a command: `in4310 check`, start and imports included, with nothing kept from before.
+    What a teacher gains who asks for fewer rows, and gives up: the same for editions that do.
     """
     edition, folder, data = large
     rows = [line.split(",")[0] for line in (folder / "split" / "test.csv").read_text().splitlines()[1:]]
@@ -204,10 +206,13 @@ def test_one_submission(benchmark, large, tmp_path, sandbox, way):
         judge_submission(folder, str(edition), report=tmp_path / "warm", sandbox=sandbox)
     results = []
 
+    def judge(asked, report):
+        results.append(judge_submission(folder, str(asked), report=report, sandbox=sandbox))
+
     def ours(round_):
         report = tmp_path / str(round_)
         if way == "in a class":
-            results.append(judge_submission(folder, str(edition), report=report, sandbox=sandbox))
+            judge(edition, report)
         else:
             shutil.rmtree(cache_folder() / "spectra", ignore_errors=True)
             results.append(checked(edition, folder, report))
@@ -221,6 +226,14 @@ def test_one_submission(benchmark, large, tmp_path, sandbox, way):
     carried = TEST / len(some)
     ratio = bare_all * carried / all_
     audit = results[-1].audit
+    fewer = {}
+    for rows_ in FEWER_ROWS if way == "in a class" else ():
+        asked = edition_file(tmp_path / f"rows-{rows_}", rows_)
+        times = [seconds(lambda: judge(asked, tmp_path / "fewer")) for _ in range(rounds)]  # noqa: B023
+        fewer[f"times, with [audit] rows = {rows_}, and the bound"] = [
+            round(bare_all * carried / statistics.median(times), 2),
+            f"{bound(results[-1].audit.rows['test'], TEST):.2%}",
+        ]
     benchmark.extra_info.update(
         {
             "claim": f"one submission judged in all, {way}, beside recomputing all {TEST} scores in a bare loop"
@@ -236,6 +249,7 @@ def test_one_submission(benchmark, large, tmp_path, sandbox, way):
             "bound on undetected wrong rows": f"{bound(audit.rows['test'], TEST):.2%} (95 %)",
             "points": f"{results[-1].points:g} of {results[-1].max_points:g}",
             "chosen": results[-1].chosen,
+            **fewer,
         }
     )
     benchmark.pedantic(ours, args=(rounds,), rounds=1)

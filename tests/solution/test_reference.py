@@ -1,4 +1,5 @@
 import json
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -14,19 +15,21 @@ HELD = 1500 * 2**20
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets the peak start anew")
 
 
-def hold():
-    held = bytearray(HELD)
-    held[::4096] = b"x" * len(held[::4096])  # touched, and so resident
-    return held
+PEAKS = """
+from in4310 import memory
+b"x" * (300 * 2**20)
+print(memory.peak())
+memory.forget_peak()
+print(memory.peak())
+"""
 
 
 @LINUX
 def test_peak_of_memory_starts_anew():
-    hold()
-    before = memory.peak()
-    memory.forget_peak()
-    assert before > HELD
-    assert memory.peak() < before - HELD // 2
+    """In a process of its own: this one may hold on to what is freed, and held more before."""
+    done = subprocess.run([sys.executable, "-c", PEAKS], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert before > 300 * 2**20 > 3 * after
 
 
 @pytest.mark.slow
@@ -39,7 +42,8 @@ def test_reference_reports_its_own_memory_and_not_that_of_the_process_that_asks(
     short = replace(whole, trials=(Settings(epochs=1),), final_epochs=1)
     monkeypatch.setattr(reference, "demo_plan", lambda *_: short)
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
-    held = hold()
+    held = bytearray(HELD)
+    held[::4096] = b"x" * len(held[::4096])  # touched, and so resident
     folder = reference.reference_submission(edition, data)
     resources = json.loads((folder / "resources.json").read_text())
     assert resources["peak_memory_bytes"] < memory.peak() - len(held) // 2
