@@ -6,8 +6,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 
 def forget_peak() -> None:
     """Let the peak start anew from what is held now, where the system can do that (Linux)."""
@@ -18,6 +16,8 @@ def forget_peak() -> None:
 def peak() -> int:
     """The largest resident set of this process in bytes, since its start or since `forget_peak`."""
     if sys.platform == "win32":
+        import psutil
+
         return int(psutil.Process().memory_info().peak_wset)
     try:
         # getrusage(2) would also count what the process that started this one held: maxrss outlives execve(2).

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import shutil
-import subprocess
-import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,8 +67,10 @@ def reference_submission(edition: Edition, data: DataSet, precision: str = "auto
 
     It is trained in a process of its own: the memory that it reports (1g) would else be that of whoever asks.
     `precision`: of training, as in the plan. What is handed in was computed in fp32.
-    Raises InputError when the edition asks for more than the embedded data has.
+    Raises InputError when the edition asks for more than the embedded data has, and where there is no room for it.
     """
+    from in4310.solution.pipeline import run
+
     if not edition.data.embedded:
         raise InputError(
             f"edition {edition.name}: give --submission DIR to judge; only editions of the embedded data make their own"
@@ -82,21 +83,13 @@ def reference_submission(edition: Edition, data: DataSet, precision: str = "auto
     aside = home / f".{folder.name}.{os.getpid()}.partial"
     shutil.rmtree(aside, ignore_errors=True)
     try:
-        command = [sys.executable, "-m", "in4310.reference", str(aside), str(cache_folder() / "decoded")]
-        subprocess.run(command, input=pickle.dumps(plan), check=True)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
+            apart.submit(
+                run, plan, aside, cache=cache_folder() / "decoded", command=("demo",), name="reference"
+            ).result()
         # Another process may have been faster: both made the same.
         if not folder.is_dir():
             aside.rename(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return folder
-
-
-def _main(out: str, cache: str) -> None:
-    from in4310.solution.pipeline import run
-
-    run(pickle.load(sys.stdin.buffer), Path(out), cache=Path(cache), command=("demo",), name="reference")
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])

@@ -48,7 +48,7 @@ class Done:
     results: str = ""
     error: str = ""
     seconds: float = 0.0
-    memory: int = 0  # bytes, the most that the process held meanwhile; 0 where that is not known
+    memory: int = 0  # bytes, the most that the process held: meanwhile on Linux, since its start elsewhere
     again: bool = False  # the submission is not to blame: it may be tried once more
 
 
@@ -112,12 +112,14 @@ def judge(job: Job) -> Done:
         return Done(job, error=str(reason), seconds=time.perf_counter() - began, again=True)
     except InputError as reason:
         text, error = "", str(reason)
-    _keep()
-    return Done(job, text, error, time.perf_counter() - began, peak())
+    done = Done(job, text, error, time.perf_counter() - began, peak())
+    if _shared:
+        _spare_what_is_loaded()
+    return done
 
 
 @cache
-def _keep() -> None:
+def _spare_what_is_loaded() -> None:
     """Leave what the first job has loaded, and all others use, out of the garbage collector's rounds."""
     gc.collect()
     gc.freeze()

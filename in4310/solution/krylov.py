@@ -60,8 +60,8 @@ def largest_eigenvalues(
 
     rows: of any float dtype. tolerance: largest error, as a share of the largest eigenvalue; 1e-6 is what
     float32 products allow. As many passes are made as that takes, five or six where the spectrum decays.
-    Memory: (2 x BLOCK x passes) x D float64; for each thread BLOCK x D float64 and 16 rows. Same seed, data and
-    number of threads, same values.
+    Memory: (2 x BLOCK x passes) x D float64; for each thread BLOCK x D float64, as many float32, and 16 to
+    64 rows. Same seed, data and number of threads, same values.
     Raises InputError for a k that is not 1 to `LARGEST` or beyond min(N - 1, D), rows that are not finite or not
     the same in each pass, and where `PASSES` passes do not reach the tolerance.
     """
@@ -113,7 +113,6 @@ class _Covariance:
 
     def __init__(self, rows: Source) -> None:
         self._rows = rows
-        self.device = rows.device if isinstance(rows, Tensor) else torch.device("cpu")
         first = next((block for part in self._parts() for block in part), None)
         if first is None:
             raise InputError(
@@ -164,8 +163,7 @@ class _Covariance:
                 lengths = torch.linalg.vector_norm(centred, dim=1).to(torch.float64)
                 sums.squares += float(lengths.square().sum())
             sums.images += len(rows)
-        if waiting:
-            sums.product += part
+        sums.product += part
         return sums
 
     def check(self, k: int) -> None:
@@ -188,7 +186,7 @@ class _Covariance:
             return [(block for batch in rows() if len(batch) for block in batch.split(SUMMED))]
         size = min(max(SUMMED // 4, CACHED // rows.shape[1]), SUMMED)
         starts = range(0, len(rows), size)
-        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
+        threads = 1 if isinstance(rows, Tensor) and rows.device.type != "cpu" else torch.get_num_threads()
         share = max(1, -(-len(starts) // threads))
         return [_blocks(rows, starts[i : i + share]) for i in range(0, len(starts), share)]
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from in4310 import memory, reference
+from in4310.errors import InputError
 from in4310.judging.data import resolve_data
 from in4310.judging.edition import load_edition
 from in4310.places import CACHE_VARIABLE
@@ -48,3 +49,15 @@ def test_reference_reports_its_own_memory_and_not_that_of_the_process_that_asks(
     resources = json.loads((folder / "resources.json").read_text())
     assert resources["peak_memory_bytes"] < memory.peak() - len(held) // 2
     assert [path.name for path in (tmp_path / "reference").iterdir()] == [folder.name]
+
+
+@pytest.mark.slow
+def test_where_the_cache_has_no_room_it_is_said_and_nothing_is_left(monkeypatch, tmp_path):
+    """What goes wrong in the other process is raised in this one."""
+    edition = load_edition("demo")
+    data = resolve_data(edition, None)
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    (tmp_path / "decoded").symlink_to(tmp_path / "absent")
+    with pytest.raises(InputError, match="the image cache cannot be written"):
+        reference.reference_submission(edition, data)
+    assert not list((tmp_path / "reference").glob("*"))
