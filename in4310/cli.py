@@ -104,7 +104,7 @@ def demo(out: Path, report: Path, resume: bool, language: str | None, quiet: boo
     from in4310.places import cache_folder
     from in4310.reference import demo_plan
     from in4310.reporting.language import chosen
-    from in4310.solution import distributed
+    from in4310.solution.engine import distributed
     from in4310.solution.pipeline import run as carry_out
 
     spoken = chosen(language)
@@ -249,7 +249,7 @@ def run(
     from in4310.judging.edition import load_edition
     from in4310.places import cache_folder
     from in4310.reporting.language import chosen
-    from in4310.solution import distributed
+    from in4310.solution.engine import distributed
     from in4310.solution.images import Preprocessing
     from in4310.solution.pipeline import run as carry_out
     from in4310.solution.plan import Plan
@@ -512,8 +512,8 @@ def _judge(
 
     with Sandbox() as sandbox:
         sandbox.start()  # first: it imports torch while this process does
-        from in4310.judging.runner import judge_submission
         from in4310.reporting.terminal import table
+        from in4310.runner import judge_submission
 
         results = judge_submission(
             submission, edition, data, report, progress, full, trusted, sandbox, language

@@ -54,7 +54,7 @@ def reference_key(edition: Edition, data: DataSet, plan: Plan) -> str:
 
     key = hashlib.sha256(f"{torch.__version__} {torchvision.__version__}\n".encode())
     solution = Path(__file__).parent / "solution"
-    for file in [*sorted(solution.glob("*.py")), Path(__file__)]:
+    for file in [*sorted(solution.rglob("*.py")), Path(__file__)]:
         key.update(file.name.encode() + b"\0" + file.read_bytes())
     key.update(edition.model_dump_json().encode())
     key.update(data.digest.encode())

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from in4310.errors import InputError
+from in4310.shown import shown
 from in4310.submission.archives import Bounds, unpack
 from in4310.submission.containers import SUFFIXES, is_archive
-from in4310.submission.names import shown
 
 ENTRIES = 20_000
 NAME = 80  # characters of a student's key

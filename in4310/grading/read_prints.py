@@ -13,10 +13,10 @@ from in4310.grading.layouts import find_class, latest
 from in4310.grading.likeness import Print, print_of
 from in4310.judging.data import hints, resolve_data
 from in4310.judging.edition import load_edition
-from in4310.judging.live import ConfinedLoader
 from in4310.progress import QUIET, Progress
 from in4310.submission.folder import Submission
 from in4310.submission.intake import take_in
+from in4310.submission.live import ConfinedLoader
 from in4310.submission.pieces import Missing
 from in4310.submission.sandbox.worker import Sandbox
 from in4310.submission.source import read_code

@@ -5,5 +5,5 @@ import torch  # noqa: F401
 import torchvision  # noqa: F401
 
 import in4310.judging.evidence
-import in4310.judging.plugin
+import in4310.plugin
 import in4310.reporting.write  # noqa: F401

@@ -84,7 +84,7 @@ def prepare(threads: int) -> None:
 
 def judge(job: Job) -> Done:
     """Judge a submission and write its report. What is wrong with the submission is in the answer, never raised."""
-    from in4310.judging.runner import judge_submission
+    from in4310.runner import judge_submission
     from in4310.submission.sandbox.worker import Sandbox
 
     began = time.perf_counter()

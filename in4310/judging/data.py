@@ -12,7 +12,8 @@ from in4310.judging import verdict
 from in4310.judging.edition import Edition
 from in4310.places import DATA_VARIABLE, cache_folder, comparison_root, data_root
 from in4310.progress import QUIET, Progress
-from in4310.solution import images, scenes, splits
+from in4310.solution import images, splits
+from in4310.solution.scenes import scenes
 from in4310.submission.discovery import Hints
 
 

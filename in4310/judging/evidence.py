@@ -17,25 +17,25 @@ import torch
 from torch import Tensor, nn
 
 from in4310.errors import InputError
-from in4310.judging import diagnosis, typical, verdict
+from in4310.judging import mistakes, typical, verdict
 from in4310.judging.audit import FULL, Audit, bound
 from in4310.judging.class_order import confusion, exchanged
 from in4310.judging.data import DataSet
-from in4310.judging.diagnosis.core import Budget, Match
 from in4310.judging.edition import Edition
-from in4310.judging.live import Live, read_source
 from in4310.judging.memory import training_memory
+from in4310.judging.mistakes.search import Budget, Match
 from in4310.judging.passes import Spectra, kept_spectra, key_of, shares_and_spectra
 from in4310.judging.preprocessing import FITS, Inference, infer
 from in4310.places import cache_folder
 from in4310.progress import QUIET, Progress
+from in4310.shown import shown
 from in4310.solution import feature_maps, images, metrics, network, scores, spectrum
-from in4310.solution.hardware import keep_large_buffers
+from in4310.solution.engine.hardware import keep_large_buffers
 from in4310.solution.images import Images, Preprocessing, Problems
 from in4310.submission.discovery import CHECKPOINTS
 from in4310.submission.folder import Submission
 from in4310.submission.formats import SETS, finite, last_two_parts
-from in4310.submission.names import shown
+from in4310.submission.live import Live, read_source
 from in4310.submission.pieces import Missing, Unreadable
 from in4310.submission.source import Call
 from in4310.submission.state_dicts import Network
@@ -440,7 +440,7 @@ class Evidence:
         """Known mistakes that give the test scores handed in; [] for right ones, and where none does."""
         try:
             claimed = np.asarray(self.submission.scores)
-            return diagnosis.scores.diagnose(self, claimed, self.edition.tolerances.score, self.budget)
+            return mistakes.scores.diagnose(self, claimed, self.edition.tolerances.score, self.budget)
         except (Missing, InputError):
             return []
 
@@ -610,7 +610,9 @@ class Evidence:
         facts: dict[str, str] = {}
         try:
             test = self.recomputed("test")
-            low, high = wilson(round(test.accuracy * len(self.split["test"])), len(self.split["test"]))
+            low, high = metrics.wilson(
+                round(test.accuracy * len(self.split["test"])), len(self.split["test"])
+            )
             facts["Test accuracy, recomputed"] = f"{test.accuracy:.4f} (95 %: {low:.3f} to {high:.3f})"
             facts["Test mAP, recomputed"] = f"{test.map:.4f}"
             facts["Mean accuracy per class"] = f"{test.mean_accuracy:.4f}"
@@ -640,16 +642,6 @@ def _unlikely(stated: dict[str, Any]) -> str:
 def is_one_hot(values: np.ndarray) -> bool:
     """Whether every row is all 0 but for a single 1: labels, which no softmax of a trained network gives throughout."""
     return bool(len(values)) and bool(((values == 0) | (values == 1)).all())
-
-
-def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson score interval of a proportion at 95 % (Wilson 1927)."""
-    if trials == 0:
-        return 0.0, 1.0
-    p = successes / trials
-    centre = (p + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * (p * (1 - p) / trials + z * z / (4 * trials * trials)) ** 0.5
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def number(table: dict[str, Any], key: str) -> float | None:

@@ -17,12 +17,12 @@ from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
 from in4310.judging.pictures import attach, look
 from in4310.judging.plots import Row, Shares, SpectrumPair
-from in4310.solution import figures
+from in4310.shown import shown
+from in4310.solution.drawing import figures
+from in4310.solution.drawing.style import clean
+from in4310.solution.drawing.tiles import Tile, tiles
 from in4310.solution.images import Preprocessing, load_images
 from in4310.solution.metrics import Metrics
-from in4310.solution.style import clean
-from in4310.solution.tiles import Tile, tiles
-from in4310.submission.names import shown
 
 RANKINGS = 2  # classes whose ranked images are shown, the wrong ones first
 THUMBNAILS = 6  # pictures handed in that are shown of one piece

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from in4310.judging.diagnosis.core import Match
+from in4310.judging.mistakes.search import Match
 from in4310.judging.verdict import Diagnosis, Finding, Outcome, Picture, overall
 
 SHOWN = 12  # offending items listed in a finding; the count is always given

@@ -100,6 +100,6 @@ def key_of(
 def _code() -> str:
     """SHA-256 over the code that computes: another version computes anew."""
     total = hashlib.sha256()
-    for file in sorted(Path(solution.__file__).parent.glob("*.py")):
+    for file in sorted(Path(solution.__file__).parent.rglob("*.py")):
         total.update(file.read_bytes())
     return total.hexdigest()

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from in4310.judging.judge import Judge
-from in4310.solution.style import encoded
+from in4310.solution.drawing.style import encoded
 from in4310.submission.formats import read_picture
 
 PDF_BYTES = 500  # the smallest PDF that draws something is larger

@@ -18,8 +18,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from in4310.solution.figures import spectrum_scale, thinned
-from in4310.solution.style import (
+from in4310.solution.drawing.figures import spectrum_scale, thinned
+from in4310.solution.drawing.style import (
     BLUE,
     FAINT,
     INK,

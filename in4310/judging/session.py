@@ -11,7 +11,7 @@ from in4310.judging.edition import Edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
 from in4310.judging.verdict import Check, Given, Outcome, Piece, Requirement, Results
-from in4310.submission.names import shown
+from in4310.shown import shown
 from in4310.submission.pieces import KINDS, Missing, Unreadable
 
 STATIC = "no code of the submission was run: its files were read and its figures recomputed from its weights"

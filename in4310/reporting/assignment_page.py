@@ -19,7 +19,7 @@ from in4310.reporting.assignment import SHARE, Assignment, Series, class_of, equ
 from in4310.reporting.assignment_reading import read_assignment
 from in4310.reporting.language import ENGLISH
 from in4310.reporting.page import page
-from in4310.solution import figures
+from in4310.solution.drawing import figures
 from in4310.solution.handin import spread
 from in4310.solution.saving import write_aside
 

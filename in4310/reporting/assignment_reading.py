@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 
 from in4310.errors import InputError
-from in4310.judging.evidence import wilson
 from in4310.places import data_root
 from in4310.progress import QUIET, Progress
 from in4310.reporting.assignment import Assignment, Copies, Run, Series, SetFigures, Spectrum, class_of
 from in4310.solution import splits
 from in4310.solution.images import Preprocessing
-from in4310.solution.metrics import Metrics, evaluate
+from in4310.solution.metrics import Metrics, evaluate, wilson
 from in4310.solution.network import build, layer_table
 from in4310.submission.folder import Submission
 from in4310.submission.formats import read_json

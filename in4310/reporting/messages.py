@@ -54,7 +54,7 @@ Found = dict[str, list[str]]  # message -> files that say it
 def said_in_records() -> Found:
     """Messages of checks, diagnoses, evidence, reading of files and stock editions."""
     found: Found = {}
-    folders = [PACKAGE / "judging", PACKAGE / "judging/diagnosis", PACKAGE / "submission"]
+    folders = [PACKAGE / "judging", PACKAGE / "judging/mistakes", PACKAGE / "submission"]
     folders += [PACKAGE / "submission/sandbox"]
     files = [f for folder in folders for f in sorted(folder.glob("*.py")) if f.stem not in ASIDE]
     files += [PACKAGE / "grading" / f"{name}.py" for name in GRADING]

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from in4310.errors import InputError
-from in4310.solution.hardware import arithmetic, choose_precision
+from in4310.solution.drawing.style import panels, save, styled, titled
+from in4310.solution.engine.hardware import arithmetic, choose_precision
 from in4310.solution.images import Images, Preprocessing, batches
-from in4310.solution.style import panels, save, styled, titled
 
 Observer = Callable[[Tensor], None]
 CHANNELS = 16

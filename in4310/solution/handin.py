@@ -13,18 +13,10 @@ import torch
 from torch import nn
 
 from in4310.progress import Progress
-from in4310.solution import (
-    distributed,
-    feature_maps,
-    figures,
-    metrics,
-    network,
-    ranking,
-    scores,
-    spectrum,
-    splits,
-)
-from in4310.solution.checkpoints import copy
+from in4310.solution import feature_maps, metrics, network, ranking, scores, spectrum, splits
+from in4310.solution.drawing import figures
+from in4310.solution.engine import distributed
+from in4310.solution.engine.checkpoints import copy
 from in4310.solution.images import (
     Images,
     Problems,

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from in4310.solution import distributed
+from in4310.solution.engine import distributed
 from in4310.solution.images import Images, Preprocessing, draw_moves, move, normalise
 
 Item = TypeVar("Item")

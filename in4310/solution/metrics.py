@@ -112,3 +112,13 @@ def _plain(report: Any) -> Any:
     if isinstance(report, dict):
         return {key: int(value) if key == "support" else _plain(value) for key, value in report.items()}
     return float(report)
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Wilson's score interval of a proportion at 95 % (Wilson 1927); (0, 1) without a trial."""
+    from scipy.stats import binomtest  # half a second that only a report needs
+
+    if trials == 0:
+        return 0.0, 1.0
+    interval = binomtest(successes, trials).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)

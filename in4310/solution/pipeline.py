@@ -19,14 +19,11 @@ from torch import nn
 from in4310 import memory
 from in4310.errors import InputError
 from in4310.progress import QUIET, Progress
-from in4310.solution import (
-    distributed,
-    network,
-    splits,
-)
-from in4310.solution.checkpoints import copy
+from in4310.solution import network, splits
+from in4310.solution.engine import distributed
+from in4310.solution.engine.checkpoints import copy
+from in4310.solution.engine.hardware import choose_precision
 from in4310.solution.handin import Writer, write_json
-from in4310.solution.hardware import choose_precision
 from in4310.solution.images import (
     Images,
     Problems,

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from in4310.errors import InputError
 from in4310.progress import QUIET, Progress
+from in4310.solution.engine.krylov import largest_eigenvalues
+from in4310.solution.engine.row_file import RowFile
 from in4310.solution.feature_maps import NOT_RUN, observe
-from in4310.solution.krylov import largest_eigenvalues
-from in4310.solution.row_file import RowFile
 
 CHUNK = 2**20
 """Values centred and multiplied at a time in the Gram matrix: 8 MiB in float64 is all the room they take."""

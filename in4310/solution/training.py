@@ -19,9 +19,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from in4310.errors import InputError
 from in4310.progress import QUIET, Progress, Task
-from in4310.solution import checkpoints, distributed
-from in4310.solution.compiled import Chosen, Forward, choose_forward
-from in4310.solution.hardware import arithmetic, choose_precision, keep_large_buffers, reproducible
+from in4310.solution.engine import checkpoints, distributed
+from in4310.solution.engine.compiled import Chosen, Forward, choose_forward
+from in4310.solution.engine.hardware import arithmetic, choose_precision, keep_large_buffers, reproducible
 from in4310.solution.images import Images, Preprocessing
 from in4310.solution.loaders import Batch, order, steps, training_batches
 from in4310.solution.metrics import evaluate

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from in4310.errors import InputError, NotJudged
+from in4310.shown import shown
 from in4310.submission.containers import DAMAGED, SUFFIXES, Entry, entries_of, is_archive
-from in4310.submission.names import shown
 
 CHUNK = 1 << 20
 RUBBISH = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".git", ".ipynb_checkpoints", "__pycache__"}

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from in4310.errors import InputError
-from in4310.submission.names import shown
+from in4310.shown import shown
 
 SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar")
 HEADER_BYTES = 16 * 2**20  # of one header of a tar

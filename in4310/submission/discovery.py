@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from in4310.errors import of_the_machine
+from in4310.shown import shown
 from in4310.submission import choices, claims, histories, listings, logs, matrices, notebook_outputs, tables
 from in4310.submission.claims import set_of, words
-from in4310.submission.names import shown
 from in4310.submission.state_dicts import find_networks
 
 FILES = 20_000

@@ -14,9 +14,9 @@ import numpy as np
 from torch import Tensor
 
 from in4310.errors import InputError, of_the_machine
+from in4310.shown import shown
 from in4310.submission import claims, formats, histories
 from in4310.submission.discovery import FILES, Candidate, Discovery, Hints
-from in4310.submission.names import shown
 from in4310.submission.pieces import KINDS, Missing, Unreadable
 from in4310.submission.state_dicts import Network, describe, find_networks, translate
 from in4310.submission.weights import load_tensors

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from in4310.errors import InputError
+from in4310.shown import shown
 from in4310.submission.archives import unpack
 from in4310.submission.containers import SUFFIXES, is_archive
 from in4310.submission.discovery import SKIPPED
-from in4310.submission.names import shown
 from in4310.submission.pieces import KINDS
 
 WRAPPINGS = 8  # folders around a submission

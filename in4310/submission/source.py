@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from in4310.submission.names import shown
+from in4310.shown import shown
 
 FILES, BYTES, CALLS, TEXT = 200, 2 * 2**20, 20_000, 80
 SKIPPED = {

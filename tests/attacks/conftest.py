@@ -15,10 +15,10 @@ from in4310.judging.data import hints, resolve_data
 from in4310.judging.edition import checks_folder, load_edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
-from in4310.judging.live import ConfinedLoader, Live
 from in4310.judging.verdict import Outcome
 from in4310.submission.folder import Submission
 from in4310.submission.intake import take_in
+from in4310.submission.live import ConfinedLoader, Live
 from in4310.submission.pieces import Missing
 from in4310.submission.sandbox.walls import Limits
 from in4310.submission.sandbox.worker import Sandbox

@@ -2,10 +2,10 @@
 
 import pytest
 
-from in4310.judging import live
+from in4310.judging import asked
 from in4310.judging.judge import Judge
-from in4310.judging.live import Live
 from in4310.judging.verdict import Outcome
+from in4310.submission.live import Live
 
 pytestmark = pytest.mark.slow  # all of them run in CI
 WRONG = "{'top': paths[:k], 'bottom': paths[-k:]}"
@@ -74,7 +74,7 @@ def judged(sandbox, tmp_path):
     def run(source):
         (tmp_path / "oblig.py").write_text(source)
         judge = Judge()
-        live.check_rank(Live(sandbox, tmp_path, {"rank": "oblig:rank"}), judge)
+        asked.check_rank(Live(sandbox, tmp_path, {"rank": "oblig:rank"}), judge)
         return judge
 
     return run

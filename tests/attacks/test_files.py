@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from in4310.errors import InputError
-from in4310.judging.runner import judge_submission
 from in4310.judging.verdict import Outcome
+from in4310.runner import judge_submission
 
 pytestmark = pytest.mark.slow  # all of them run in CI
 SCORES = ("scores_shape", "scores_are_probabilities", "scores_reproduce")

@@ -38,7 +38,7 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
     """What the figures depend on, beside what pytest-benchmark says of the processor."""
     import torch
 
-    from in4310.solution.hardware import bf16_is_fast
+    from in4310.solution.engine.hardware import bf16_is_fast
 
     machine_info["in4310"] = {
         "system": platform.platform(terse=True),

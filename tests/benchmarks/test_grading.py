@@ -21,13 +21,14 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.models import resnet18
 
+from in4310.judging.asked import check_rank
 from in4310.judging.audit import bound
 from in4310.judging.judge import Judge
-from in4310.judging.live import Live, check_rank
-from in4310.judging.runner import judge_submission
 from in4310.judging.verdict import Outcome, Results
 from in4310.places import cache_folder
+from in4310.runner import judge_submission
 from in4310.solution.images import IMAGENET_MEAN, IMAGENET_STD
+from in4310.submission.live import Live
 from in4310.submission.sandbox.worker import Sandbox
 
 sys.path.insert(0, str(Path(__file__).parent))

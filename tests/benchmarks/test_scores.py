@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from side_by_side import OwnProcess, median_ratio, seconds
 
+from in4310.solution.engine.hardware import arithmetic, keep_large_buffers
 from in4310.solution.feature_maps import NonPositive, observe
-from in4310.solution.hardware import arithmetic, keep_large_buffers
 from in4310.solution.images import Images, Preprocessing, batches
 from in4310.solution.network import build
 from in4310.solution.scores import predict

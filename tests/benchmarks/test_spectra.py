@@ -26,9 +26,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from side_by_side import OwnProcess, seconds
 
+from in4310.solution.engine.hardware import keep_large_buffers
+from in4310.solution.engine.krylov import largest_eigenvalues
 from in4310.solution.feature_maps import observe
-from in4310.solution.hardware import keep_large_buffers
-from in4310.solution.krylov import largest_eigenvalues
 from in4310.solution.spectrum import FeatureCovariance, gram_eigenvalues
 
 MODULES = ("maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool")
@@ -269,7 +269,7 @@ def exact(features: np.ndarray) -> np.ndarray:
 
 
 KRYLOV_MEMORY = """
-from in4310.solution.krylov import largest_eigenvalues
+from in4310.solution.engine.krylov import largest_eigenvalues
 data = np.load(sys.argv[1], mmap_mode="c")
 largest_eigenvalues(np.random.default_rng(0).standard_normal((300, 200)), 2)
 def run(data):

@@ -20,7 +20,7 @@ from side_by_side import OwnProcess, in_turn, median_ratio, seconds
 
 from in4310.progress import QUIET
 from in4310.solution import training
-from in4310.solution.hardware import arithmetic, choose_precision, keep_large_buffers
+from in4310.solution.engine.hardware import arithmetic, choose_precision, keep_large_buffers
 from in4310.solution.images import Images, Preprocessing, find_images, load_images, normalise
 from in4310.solution.loaders import training_batches
 from in4310.solution.network import build

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "grading"))
 
 from generated import accuracy, overlap, reversed_rows, swapped_ranking, write
 
-from in4310.judging.runner import judge_submission
+from in4310.runner import judge_submission
 
 EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script></title>\x1b[2J\u202e"
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from in4310.cli import cli
-from in4310.solution.scenes import make_scenes
+from in4310.solution.scenes.scenes import make_scenes
 
 SMALL = ("--size", "32", "--trial-epochs", "1", "--epochs", "3", "--edition", "demo", "--quiet")
 

@@ -12,11 +12,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from in4310.judging.data import hints, resolve_data
 from in4310.judging.edition import Edition, load_edition
 from in4310.judging.evidence import Evidence
-from in4310.judging.live import ConfinedLoader, Live
 from in4310.judging.verdict import Outcome
 from in4310.reference import demo_plan, reference_submission
-from in4310.solution.hardware import choose_precision
+from in4310.solution.engine.hardware import choose_precision
 from in4310.submission.folder import Submission
+from in4310.submission.live import ConfinedLoader, Live
 from in4310.submission.pieces import Missing
 from in4310.submission.sandbox.worker import Sandbox
 

@@ -12,11 +12,11 @@ import variants
 from in4310.judging.data import hints, resolve_data
 from in4310.judging.edition import Edition
 from in4310.judging.evidence import Evidence
-from in4310.judging.live import ConfinedLoader, Live
 from in4310.judging.session import Session
 from in4310.reporting.html import render
 from in4310.reporting.language_record import reason, said
 from in4310.submission.folder import Submission
+from in4310.submission.live import ConfinedLoader, Live
 from in4310.submission.pieces import Missing
 
 assert all((faults_inside, faults_metrics, faults_scores, faults_split, faults_training, variants))

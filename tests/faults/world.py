@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from in4310.progress import QUIET
-from in4310.solution import figures, metrics, network
+from in4310.solution import metrics, network
+from in4310.solution.drawing import figures
 from in4310.solution.handin import Writer
 from in4310.solution.images import Images, Preprocessing, batches, load_images
 from in4310.solution.splits import Split

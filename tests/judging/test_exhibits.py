@@ -21,7 +21,7 @@ from in4310.judging.judge import Judge
 from in4310.judging.pictures import PICTURES, SVG_BYTES, attach, blank, look
 from in4310.judging.session import Session
 from in4310.judging.verdict import Outcome
-from in4310.solution.style import encoded
+from in4310.solution.drawing.style import encoded
 from in4310.submission.folder import Submission
 from in4310.submission.pieces import Missing
 

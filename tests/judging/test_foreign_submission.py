@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from in4310.judging.runner import judge_submission
 from in4310.judging.verdict import Outcome
+from in4310.runner import judge_submission
 from in4310.submission.sandbox.worker import Tier
 
 FULL_POINTS = 110

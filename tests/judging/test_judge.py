@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from in4310.judging.diagnosis.core import Hypothesis, Match, fits
 from in4310.judging.judge import Judge, listed
+from in4310.judging.mistakes.search import Hypothesis, Match, fits
 from in4310.judging.verdict import Outcome
 
 figures = st.floats(-1e6, 1e6)

@@ -8,7 +8,7 @@ import pytest
 import in4310.judging.evidence
 import in4310.reporting.write
 import in4310.solution.pipeline  # noqa: F401
-from in4310.judging.runner import judge_submission
+from in4310.runner import judge_submission
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def test_a_record_of_before_there_were_options_names_what_it_knows() -> None:
 @pytest.mark.slow
 def test_the_command_in_a_page_runs_that_check(reference: Path, tmp_path: Path) -> None:
     """From the page of a real run to a shell: the check that failed there fails again, alone."""
-    from in4310.judging.runner import judge_submission
+    from in4310.runner import judge_submission
 
     hand_in = tmp_path / "o'hara 1"
     shutil.copytree(reference, hand_in)

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from in4310.judging import exhibits
+from in4310.judging.asked_network import check_train
 from in4310.judging.evidence import number
-from in4310.judging.live_network import check_train
 from in4310.judging.pictures import look
 from in4310.judging.verdict import Outcome
-from in4310.submission.names import shown
+from in4310.shown import shown
 from in4310.submission.pieces import Missing
 from in4310.submission.source import needed_arguments, scripts, starts
 

@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from in4310.judging import diagnosis, exhibits
-from in4310.judging.evidence import is_one_hot, number, wilson
-from in4310.judging.live import check_compare, check_metrics, check_rank
+from in4310.judging import exhibits, mistakes
+from in4310.judging.asked import check_compare, check_metrics, check_rank
+from in4310.judging.evidence import is_one_hot, number
 from in4310.judging.verdict import Outcome
+from in4310.solution.metrics import wilson
 from in4310.submission.formats import last_two_parts
 from in4310.submission.pieces import Missing, Unreadable
 from in4310.submission.source import comparisons
@@ -247,13 +248,13 @@ def _show(evidence, edition, judge, kind, mean):
 
 def _blame(evidence, judge, name, wrong):
     """Mistakes that give all wrong figures of a set; where none does, those of each kind by themselves."""
-    matches = diagnosis.metrics.diagnose(evidence, name, wrong, evidence.budget)
+    matches = mistakes.metrics.diagnose(evidence, name, wrong, evidence.budget)
     if matches or len({kind for kind, _ in wrong}) < 2:
         judge.blame(matches)
         return
     for kind in dict.fromkeys(kind for kind, _ in wrong):
         part = {key: value for key, value in wrong.items() if key[0] == kind}
-        judge.blame(diagnosis.metrics.diagnose(evidence, name, part, evidence.budget))
+        judge.blame(mistakes.metrics.diagnose(evidence, name, part, evidence.budget))
 
 
 @pytest.mark.requirement("1e", partial=True)
@@ -449,5 +450,5 @@ def test_ranking_order(evidence, edition, judge):
             )
             if not good:
                 wrong.setdefault(c, {})[side] = entries
-    judge.blame(diagnosis.rankings.diagnose(evidence, scores, wrong, same, evidence.budget))
+    judge.blame(mistakes.rankings.diagnose(evidence, scores, wrong, same, evidence.budget))
     exhibits.rankings(judge, evidence, handed, scores, wrong, edition.ranking.k, same)

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from in4310.judging import exhibits
+from in4310.judging.asked import check_overlap, check_split
+from in4310.judging.asked_network import check_train_loader, check_transform
 from in4310.judging.class_order import best_order, confusion, moved_columns
-from in4310.judging.live import check_overlap, check_split
-from in4310.judging.live_network import check_train_loader, check_transform
 from in4310.judging.verdict import Outcome
 from in4310.solution.splits import Split, overlap_by_content, overlap_by_name, stratified_split
 from in4310.submission.formats import SETS, is_absolute

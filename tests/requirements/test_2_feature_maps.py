@@ -2,9 +2,9 @@
 
 import pytest
 
-from in4310.judging import diagnosis, exhibits
+from in4310.judging import exhibits, mistakes
+from in4310.judging.asked_network import check_non_positive
 from in4310.judging.evidence import MODULES, PATHS
-from in4310.judging.live_network import check_non_positive
 from in4310.judging.pictures import look
 from in4310.judging.typical import standard_error
 from in4310.submission.formats import finite, last_two_parts
@@ -121,7 +121,7 @@ def test_non_positive_recomputed(evidence, edition, judge):
         if not good:
             wrong[name] = claimed
     if wrong:
-        judge.blame(diagnosis.shares.diagnose(evidence, paths, wrong, tolerance, evidence.budget))
+        judge.blame(mistakes.shares.diagnose(evidence, paths, wrong, tolerance, evidence.budget))
 
 
 def _compare_with_typical(evidence, edition, judge):

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from in4310.judging import diagnosis, exhibits
-from in4310.judging.live_network import check_spectrum
+from in4310.judging import exhibits, mistakes
+from in4310.judging.asked_network import check_spectrum
 from in4310.judging.pictures import look
 from in4310.judging.plots import SpectrumPair
 from in4310.judging.verdict import Outcome
+from in4310.shown import shown
 from in4310.submission.formats import finite, last_two_parts
-from in4310.submission.names import shown
 from in4310.submission.pieces import Missing, Unreadable
 
 
@@ -131,7 +131,7 @@ def _recompute(evidence, edition, judge, series):
     if wrong:
         tolerance = edition.tolerances.eigenvalue
         judge.blame(
-            diagnosis.spectra.diagnose(evidence, model, data, paths, wrong, tolerance, evidence.budget)
+            mistakes.spectra.diagnose(evidence, model, data, paths, wrong, tolerance, evidence.budget)
         )
     return pairs
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from in4310.errors import InputError
-from in4310.solution import compiled
-from in4310.solution.compiled import choose_forward
+from in4310.solution.engine import compiled
+from in4310.solution.engine.compiled import choose_forward
 from in4310.solution.network import build
 
 INPUTS = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from in4310.solution import distributed, training
-from in4310.solution.distributed import share
+from in4310.solution import training
+from in4310.solution.engine import distributed
+from in4310.solution.engine.distributed import share
 from in4310.solution.images import Images, Preprocessing
 from in4310.solution.scores import predict
 from in4310.solution.training import Settings, train

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from in4310.errors import InputError
-from in4310.solution import figures
+from in4310.solution.drawing import figures
 
 CLASSES = ["forest", "sea", "street"]
 RANDOM = np.random.default_rng(0)

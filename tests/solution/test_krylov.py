@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from in4310.errors import InputError
-from in4310.solution import krylov
-from in4310.solution.krylov import Largest, largest_eigenvalues
+from in4310.solution.engine import krylov
+from in4310.solution.engine.krylov import Largest, largest_eigenvalues
 
 
 def features(rows: int, dimensions: int, decay: float, mean: float = 0, seed: int = 0) -> np.ndarray:

@@ -11,7 +11,7 @@ import torch
 
 from in4310.progress import QUIET
 from in4310.solution import scores
-from in4310.solution.compiled import choose_forward
+from in4310.solution.engine.compiled import choose_forward
 from in4310.solution.feature_maps import NonPositive, observe
 from in4310.solution.images import Images, Preprocessing, batches, draw_moves, move
 from in4310.solution.loaders import training_batches

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from in4310.errors import InputError
-from in4310.solution import scenes
 from in4310.solution.images import find_images
+from in4310.solution.scenes import scenes
 
 
 def digests(root):

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torchvision.models import resnet18
 
 from in4310.errors import InputError
-from in4310.solution import row_file, spectrum
+from in4310.solution import spectrum
+from in4310.solution.engine import row_file
 from in4310.solution.spectrum import FeatureCovariance, Moments, Spectrum, eigenvalues, gram_eigenvalues
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

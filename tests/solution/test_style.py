@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from in4310.solution import feature_maps, figures, style
+from in4310.solution import feature_maps
+from in4310.solution.drawing import figures, style
 
 # Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB.
 VISION = {

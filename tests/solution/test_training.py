@@ -16,7 +16,8 @@ from sklearn.metrics import average_precision_score
 from torch import nn
 
 from in4310.errors import InputError
-from in4310.solution import checkpoints, hardware, training
+from in4310.solution import training
+from in4310.solution.engine import checkpoints, hardware
 from in4310.solution.images import Images, Preprocessing
 from in4310.solution.network import build, load_into
 from in4310.solution.scores import predict

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from in4310.submission.names import shown
+from in4310.shown import shown
 from in4310.submission.sandbox import messages
 from in4310.submission.sandbox.messages import BadMessage, Message
 from in4310.submission.sandbox.probes import traps

@@ -2,10 +2,10 @@
 
 import pytest
 
-from in4310.judging import live_network
+from in4310.judging import asked_network
 from in4310.judging.judge import Judge
-from in4310.judging.live import Live
 from in4310.judging.verdict import Outcome
+from in4310.submission.live import Live
 
 RIGHT = """
 import random
@@ -63,10 +63,10 @@ def spectrum(model, loader, modules):
 """
 NAMES = {"transform": "eval_transform"}
 CHECKS = {
-    "transform": live_network.check_transform,
-    "train_epoch": live_network.check_train,
-    "non_positive": live_network.check_non_positive,
-    "spectrum": live_network.check_spectrum,
+    "transform": asked_network.check_transform,
+    "train_epoch": asked_network.check_train,
+    "non_positive": asked_network.check_non_positive,
+    "spectrum": asked_network.check_spectrum,
 }
 
 

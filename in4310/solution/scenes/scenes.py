@@ -19,7 +19,7 @@ from PIL import Image
 
 from in4310.errors import InputError
 from in4310.progress import QUIET, Progress
-from in4310.solution.motifs import draw_object, render
+from in4310.solution.scenes.motifs import draw_object, render
 from in4310.solution.splits import quotas
 
 CLASSES = ("buildings", "forest", "glacier", "mountain", "sea", "street")

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image, ImageDraw
 
-from in4310.solution.brushes import (
+from in4310.solution.scenes.brushes import (
     LEAVES,
     SIDE,
     Rng,

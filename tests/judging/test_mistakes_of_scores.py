@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from in4310.judging.diagnosis import scores
-from in4310.judging.diagnosis.core import Budget
+from in4310.judging.mistakes import scores
+from in4310.judging.mistakes.search import Budget
 from in4310.solution.images import Images, Preprocessing, batches
 from in4310.submission.pieces import Missing
 from in4310.submission.source import Call

@@ -18,8 +18,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import nn
 
 from in4310.errors import InputError
-from in4310.judging.diagnosis import places
-from in4310.judging.diagnosis.core import Budget, Hypothesis, Match, best, fits, hypothesis, known, located
+from in4310.judging.mistakes import places
+from in4310.judging.mistakes.search import Budget, Hypothesis, Match, best, fits, hypothesis, known, located
 from in4310.judging.preprocessing import NORMS, candidates, variants
 from in4310.solution.images import Images, Preprocessing, batches
 from in4310.submission.pieces import Missing

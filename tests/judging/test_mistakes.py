@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from in4310.judging import diagnosis
-from in4310.judging.diagnosis import REGISTRY, metrics, rankings, scores, spectra
-from in4310.judging.diagnosis.core import Budget, Hypothesis, Match, best, fits, known
-from in4310.judging.diagnosis.scores import Rows
+from in4310.judging import mistakes
+from in4310.judging.mistakes import REGISTRY, metrics, rankings, scores, spectra
+from in4310.judging.mistakes.scores import Rows
+from in4310.judging.mistakes.search import Budget, Hypothesis, Match, best, fits, known
 from in4310.solution.metrics import evaluate
 from in4310.submission.source import Call
 
@@ -235,9 +235,9 @@ def test_a_match_is_within_tolerance_and_much_better_than_no_mistake(under, with
 
 
 def test_places_are_asked_for_only_after_a_match(evidence, scored):
-    found = diagnosis.core.located((REGISTRY["scores: output/rows-shuffled"],), lambda: evidence.source)
+    found = mistakes.search.located((REGISTRY["scores: output/rows-shuffled"],), lambda: evidence.source)
     assert found == ("evaluate.py:41: DataLoader(test, shuffle=True)",)
-    assert diagnosis.core.located((REGISTRY["scores: output/percent"],), lambda: pytest.fail("read")) == ()
+    assert mistakes.search.located((REGISTRY["scores: output/percent"],), lambda: pytest.fail("read")) == ()
 
 
 def test_a_budget_that_is_used_up_ends_expensive_hypotheses():

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from in4310.errors import InputError
 from in4310.progress import QUIET, Progress
-from in4310.solution.hardware import arithmetic
+from in4310.solution.engine.hardware import arithmetic
 
 COMPILE = ("auto", "off", "on")
 WORTH = 1.05

@@ -17,7 +17,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from in4310.errors import InputError
-from in4310.solution.style import (
+from in4310.solution.drawing.style import (
     BLUE,
     DASHES,
     FAINT,
@@ -35,7 +35,7 @@ from in4310.solution.style import (
     styled,
     titled,
 )
-from in4310.solution.tiles import Tile, tiles
+from in4310.solution.drawing.tiles import Tile, tiles
 
 __all__ = [
     "best_epoch",

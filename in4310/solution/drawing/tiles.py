@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from in4310.solution.style import FAINT, INK, ORANGE, canvas, clean, styled
+from in4310.solution.drawing.style import FAINT, INK, ORANGE, canvas, clean, styled
 
 DPI = 110
 GAP = 0.14  # inches between tiles

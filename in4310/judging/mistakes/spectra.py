@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import nn
 
-from in4310.judging.diagnosis.core import REGISTRY, Budget, Match, best, fits, hypothesis, known, located
-from in4310.judging.diagnosis.features import Inside, sources
+from in4310.judging.inside import Inside, sources
+from in4310.judging.mistakes.search import REGISTRY, Budget, Match, best, fits, hypothesis, known, located
 from in4310.solution import spectrum
 
 if TYPE_CHECKING:

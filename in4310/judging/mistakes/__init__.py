@@ -5,7 +5,7 @@ named, with how well it fits; two that fit alike are both named; without a match
 `core.REGISTRY` by the modules of this package: scores, metrics, rankings, shares (of non-positive values), spectra.
 """
 
-from in4310.judging.diagnosis import metrics, rankings, scores, shares, spectra
-from in4310.judging.diagnosis.core import REGISTRY, Hypothesis, Match
+from in4310.judging.mistakes import metrics, rankings, scores, shares, spectra
+from in4310.judging.mistakes.search import REGISTRY, Hypothesis, Match
 
 __all__ = ["REGISTRY", "Hypothesis", "Match", "metrics", "rankings", "scores", "shares", "spectra"]

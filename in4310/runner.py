@@ -12,8 +12,8 @@ import pytest
 from in4310.errors import NotJudged
 from in4310.judging.data import DataSet, resolve_data
 from in4310.judging.edition import checks_folder, load_edition
-from in4310.judging.plugin import REPORT_ERROR, SANDBOX, SESSION, TAKEN
 from in4310.judging.verdict import Results
+from in4310.plugin import REPORT_ERROR, SANDBOX, SESSION, TAKEN
 from in4310.progress import QUIET, Progress, Task
 from in4310.submission.folder import Submission
 from in4310.submission.intake import Taken, take_in
@@ -110,7 +110,7 @@ def _arguments(
         "-p",
         "no:unraisableexception",  # it collects garbage of all that torch has, half a second a submission
         "-p",
-        "in4310.judging.plugin",
+        "in4310.plugin",
     ]
     if data:
         arguments.append(f"--data={data}")

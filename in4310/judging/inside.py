@@ -1,4 +1,4 @@
-"""What goes on inside the network under a mistake: outputs of modules over the images named, as hooks would see them."""
+"""What goes on inside the network under a mistake: outputs of modules over the named images, as hooks see them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Maps:
-    """Module -> float64 statistics over N images: `shares` (N,) of values <= 0 and < 0, `means` (N, C) over positions."""
+    """Module -> float64 statistics over N images: `shares` (N,) of values <= 0 and < 0, `means` (N, C)."""
 
     shares: dict[str, np.ndarray]
     negative: dict[str, np.ndarray]

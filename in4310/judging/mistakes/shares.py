@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from in4310.judging.diagnosis import places
-from in4310.judging.diagnosis.core import (
+from in4310.judging.inside import Inside, Maps, sources
+from in4310.judging.mistakes import places
+from in4310.judging.mistakes.search import (
     REGISTRY,
     Budget,
     Match,
@@ -19,7 +20,6 @@ from in4310.judging.diagnosis.core import (
     known,
     located,
 )
-from in4310.judging.diagnosis.features import Inside, Maps, sources
 
 if TYPE_CHECKING:
     from in4310.judging.evidence import Evidence

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from in4310.errors import InputError
-from in4310.solution import distributed
+from in4310.solution.engine import distributed
 from in4310.solution.network import read_weights
 from in4310.solution.saving import write_aside
 

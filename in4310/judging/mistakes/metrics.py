@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.metrics import average_precision_score, f1_score, precision_score, roc_auc_score
 
-from in4310.judging.diagnosis import places
-from in4310.judging.diagnosis.core import CLEARER, Budget, Match, best, hypothesis, known, located
+from in4310.judging.mistakes import places
+from in4310.judging.mistakes.search import CLEARER, Budget, Match, best, hypothesis, known, located
 
 if TYPE_CHECKING:
     from in4310.judging.evidence import Evidence

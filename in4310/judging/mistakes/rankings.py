@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from in4310.judging.diagnosis import places
-from in4310.judging.diagnosis.core import Budget, Match, best, hypothesis, known, located
+from in4310.judging.mistakes import places
+from in4310.judging.mistakes.search import Budget, Match, best, hypothesis, known, located
 from in4310.submission.pieces import Missing
 
 if TYPE_CHECKING:

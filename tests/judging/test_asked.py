@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from in4310.judging import live
+from in4310.judging import asked
 from in4310.judging.judge import Judge
-from in4310.judging.live import ConfinedLoader, Live
 from in4310.judging.verdict import Outcome
+from in4310.submission.live import ConfinedLoader, Live
 from in4310.submission.sandbox.worker import Sandbox, Tier
 
 CLASSES = ["buildings", "forest", "glacier", "mountain", "sea", "street"]
@@ -51,11 +51,11 @@ def compare(saved, scores):
     return bool(np.allclose(saved, scores, atol=1e-4))
 """
 CHECKS = {
-    "split": lambda given, judge: live.check_split(given, judge, CLASSES),
-    "overlap": lambda given, judge: live.check_overlap(given, judge, CLASSES),
-    "metrics": lambda given, judge: live.check_metrics(given, judge, CLASSES),
-    "rank": live.check_rank,
-    "compare": live.check_compare,
+    "split": lambda given, judge: asked.check_split(given, judge, CLASSES),
+    "overlap": lambda given, judge: asked.check_overlap(given, judge, CLASSES),
+    "metrics": lambda given, judge: asked.check_metrics(given, judge, CLASSES),
+    "rank": asked.check_rank,
+    "compare": asked.check_compare,
 }
 
 
@@ -138,7 +138,7 @@ def test_where_nothing_is_confined_only_trusted_code_is_called(tmp_path):
         trusted = Live(other, tmp_path, {"rank": "oblig1:rank"}, trusted=True)
         assert trusted.has("rank") == (sys.platform == "linux")
         judge = Judge()
-        live.check_rank(trusted, judge)
+        asked.check_rank(trusted, judge)
     assert judge.outcome is (Outcome.PASSED if sys.platform == "linux" else Outcome.FAILED), judge.reason
 
 

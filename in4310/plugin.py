@@ -142,11 +142,11 @@ def evidence(pytestconfig: pytest.Config, edition: Edition, judging_stack: ExitS
     from in4310.judging.audit import draw
     from in4310.judging.data import given_data, hints, resolve_data
     from in4310.judging.evidence import Evidence
-    from in4310.judging.live import ConfinedLoader, Live
     from in4310.judging.verdict import Given
     from in4310.places import audit_secret
     from in4310.submission.folder import Submission
     from in4310.submission.intake import Taken, take_in
+    from in4310.submission.live import ConfinedLoader, Live
     from in4310.submission.sandbox.worker import Sandbox
 
     session = _session(pytestconfig)
@@ -203,7 +203,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
 
     from in4310.errors import of_the_machine
     from in4310.judging.verdict import Outcome
-    from in4310.submission.names import shown
+    from in4310.shown import shown
     from in4310.submission.pieces import Missing
 
     session = _session(pyfuncitem.config)

@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from in4310.judging.asked import asking
 from in4310.judging.judge import Judge
-from in4310.judging.live import ADAPTERS, Live, asking
 from in4310.solution import feature_maps, spectrum
 from in4310.submission.formats import finite
+from in4310.submission.live import ADAPTERS, Live
 from in4310.submission.sandbox.harness import Loader, SmallNetwork, small_network, weights_of
 
 State = dict[str, np.ndarray]

@@ -1,0 +1,1 @@
+"""The pictures: every plot in one style, feature maps as tiles."""

@@ -1,0 +1,1 @@
+"""What makes it fast and safe: hardware, launches, processes, checkpoints, passes over rows on disk."""
