@@ -19,7 +19,7 @@ from in4310.grading.exports import gradescope_results
 from in4310.grading.marks import Mark, Status
 from in4310.grading.work import Job, digest_of
 from in4310.grading.write import write
-from in4310.judging.edition import load_edition
+from in4310.judging.edition import edition_files
 from in4310.judging.verdict import Results
 from in4310.submission.containers import SUFFIXES
 
@@ -62,13 +62,14 @@ def write_autograder(
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: expected a new or empty folder, found files; choose another")
-    load_edition(edition)
+    files = edition_files(edition)
     if data is not None and not data.is_dir():
         raise InputError(f"{data}: expected a folder of class folders, found none")
     settings = {"edition": edition, "data": "", "seconds": limit, "secret": secrets.token_hex(32)}
-    if edition.endswith(".toml"):
-        text = Path(edition).read_text(encoding="utf-8")
-        settings["edition"] = write(folder / "edition.toml", text).name
+    for file in files:  # beside each other, as they name each other
+        write(folder / file.name, file.read_text(encoding="utf-8"))
+    if files:
+        settings["edition"] = files[0].name
     if data is not None:
         shutil.copytree(data, folder / "data")
         settings["data"] = "data"
@@ -78,10 +79,10 @@ def write_autograder(
         "Dockerfile": DOCKERFILE,
         SETTINGS: json.dumps(settings, indent=1) + "\n",
     }
-    files = [write(folder / name, text) for name, text in texts.items()]
-    for file in files[:2]:
+    written = [write(folder / name, text) for name, text in texts.items()]
+    for file in written[:2]:
         file.chmod(0o755)
-    return files
+    return written
 
 
 def run_autograder(root: Path = ROOT) -> Mark:

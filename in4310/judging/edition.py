@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -178,41 +180,111 @@ def stock_editions() -> list[str]:
 def load_edition(name: str) -> Edition:
     """Load a stock edition by name, or a teacher's own by the path of its TOML file.
 
-    Raises InputError (one line) for an unknown name, broken TOML, or a wrong or unknown field.
+    An edition that `extends` another, a stock one or a file beside it, says what differs: fields of tables, fields of
+    requirements by their id, new requirements, and the ids of those that it does `without`.
+    Raises InputError (one line) for an unknown name, broken TOML, a wrong or unknown field, editions in a circle.
     """
-    if name.endswith(".toml"):
-        path = Path(name)
-        where = str(path)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"{where}: edition file cannot be read ({error}); give an existing TOML file"
-            ) from None
-    else:
-        known = stock_editions()
-        if name not in known:
-            raise InputError(
-                f"edition {name!r} is unknown; expected one of {', '.join(known)}, or the path of a .toml file"
-            )
-        where = f"editions/{name}.toml"
-        text = (resources.files("in4310.judging") / "editions" / f"{name}.toml").read_text(encoding="utf-8")
+    return _load(name, ())[0]
+
+
+def edition_files(name: str) -> list[Path]:
+    """The files of a teacher's own edition, its own first, then those that it extends; [] for a stock edition."""
+    return _load(name, ())[2]
+
+
+def _load(name: str, above: tuple[str, ...]) -> tuple[Edition, dict[str, Any], list[Path]]:
+    """An edition, its tables with those of the one that it extends, its files. `above`: editions that extend it."""
+    where, file = _place(name)
+    if where in above:
+        raise InputError(f"{where} comes round in a circle; one of these editions must stand alone")
     try:
-        edition = Edition.model_validate(tomllib.loads(text))
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where}: not valid TOML: {error}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{where}: edition file cannot be read ({error}); give an existing TOML file"
+        ) from None
+    files = [file] if isinstance(file, Path) and name.endswith(".toml") else []
+    try:
+        if (base := tables.pop("extends", None)) is not None:
+            under, more = _base(base, name, (*above, where))
+            tables, files = _extended(under, tables), files + more
+        edition = Edition.model_validate(tables)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "file"
+        loc = list(first["loc"])
+        if len(loc) > 2 and loc[0] == "requirement":  # by its id: its number in a merged list tells nobody
+            loc[1] = tables["requirement"][loc[1]].get("id", loc[1])
+        place = ".".join(map(str, loc)) or "file"
         message = first["msg"].removeprefix("Value error, ")
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise InputError(f"{where}: {place}: {message}{more}") from None
+        others = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise InputError(f"{where}: {place}: {message}{others}") from None
     unknown = sorted(set(edition.points_of) - known_checks())
     if unknown:
         raise InputError(
             f"{where}: check {unknown[0]!r} does not exist; known checks: {', '.join(sorted(known_checks()))}"
         )
-    return edition
+    return edition, tables, files
+
+
+def _place(name: str) -> tuple[str, Traversable]:
+    """Where an edition stands: in words, and the file."""
+    if name.endswith(".toml"):
+        return str(Path(name)), Path(name)
+    if name not in (known := stock_editions()):
+        raise InputError(
+            f"edition {name!r} is unknown; expected one of {', '.join(known)}, or the path of a .toml file"
+        )
+    return f"editions/{name}.toml", resources.files("in4310.judging") / "editions" / f"{name}.toml"
+
+
+def _base(base: object, name: str, above: tuple[str, ...]) -> tuple[dict[str, Any], list[Path]]:
+    """Tables and files of the edition that edition `name` extends."""
+    if not isinstance(base, str) or base != Path(base).name:
+        raise InputError(f"extends: expected a stock edition or a .toml file beside this one, found {base!r}")
+    try:
+        return _load(str(Path(name).with_name(base)) if base.endswith(".toml") else base, above)[1:]
+    except InputError as error:
+        raise InputError(f"extends: {error}") from None
+
+
+def _extended(under: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """`own` over the valid edition `under`. Name and title are each edition's own; lists and checks are given whole.
+
+    A new requirement stands before the first one with a greater id (1b < 1d < 2a < 10a).
+    """
+    without, changes = own.pop("without", []), own.pop("requirement", [])
+    tables = {key: value for key, value in under.items() if key not in ("name", "title")}
+    for key, value in own.items():
+        both = isinstance(value, dict) and isinstance(tables.get(key), dict)
+        tables[key] = {**tables[key], **value} if both else value
+    ids = [r["id"] for r in under["requirement"]]
+    if not isinstance(without, list) or any(id not in ids for id in without):
+        raise InputError(f"without: expected a list of ids among {', '.join(ids)}; found {without!r}")
+    merged = [r for r in under["requirement"] if r["id"] not in without]
+    if not isinstance(changes, list) or not all(
+        isinstance(r, dict) and isinstance(r.get("id"), str) for r in changes
+    ):
+        raise InputError("requirement: each needs an id, that of a requirement to change or a new one")
+    for n, change in enumerate(changes):
+        id = change["id"]
+        if any(id == other["id"] for other in changes[:n]):
+            raise InputError(f"requirement: {id!r} stands twice")
+        ids = [r["id"] for r in merged]
+        if id in ids:
+            merged[ids.index(id)] = {**merged[ids.index(id)], **change}
+        else:
+            after = (i for i, other in enumerate(ids) if _order(other) > _order(id))
+            merged.insert(next(after, len(ids)), change)
+    return {**tables, "requirement": merged}
+
+
+def _order(id: object) -> str:
+    """By which ids are sorted: numbers in them by their value."""
+    return re.sub(r"\d+", lambda number: number[0].zfill(8), str(id))
 
 
 def checks_folder() -> Path:

@@ -11,7 +11,6 @@ import ast
 import io
 import itertools
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-from in4310.judging.edition import checks_folder, stock_editions
+from in4310.judging.edition import checks_folder, load_edition, stock_editions
 from in4310.solution.saving import write_aside
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -66,13 +65,11 @@ def said_in_records() -> Found:
     for word in (*STATES, *WORDS, *SIDES, *JOINS):
         found.setdefault(word, [_place(Path(__file__))])
     for name in stock_editions():
-        file = PACKAGE / "judging" / "editions" / f"{name}.toml"
-        edition = tomllib.loads(file.read_text(encoding="utf-8"))
-        texts = [edition["title"], *(r[key] for r in edition["requirement"] for key in ("title", "text"))]
-        for text in texts:
+        edition = load_edition(name)
+        for text in (edition.title, *(text for r in edition.requirements for text in (r.title, r.text))):
             places = found.setdefault(text, [])
-            if _place(file) not in places:
-                places.append(_place(file))
+            if (place := f"editions/{name}.toml") not in places:
+                places.append(place)
     return found
 
 

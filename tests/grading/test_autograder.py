@@ -11,6 +11,7 @@ import pytest
 
 from in4310.errors import InputError
 from in4310.grading.autograder import write_autograder
+from in4310.judging.edition import load_edition
 
 
 @pytest.fixture
@@ -34,14 +35,16 @@ def run(root):
 
 
 def test_the_scripts_are_scripts_and_the_edition_goes_with_them(tmp_path):
-    mine = tmp_path / "mine.toml"
+    mine, base = tmp_path / "mine.toml", tmp_path / "base.toml"
     text = (Path(__file__).parents[2] / "in4310" / "judging" / "editions" / "demo.toml").read_text()
-    mine.write_text(text.replace('title = "', 'title = "My ', 1))
+    base.write_text(text.replace('title = "', 'title = "My ', 1))
+    mine.write_text('name = "mine"\ntitle = "Mine"\nextends = "base.toml"\n')
     files = write_autograder(tmp_path / "made", str(mine))
     for file in files[:2]:
         assert subprocess.run(["bash", "-n", str(file)], check=False).returncode == 0
         assert os.access(file, os.X_OK)
-    assert (tmp_path / "made" / "edition.toml").read_text() == mine.read_text()
+    assert (tmp_path / "made" / "mine.toml").read_text() == mine.read_text()
+    assert load_edition(str(tmp_path / "made" / "mine.toml")) == load_edition(str(mine))
     assert "${wheels[@]:-in4310==" in (tmp_path / "made" / "setup.sh").read_text()
 
 

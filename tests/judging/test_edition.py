@@ -3,11 +3,14 @@
 from importlib import resources
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from in4310.errors import InputError
-from in4310.judging.edition import known_checks, load_edition, stock_editions
+from in4310.judging.edition import _extended, edition_files, known_checks, load_edition, stock_editions
 
-DEMO = (resources.files("in4310.judging") / "editions" / "demo.toml").read_text(encoding="utf-8")
+WHOLE = (resources.files("in4310.judging") / "editions" / "2023.toml").read_text(encoding="utf-8")
+MINE = 'name = "mine"\ntitle = "Mine"\n'
 
 
 def test_there_are_the_four_stock_editions():
@@ -38,20 +41,20 @@ def test_sizes_scale_with_the_images_there_are():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("test = 211", "tset = 211"), "split.test"),
+        (("test = 3000", "tset = 211"), "split.test"),
         (("points = 8", "points = 9"), "add up to 8"),
         (("size_tolerance = 0.05", "size_tolerance = 5"), "less than or equal to 1"),
         (("split_sizes = 2", "split_seizes = 2"), "'split_seizes' does not exist"),
         (("split_sizes = 2", "split_covers_data = 2"), "line"),
         (('id = "1b"', 'id = "1a"'), "stands twice"),
-        (("test = 211", "test = 1100"), "leave none of 1200"),
+        (("test = 3000", "test = 15100"), "leave none of 17034"),
         (("[split]", "[split"), "not valid TOML"),
     ],
 )
 def test_a_wrong_edition_is_one_line_that_names_file_and_place(tmp_path, change, message):
     file = tmp_path / "mine.toml"
-    assert change[0] in DEMO
-    file.write_text(DEMO.replace(*change, 1), encoding="utf-8")
+    assert change[0] in WHOLE
+    file.write_text(WHOLE.replace(*change, 1), encoding="utf-8")
     with pytest.raises(InputError) as caught:
         load_edition(str(file))
     text = str(caught.value)
@@ -69,15 +72,15 @@ def test_unknown_and_missing_editions(tmp_path):
 
 def test_all_that_is_wrong_is_counted_and_the_first_is_named(tmp_path):
     file = tmp_path / "my.toml"
-    text = DEMO.replace("size_tolerance = 0.05", "size_tolerance = 5").replace("test = 211", "test = 'x'")
+    text = WHOLE.replace("size_tolerance = 0.05", "size_tolerance = 5").replace("test = 3000", "test = 'x'")
     file.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"my\.toml: split\.\w+: .*\(and 1 more\)$"):
         load_edition(str(file))
-    file.write_text(text.replace("test = 'x'", "test = 211"), encoding="utf-8")
+    file.write_text(text.replace("test = 'x'", "test = 3000"), encoding="utf-8")
     with pytest.raises(InputError) as one:
         load_edition(str(file))
     assert "more)" not in str(one.value)
-    file.write_text(DEMO.replace("points = 8", "points = 9", 1), encoding="utf-8")
+    file.write_text(WHOLE.replace("points = 8", "points = 9", 1), encoding="utf-8")
     with pytest.raises(InputError) as said:
         load_edition(str(file))
     assert "Value error" not in str(said.value)
@@ -88,3 +91,116 @@ def test_a_file_that_is_no_text_is_one_line(tmp_path):
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="cannot be read"):
         load_edition(str(file))
+
+
+# --- an edition that extends another ---
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, text):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return str(tmp_path / name)
+
+    return write
+
+
+def test_what_an_edition_does_not_say_is_that_of_the_one_it_extends(write):
+    base = load_edition("2023")
+    text = MINE + 'extends = "2023"\n[training]\nsettings = 5\n[statistics]\ncomparison = ["cifar10"]\n'
+    mine = load_edition(write("mine.toml", text + '[[requirement]]\nid = "3b"\ntitle = "Spectra of two"\n'))
+    assert (mine.name, mine.title) == ("mine", "Mine")
+    assert mine.training == base.training.model_copy(update={"settings": 5})
+    assert mine.statistics == base.statistics.model_copy(update={"comparison": ["cifar10"]})
+    assert mine.requirements[:-1] == base.requirements[:-1]
+    assert mine.requirements[-1] == base.requirements[-1].model_copy(update={"title": "Spectra of two"})
+    assert mine.tolerances == base.tolerances
+
+
+def test_a_chain_of_editions_and_the_files_that_it_is_made_of(write):
+    last = write("last.toml", MINE + 'extends = "middle.toml"\nwithout = ["1j"]\n')
+    middle = write("middle.toml", MINE.replace("mine", "middle") + 'extends = "2026"\n[split]\ntest = 1\n')
+    found = load_edition(last)
+    assert found.split.test == 1
+    assert found.training.batch_size == 16
+    assert [r.id for r in found.requirements] == [
+        r.id for r in load_edition("2026").requirements if r.id != "1j"
+    ]
+    assert [str(file) for file in edition_files(last)] == [last, middle]
+    assert edition_files("2022") == []
+
+
+@given(data=st.data())
+def test_requirements_come_and_go_by_their_ids(data):
+    """Whatever is left out and added: nothing is lost, the base keeps its order, a new one stands where its id belongs."""
+    base = [{"id": r.id} for r in load_edition("2023").requirements]
+    ids = [r["id"] for r in base]
+    without = data.draw(st.lists(st.sampled_from(ids), unique=True))
+    new = data.draw(st.lists(st.sampled_from(["0", "1b2", "1k", "2c", "2c.1", "10a", "x"]), unique=True))
+    merged = _extended(
+        {"requirement": base}, {"without": without, "requirement": [{"id": id, "title": "new"} for id in new]}
+    )
+    found = [r["id"] for r in merged["requirement"]]
+    assert [id for id in found if id not in new] == [id for id in ids if id not in without]
+    assert sorted(found) == sorted([*set(ids) - set(without), *new])
+    assert found == sorted(
+        found,
+        key=[
+            "0",
+            "1a",
+            "1b",
+            "1b2",
+            *ids[2:10],
+            "1k",
+            "2a",
+            "2b",
+            "2c",
+            "2c.1",
+            "3a",
+            "3b",
+            "10a",
+            "x",
+        ].index,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('extends = "2099"', "mine.toml: extends: edition '2099' is unknown; expected one of 2022"),
+        ('extends = "absent.toml"', "absent.toml: edition file cannot be read"),
+        ('extends = "mine.toml"', "mine.toml: extends: {0}mine.toml comes round in a circle"),
+        ('extends = "round.toml"', "mine.toml: extends: {0}round.toml: extends: {0}mine.toml comes round in a circle"),
+        ('extends = "broken.toml"', "mine.toml: extends: {0}broken.toml: not valid TOML"),
+        ('extends = "wrong.toml"', "mine.toml: extends: {0}wrong.toml: split.tset: Extra"),
+        ("extends = 2023", "mine.toml: extends: expected a stock edition or a .toml file beside this one, found 2023"),
+        ('extends = "../2023.toml"', "extends: expected a stock edition or a .toml file beside this one"),
+        ('extends = ""', "edition '' is unknown"),
+        ('extends = "2023"\nwithout = ["9z"]', "mine.toml: without: expected a list of ids among 1a, 1b, "),
+        ('extends = "2023"\nwithout = "1a"', "mine.toml: without: expected a list of ids"),
+        ('extends = "2023"\nwithout = [["1a"], 3]', "mine.toml: without: expected a list of ids"),
+        ('without = ["1a"]', "mine.toml: "),
+        ('extends = "2023"\n[splitt]\ntest = 3', "mine.toml: splitt: Extra"),
+        ('extends = "2023"\nsplit = 3', "mine.toml: split: "),
+        ('extends = "2023"\n[[requirement]]\ntitle = "No id"', "mine.toml: requirement: each needs an id"),
+        ('extends = "2023"\nrequirement = 3', "mine.toml: requirement: each needs an id"),
+        ('extends = "2023"\n[[requirement]]\nid = 3', "mine.toml: requirement: each needs an id"),
+        ('extends = "2023"\n[[requirement]]\nid = "4a"', "mine.toml: requirement.4a.title: Field required"),
+        ('extends = "2023"\n[[requirement]]\nid = "1a"\n[[requirement]]\nid = "1a"', "mine.toml: requirement: '1a' stands twice"),
+        ('extends = "2023"\n[[requirement]]\nid = "1a"\npoints = 9', "points = 9, but its checks add up to 8"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_extended_is_one_line(write, tmp_path, text, message):
+    mine = write("mine.toml", MINE + text)
+    write("round.toml", MINE + 'extends = "mine.toml"')
+    write("broken.toml", "[")
+    write("wrong.toml", MINE + 'extends = "2023"\n[split]\ntset = 3')
+    with pytest.raises(InputError) as caught:
+        load_edition(mine)
+    assert message.format(f"{tmp_path}/") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_edition_has_a_name_of_its_own(write):
+    with pytest.raises(InputError, match=r"mine\.toml: name: Field required \(and 1 more\)"):
+        load_edition(write("mine.toml", 'extends = "2023"'))
