@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -11,8 +10,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
 from in4310.errors import InputError
-from in4310.places import cache_folder
+from in4310.places import CACHE_VARIABLE, cache_folder
 
 if TYPE_CHECKING:
     from in4310.judging.data import DataSet
@@ -80,16 +81,24 @@ def reference_submission(edition: Edition, data: DataSet, precision: str = "auto
     folder = home / reference_key(edition, data, plan)[:24]
     if (folder / "submission.toml").is_file():
         return folder
-    aside = home / f".{folder.name}.{os.getpid()}.partial"
-    shutil.rmtree(aside, ignore_errors=True)
+    aside = home / f".{folder.name}.partial"
     try:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
-            apart.submit(
-                run, plan, aside, cache=cache_folder() / "decoded", command=("demo",), name="reference"
-            ).result()
-        # Another process may have been faster: both made the same.
-        if not folder.is_dir():
-            aside.rename(folder)
-    finally:
+        home.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(home.with_suffix(".lock")).acquire()  # who comes second waits, and finds it made
+    except OSError as error:
+        raise InputError(
+            f"{home}: expected a folder that can be written, found {error.strerror}; set {CACHE_VARIABLE} to another"
+        ) from None
+    with lock:
+        if folder.is_dir():
+            return folder
         shutil.rmtree(aside, ignore_errors=True)
+        try:
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
+                apart.submit(
+                    run, plan, aside, cache=cache_folder() / "decoded", command=("demo",), name="reference"
+                ).result()
+            aside.rename(folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
     return folder
