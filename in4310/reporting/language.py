@@ -68,3 +68,22 @@ def translations(language: str) -> gettext.NullTranslations:
 def marked(text: str) -> str:
     """The text itself: marks it in the source as one that catalogues translate (gettext's N_)."""
     return text
+
+
+def translated(text: str, language: str = ENGLISH, **filled: object) -> str:
+    """A fixed text in that language, its places `%(name)s` filled in; a per cent sign is written `%%`."""
+    return translations(language).gettext(text) % filled
+
+
+def counted(one: str, many: str, n: float, language: str = ENGLISH, **filled: object) -> str:
+    """So many of something, with the number at `%(num)s`: counted("%(num)s point", "%(num)s points", 1.5, "nb")."""
+    form = int(n) if n == int(n) else 2  # what is no whole number is one of many
+    return translations(language).ngettext(one, many, form) % {"num": number(n, language), **filled}
+
+
+def number(value: float, language: str = ENGLISH, digits: int = 2, fixed: bool = False) -> str:
+    """A number as that language writes it, '103,67', '17 034': at most `digits` decimals, exactly so many if `fixed`."""
+    from babel.numbers import format_decimal
+
+    decimals = ("0" if fixed else "#") * digits
+    return format_decimal(value, f"#,##0.{decimals}" if digits else "#,##0", locale=language)

@@ -39,6 +39,7 @@ CHOICES = 16  # of one f-string
 UNSTEADY = tuple(
     b'"%s' % name for name in (b"POT-", b"PO-", b"Report-", b"Last-", b"Language-Team", b"Generated-")
 )
+IN_CODE = {"marked": None, "translated": None, "counted": (1, 2)}  # functions whose texts are messages
 HOLE = None  # in a text: a place for what is filled in
 FIELD = re.compile(r"\{(?::[^{}]*)?\}")
 TWO_WORDS = re.compile(r"[A-Za-z][^A-Za-z]* [^A-Za-z]*[A-Za-z]")
@@ -192,9 +193,8 @@ def template_catalogue() -> Catalog:
         {"**.j2": {"trimmed": "true", "newstyle_gettext": "true", "silent": "false"}},
     )
     in_code = [
-        (f"../{folder}/{found[0]}", *found[1:])
-        for folder in ("reporting", "grading")
-        for found in extract_from_dir(PACKAGE / folder, [("*.py", "python")], keywords={"marked": None})
+        ("../" + "/".join(Path(found[0]).parts[-2:]), *found[1:])
+        for found in extract_from_dir(PACKAGE, [("**.py", "python")], keywords=IN_CODE)
     ]
     for file, _, message, comments, context in (*marked, *in_code):
         place = (f"templates/{file}".replace("templates/../", ""), 0)

@@ -5,13 +5,15 @@ import re
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from markupsafe import escape
 
 from in4310.errors import InputError
 from in4310.judging.judge import Judge
 from in4310.judging.verdict import Check, Outcome
 from in4310.reporting import messages
-from in4310.reporting.language import catalogue, chosen, languages, translations
+from in4310.reporting.language import catalogue, chosen, counted, languages, number, translations
 from in4310.reporting.language_record import reason, said, shown_in_page, translator
 
 LANGUAGES = [name for name in languages() if name != "en"]
@@ -144,6 +146,23 @@ def test_an_unknown_language_is_one_line_that_names_those_there_are(name, monkey
     monkeypatch.setenv("IN4310_LANGUAGE", name)
     with pytest.raises(InputError, match=r"^IN4310_LANGUAGE .*: expected one of en, nb$"):
         chosen()
+
+
+# -- numbers and counts -------------------------------------------------------------------------------
+
+
+def test_numbers_have_the_form_of_the_language():
+    assert [number(103.67, language) for language in languages()] == ["103.67", "103,67"]
+    assert [number(17034, language) for language in languages()] == ["17,034", "17\xa0034"]
+    assert [number(0.5, "nb", digits, fixed=True) for digits in (0, 1, 4)] == ["0", "0,5", "0,5000"]
+    assert [number(n, "nb", 4) for n in (2 / 3, 1.0, 0)] == ["0,6667", "1", "0"]
+
+
+@given(n=st.one_of(st.integers(0, 10**6), st.floats(0, 10**6)), language=st.sampled_from(languages()))
+def test_one_is_one_and_all_else_is_many(n, language):
+    said = counted("%(num)s point of %(all)s", "%(num)s points of %(all)s", n, "en", all="many")
+    assert said.endswith("point of many") == (n == 1)
+    assert counted("%(num)s", "%(num)s ", n, language) == number(n, language) + " " * (n != 1)
 
 
 # -- texts of a record --------------------------------------------------------------------------------
