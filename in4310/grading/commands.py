@@ -204,7 +204,7 @@ def compare(old: Path, new: Path) -> None:
 
     from in4310.grading.compare import compare as side_by_side
     from in4310.grading.gradebook import GRADEBOOK, Gradebook
-    from in4310.reporting.text import shown
+    from in4310.shown import shown
 
     with (
         Gradebook(old / GRADEBOOK, must_exist=True) as first,
@@ -252,7 +252,7 @@ def likeness(out: Path, template: Path | None, threshold: float, language: str |
     from in4310.grading.read_prints import CODE, read_prints
     from in4310.grading.write import write
     from in4310.reporting.language import chosen
-    from in4310.reporting.text import shown
+    from in4310.shown import shown
     from in4310.submission.source import read_code
 
     spoken = chosen(language)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from in4310.errors import InputError
 from in4310.grading.gradebook import Gradebook, Verdict
 from in4310.judging.verdict import Check, Outcome, Requirement
-from in4310.reporting.text import shown
+from in4310.shown import shown
 
 
 def explanation(book: Gradebook, who: str, requirement: str) -> str:

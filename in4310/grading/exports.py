@@ -22,7 +22,7 @@ from pydantic import Field, FiniteFloat
 from in4310.grading.marks import Mark, Status
 from in4310.judging.verdict import Check, Outcome, Record, Requirement
 from in4310.reporting.junit import junit
-from in4310.reporting.text import shown
+from in4310.shown import shown
 
 SCHEMA_VERSION = 1
 # The wide forms are taken for the narrow ones by spreadsheets set to Japanese or Chinese.

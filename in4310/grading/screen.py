@@ -14,7 +14,7 @@ from rich.text import Text
 
 from in4310.grading.grade import Show, State
 from in4310.grading.marks import Mark, Status
-from in4310.reporting.text import shown
+from in4310.shown import shown
 
 NAMES = 6  # of those at work, on one line
 

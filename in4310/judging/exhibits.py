@@ -19,7 +19,6 @@ from in4310.judging.pictures import attach, look
 from in4310.judging.plots import Row, Shares, SpectrumPair
 from in4310.shown import shown
 from in4310.solution.drawing import figures
-from in4310.solution.drawing.style import clean
 from in4310.solution.drawing.tiles import Tile, tiles
 from in4310.solution.images import Preprocessing, load_images
 from in4310.solution.metrics import Metrics
@@ -71,7 +70,7 @@ def identical_images(judge: Judge, evidence: Evidence, groups: Sequence[Sequence
         return
     pixels = _pixels(evidence, [path for pair in pairs for _, path in pair])
     shown_tiles = [
-        Tile(pixels.get(path, EMPTY), f"{i}.  {name}", clean(path, 60, keep_end=True))
+        Tile(pixels.get(path, EMPTY), f"{i}.  {name}", shown(path, 60, keep_end=True))
         for i, pair in enumerate(pairs, 1)
         for name, path in pair
     ]
@@ -144,7 +143,7 @@ def handed_in(
     names = [name for name, _ in drawn]
     attach(
         judge,
-        tiles({"": [Tile(pixels, clean(name, 44)) for name, pixels in drawn]}, columns=columns, size=size),
+        tiles({"": [Tile(pixels, shown(name, 44)) for name, pixels in drawn]}, columns=columns, size=size),
         f"{what} as handed in, made smaller: {len(drawn)} of {len(files)}.",
         f"Small copies of the pictures {listed(names)}.",
         photographs=True,

@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from in4310.shown import shown
 from in4310.solution.drawing.figures import spectrum_scale, thinned
 from in4310.solution.drawing.style import (
     BLUE,
@@ -28,7 +29,6 @@ from in4310.solution.drawing.style import (
     PALE,
     SHOWN,
     canvas,
-    clean,
     foot,
     legend,
     number,
@@ -84,14 +84,14 @@ class Row:
 @styled
 def compared(groups: Mapping[str, Sequence[Row]], digits: int = 4, unit: str = "") -> Figure:
     """Figures handed in against recomputed: a panel a group, a row a figure, with the numbers and their difference."""
-    shown = {name: list(rows)[:ROWS] for name, rows in list(groups.items())[:2]}
-    label = 0.25 + 0.072 * max((len(clean(r.name, 18)) for rows in shown.values() for r in rows), default=0)
-    most = max((len(rows) for rows in shown.values()), default=1)
-    tolerance = max((r.tolerance for rows in shown.values() for r in rows), default=0.0)
+    drawn = {name: list(rows)[:ROWS] for name, rows in list(groups.items())[:2]}
+    label = 0.25 + 0.072 * max((len(shown(r.name, 18)) for rows in drawn.values() for r in rows), default=0)
+    most = max((len(rows) for rows in drawn.values()), default=1)
+    tolerance = max((r.tolerance for rows in drawn.values() for r in rows), default=0.0)
     said = ["recomputed", "handed in", f"✗ differs by more than {tolerance:.3g}"]
     size = (label + WIDE + 2.35, 0.24 * most + 1.05)
-    figure, found = panels(len(shown), 2, size, (label, 2.35, 0.55, 0.5), said)
-    for axes, (name, rows) in zip(found, shown.items(), strict=False):
+    figure, found = panels(len(drawn), 2, size, (label, 2.35, 0.55, 0.5), said)
+    for axes, (name, rows) in zip(found, drawn.items(), strict=False):
         for y, row in enumerate(rows):
             claimed, ours = number(row.claimed), number(row.ours)  # None also where no axis can hold it
             if claimed is not None and ours is not None:
@@ -103,14 +103,14 @@ def compared(groups: Mapping[str, Sequence[Row]], digits: int = 4, unit: str = "
             _numbers_of(axes, row, y, digits)
         for x, text in zip(COLUMNS, ("handed in", "recomputed", "difference"), strict=True):
             axes.text(x, -0.95, text, transform=axes.get_yaxis_transform(), fontsize=8, color=FAINT)
-        axes.set_yticks(range(len(rows)), [clean(r.name, 18) for r in rows], parse_math=False)
+        axes.set_yticks(range(len(rows)), [shown(r.name, 18) for r in rows], parse_math=False)
         axes.set_ylim(max(1, len(rows)) - 0.5, -0.6)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
         if unit:
             axes.set_xlabel(unit)
-        axes.set_title(clean(name, 40), loc="left", y=1.0, pad=20, parse_math=False)
+        axes.set_title(shown(name, 40), loc="left", y=1.0, pad=20, parse_math=False)
     legend(figure, [_line(RECOMPUTED), _line(HANDED_IN), Patch(facecolor="none")], said)
     return figure
 
@@ -160,16 +160,16 @@ class SpectrumPair:
 @styled
 def compared_spectra(modules: Mapping[str, SpectrumPair], tolerance: float) -> Figure:
     """Spectra handed in and recomputed, a panel a module, and below each the difference with its tolerance."""
-    shown = dict(list(modules.items())[:MODULES])
-    columns = min(3, max(1, len(shown)))
-    rows = max(1, -(-len(shown) // columns))
-    ranges = any(pair.range is not None for pair in shown.values())
+    drawn = dict(list(modules.items())[:MODULES])
+    columns = min(3, max(1, len(drawn)))
+    rows = max(1, -(-len(drawn) // columns))
+    ranges = any(pair.range is not None for pair in drawn.values())
     handles: list[Line2D | Patch] = [_line(HANDED_IN)]
     names = ["handed in"]
     if ranges:
         handles.append(Patch(color=BLUE, alpha=0.3))
         names.append("range over draws of other images")
-    if any(pair.ours is not None for pair in shown.values()):
+    if any(pair.ours is not None for pair in drawn.values()):
         handles += [_line(RECOMPUTED, "-"), _line(LIMIT)]
         names += ["recomputed", f"tolerance {tolerance:g} of the largest"]
     handles.append(_line(BEYOND))
@@ -177,7 +177,7 @@ def compared_spectra(modules: Mapping[str, SpectrumPair], tolerance: float) -> F
     wide, high = 3.3, 3.5
     whole = (wide * columns, high * rows + foot(names, wide * columns))
     figure = canvas(*whole)
-    for i, (module, pair) in enumerate(shown.items()):
+    for i, (module, pair) in enumerate(drawn.items()):
         row, column = divmod(i, columns)
         left, base = wide * column + 0.62, whole[1] - high * (row + 1)
         above = panel(figure, left, base + 1.45, wide - 0.76, 1.7)
@@ -348,7 +348,7 @@ class Shares:
 def class_shares(sets: Sequence[Shares]) -> Figure:
     """Images of each class in each set, as bars, against the quota with its tolerance."""
     names = list(sets[0].quota)[: 2 * SHOWN]
-    label = 0.25 + 0.075 * max(len(clean(name, 16)) for name in names)
+    label = 0.25 + 0.075 * max(len(shown(name, 16)) for name in names)
     said = ["found", "farther than the tolerance", "quota, with its tolerance"]
     size = (3.2, 0.3 * len(names) + 1.0)
     figure, found = panels(len(sets), len(sets), size, (label, 0.3, 0.36, 0.42), said)
@@ -364,7 +364,7 @@ def class_shares(sets: Sequence[Shares]) -> Figure:
             axes.text(at, y, f"{count}{'' if good else ' ✗'}", **how)
         axes.plot([one.quota[n] for n in names], range(len(names)), linestyle="", color=INK, marker="|", markersize=11,
                   markeredgewidth=2)  # fmt: skip
-        axes.set_yticks(range(len(names)), [clean(n, 16) for n in names], parse_math=False)
+        axes.set_yticks(range(len(names)), [shown(n, 16) for n in names], parse_math=False)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlim(0, 1.22 * _most(one))
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 
 from in4310.judging.verdict import Check, Outcome, Requirement, Results
-from in4310.reporting.text import shown
+from in4310.shown import shown
 
 
 def junit(results: Results) -> str:

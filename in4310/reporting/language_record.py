@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from in4310.judging.verdict import Check
 from in4310.reporting.language import ENGLISH, catalogue
-from in4310.reporting.text import LIMIT, shown
+from in4310.shown import LIMIT, shown
 
 LONGEST = 1000  # letters of a text that is compared with messages; longer ones are looked up only
 EFFORT = 200  # texts looked at, parts of parts included, before one is left in English
@@ -53,15 +53,14 @@ def shown_in_page(text: object, limit: int = LIMIT) -> str:
     whole = shown(text, limit)
     if not isinstance(text, Said) or not any(language for _, language in text.parts):
         return whole
-    pieces, left, length = [], limit, 0
+    pieces, at = [], 0
     for part, language in text.parts:
-        piece = shown(part[:left], left)
-        left -= len(part[:left])
-        length += len(piece)
+        end = at + len(shown(part[:limit], 10 * limit))  # letters that it takes where all of it is shown
+        piece, at = whole[at:end], end
         pieces.append(
             Markup('<span lang="{}">{}</span>').format(language, piece) if language else escape(piece)
         )
-    return Markup("").join([*pieces, escape(whole[length:])])  # what says that it was cut
+    return Markup("").join([*pieces, escape(whole[at:])])
 
 
 def said(language: str) -> Callable[..., str]:

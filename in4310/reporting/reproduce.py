@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from in4310.judging.verdict import Results
-from in4310.reporting.text import shown
+from in4310.shown import shown
 
 LONGEST = 400  # letters of a path; a longer one is for who gave it to write
 
@@ -22,8 +22,8 @@ def check_again(results: Results, checks: Iterable[str]) -> list[str]:
 
 
 def quoted(words: Iterable[str]) -> list[str]:
-    """The words as a POSIX shell reads them; joined by spaces they are the command."""
-    return [shlex.quote(word) for word in words]
+    """The words as a POSIX shell reads them, nothing hidden in them; joined by spaces they are the command."""
+    return [shlex.quote(shown(word, 10 * len(word))) for word in words]
 
 
 def selection(results: Results, checks: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from in4310.judging.verdict import Check, Outcome, Requirement, Results
-from in4310.reporting.text import shown
+from in4310.shown import shown
 
 LOOK = {  # a mark, a word and a colour: no verdict is told by its colour alone
     Outcome.PASSED: ("✓", "passed", "green"),

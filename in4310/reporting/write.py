@@ -15,7 +15,7 @@ from in4310.judging.verdict import Results
 from in4310.reporting.html import render
 from in4310.reporting.junit import junit
 from in4310.reporting.progress import progress, same_run, same_work
-from in4310.reporting.text import shown
+from in4310.shown import shown
 from in4310.solution.saving import write_aside
 
 RECORD = "results.json"

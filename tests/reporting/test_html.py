@@ -28,7 +28,7 @@ from in4310.judging.verdict import (
 )
 from in4310.reporting.html import render
 from in4310.reporting.page import sentence
-from in4310.reporting.text import shown
+from in4310.shown import shown
 
 HTML = "<script>alert(3)</script> '\"><img src=x onerror=alert(4)>"
 VOID = {"meta", "link", "img", "br", "input"}
@@ -205,16 +205,6 @@ def test_any_text_is_one_text_of_the_page(text: str) -> None:
     page = Page(render(results))
     assert " ".join(shown(text).split()) in (*page.texts, "")
     assert len(page.tags("script")) == 1
-
-
-@given(st.text())
-def test_shown_texts_hide_nothing(text: str) -> None:
-    line = shown(text, limit=10_000)
-    assert all(ch.isprintable() or ch in "\u00a0\u3000" or ch.isspace() for ch in line)
-    assert not set(line) & set("\n\r\t\x0b\x85\u2028\u2029")
-    assert shown(line, limit=100_000) == line
-    if text.isprintable():
-        assert line == text
 
 
 def test_the_same_record_gives_the_same_page(results: Results) -> None:

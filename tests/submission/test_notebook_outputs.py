@@ -55,7 +55,7 @@ def test_a_notebook_that_failed_leaves_pictures_and_figures(failed_notebook):
     assert all(p.read_bytes() == png() for p in submission.pictures("plots"))
     assert submission.metrics["test"] == {"accuracy": 0.91, "map": 0.95}
     assert any(
-        "its last run failed (cell 3: CUDA\\x1b[31mError: out of memory)" in n for n in submission.notes
+        "its last run failed (cell 3: CUDA⟨U+001B⟩[31mError: out of memory)" in n for n in submission.notes
     )
     assert [p.name for p in failed_notebook.parent.iterdir()] == ["oblig 1.ipynb"]
 

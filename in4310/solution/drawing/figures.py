@@ -17,6 +17,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from in4310.errors import InputError
+from in4310.shown import shown
 from in4310.solution.drawing.style import (
     BLUE,
     DASHES,
@@ -25,7 +26,6 @@ from in4310.solution.drawing.style import (
     MARKERS,
     PALETTE,
     SHOWN,
-    clean,
     legend,
     log_ticks,
     number,
@@ -140,7 +140,7 @@ def confusion(matrix: Sequence[Sequence[int]] | np.ndarray, classes: Sequence[st
             f"confusion matrix: expected {len(classes)} x {len(classes)}, found shape {counts.shape}"
         )
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    names = [clean(name, 16) for name in classes]
+    names = [shown(name, 16) for name in classes]
     label = 0.45 + 0.075 * max(map(len, names))
     side = min(0.62 * len(names), 11)
     foot = 0.5 + 0.05 * max(map(len, names))  # they are set at an angle
@@ -175,8 +175,8 @@ def ranked_tile(
 ) -> Tile:
     """One image of a ranking, as a tile; score None: not known."""
     heading = f"{place}.  {'' if score is None else _score(score)}"
-    # The path goes first through `clean`, so that a line break in it makes no line.
-    note = f"{clean(label, 20)}\n{clean(path, 60, keep_end=True)}"
+    # The path goes first through `shown`, so that a line break in it makes no line.
+    note = f"{shown(label, 20)}\n{shown(path, 60, keep_end=True)}"
     return Tile(pixels, heading, note, wrong)
 
 
@@ -187,13 +187,13 @@ def spectra(series: Mapping[str, Mapping[str, Sequence[float] | np.ndarray]]) ->
     series: e.g. 'tuned on course' -> module -> eigenvalues in descending order. Of a spectrum the part within
     8 decades of the largest value of its panel is shown; what is zero or less has no place on the scale.
     """
-    shown = dict(list(series.items())[:SHOWN])
-    modules = list(dict.fromkeys(module for one in shown.values() for module in one))[:SHOWN]
+    drawn = dict(list(series.items())[:SHOWN])
+    modules = list(dict.fromkeys(module for one in drawn.values() for module in one))[:SHOWN]
     columns = min(3, max(1, len(modules)))
-    figure, found = panels(len(modules), columns, (3.3, 2.6), names=list(shown))
+    figure, found = panels(len(modules), columns, (3.3, 2.6), names=list(drawn))
     for axes, module in zip(found, modules, strict=False):
         largest = 0.0
-        for i, one in enumerate(shown.values()):
+        for i, one in enumerate(drawn.values()):
             x, y = numbers(one.get(module, ()))
             kept = [(a + 1, b) for a, b in zip(x, y, strict=True) if b > 0]
             if not kept:
@@ -213,8 +213,8 @@ def spectra(series: Mapping[str, Mapping[str, Sequence[float] | np.ndarray]]) ->
         axes.set_xlabel("index")
     for axes in found[::columns]:
         axes.set_ylabel("eigenvalue")
-    lines = [Line2D([], [], markersize=4, **_look(i)) for i in range(len(shown))]
-    legend(figure, lines, list(shown))
+    lines = [Line2D([], [], markersize=4, **_look(i)) for i in range(len(drawn))]
+    legend(figure, lines, list(drawn))
     return figure
 
 
@@ -255,7 +255,7 @@ def per_class(
     """
     names = list(accuracy)[: 4 * SHOWN]
     rows = len(names) + (whole is not None)
-    label = 0.3 + 0.075 * max([len(clean(name, 20)) for name in names] + [10 if whole else 0], default=0)
+    label = 0.3 + 0.075 * max([len(shown(name, 20)) for name in names] + [10 if whole else 0], default=0)
     said = ["accuracy", "average precision"]
     said += ["accuracy of all, 95 %"] * (whole is not None)
     said += [] if expected is None else [f"expected {expected:g}"]
@@ -281,7 +281,7 @@ def per_class(
     if expected is not None:
         axes.axvline(expected, color=INK, linestyle="--", linewidth=1.1, zorder=0.9)
         handles.append(Line2D([], [], color=INK, linestyle="--", linewidth=1.1))
-    ticks = [clean(name, 20) for name in names] + (["all images"] if whole is not None else [])
+    ticks = [shown(name, 20) for name in names] + (["all images"] if whole is not None else [])
     axes.set_yticks(range(rows), ticks, parse_math=False)
     axes.set_ylim(rows - 0.5, -0.5)
     axes.set_xlim(0, 1.09 if whole is None else 1.24)

@@ -25,6 +25,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from in4310.errors import InputError
+from in4310.shown import shown
 from in4310.solution.saving import write_aside
 
 _FILE = str(files("in4310.solution").joinpath("in4310.mplstyle"))
@@ -124,7 +125,7 @@ def log_ticks(low: float, high: float, most: int = 4) -> tuple[list[float], list
 
 def titled(axes: Axes, text: str, size: float | None = None, width: int = 32) -> None:
     """A title at the left of a panel; of what a submission may have chosen."""
-    axes.set_title(clean(text, width), loc="left", fontsize=size, y=1.0, parse_math=False)
+    axes.set_title(shown(text, width), loc="left", fontsize=size, y=1.0, parse_math=False)
 
 
 def legend_rows(names: Sequence[str], width: float) -> tuple[int, int]:
@@ -145,7 +146,7 @@ def legend(figure: Figure, handles: Sequence[Line2D | Patch], names: Sequence[st
         return
     made = figure.legend(
         handles,
-        [" " + clean(name, 44) for name in names],
+        [" " + shown(name, 44) for name in names],
         loc="lower left",
         ncols=legend_rows(names, figure.get_figwidth())[1],
         borderaxespad=0.3,
@@ -153,15 +154,6 @@ def legend(figure: Figure, handles: Sequence[Line2D | Patch], names: Sequence[st
     )
     for text in made.get_texts():
         text.set_parse_math(False)
-
-
-def clean(text: str, width: int, keep_end: bool = False) -> str:
-    """One line of printable letters, cut to a width in letters; of a path the end says more than the start."""
-    part = str(text)[-width - 1 :] if keep_end else str(text)[: width + 1]
-    text = "".join(ch if ch.isprintable() else "\N{WHITE SQUARE}" for ch in part)
-    if len(text) <= width:
-        return text
-    return "…" + text[-width + 1 :] if keep_end else text[: width - 1] + "…"
 
 
 def number(value: object) -> float | None:

@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from in4310.solution.drawing.style import FAINT, INK, ORANGE, canvas, clean, styled
+from in4310.shown import shown
+from in4310.solution.drawing.style import FAINT, INK, ORANGE, canvas, styled
 
 DPI = 110
 GAP = 0.14  # inches between tiles
@@ -58,18 +59,18 @@ def tiles(
                   parse_math=False)  # fmt: skip
 
     if title:
-        write(GAP, 0.08, clean(title, 90), 11.5, bold=True)
+        write(GAP, 0.08, shown(title, 90), 11.5, bold=True)
     at = top
     for (name, group), head, count in zip(groups.items(), heads, rows, strict=True):
         if name:
-            write(GAP, at + 0.06, clean(name, 90), 9.5, bold=True)
+            write(GAP, at + 0.06, shown(name, 90), 9.5, bold=True)
         for place, tile in enumerate(group):
             x = GAP + (place % columns) * (wide + GAP)
             y = at + head + (place // columns) * cell
-            write(x, y + 0.02, ("✗ " if tile.wrong else "") + clean(tile.heading, 24), 9, bold=tile.wrong)
+            write(x, y + 0.02, ("✗ " if tile.wrong else "") + shown(tile.heading, 24), 9, bold=tile.wrong)
             _put(board, tile, x, y + 1.3 * LINE, wide, high)
             for i, line in enumerate(tile.note.splitlines()[:2]):
-                text = clean(line, int(wide * 14), keep_end=True)
+                text = shown(line, int(wide * 14), keep_end=True)
                 write(x, y + 1.3 * LINE + high + 0.04 + i * LINE, text, 7.5, FAINT)
         at += head + count * cell
     axes.imshow(board, extent=(0, width, height, 0), aspect="auto", interpolation="nearest")

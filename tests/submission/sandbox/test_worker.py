@@ -84,7 +84,7 @@ def test_half_precision_tensors_and_nan_are_numbers(sandbox, submission):
         ("def f():\n    raise SystemExit(0)", "failed", "SystemExit"),
         ("def g():\n    pass", "refused", "no function 'f'"),
         ("import nothing_like_it\n", "refused", "nothing_like_it"),
-        ("def f():\n    raise ValueError('\\x1b[31mred\\n')", "failed", "x1b"),
+        ("def f():\n    raise ValueError('\\x1b[31mred\\n')", "failed", "U+001B"),
         ("import os\ndef f():\n    os._exit(0)", "died", "ended without an answer"),
         ("import ctypes\ndef f():\n    ctypes.string_at(0)", "died", "ended"),
         (
