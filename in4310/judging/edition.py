@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
+from difflib import get_close_matches
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from in4310.errors import InputError
+from in4310.shown import shown
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -20,7 +23,7 @@ Count = Annotated[int, Field(ge=0)]
 class Part(BaseModel):
     """Base of the edition's tables: an unknown field is an error, so that a typo cannot switch a check off."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataPart(Part):
@@ -199,11 +202,12 @@ def _load(name: str, above: tuple[str, ...]) -> tuple[Edition, dict[str, Any], l
         raise InputError(f"{where} comes round in a circle; one of these editions must stand alone")
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{where}: not valid TOML: {error}") from None
     except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise InputError(
-            f"{where}: edition file cannot be read ({error}); give an existing TOML file"
+            f"{where}: edition file cannot be read ({reason}); give an existing TOML file"
         ) from None
     files = [file] if isinstance(file, Path) and name.endswith(".toml") else []
     try:
@@ -214,29 +218,21 @@ def _load(name: str, above: tuple[str, ...]) -> tuple[Edition, dict[str, Any], l
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        loc = list(first["loc"])
-        if len(loc) > 2 and loc[0] == "requirement":  # by its id: its number in a merged list tells nobody
-            loc[1] = tables["requirement"][loc[1]].get("id", loc[1])
-        place = ".".join(map(str, loc)) or "file"
-        message = first["msg"].removeprefix("Value error, ")
         others = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise InputError(f"{where}: {place}: {message}{others}") from None
-    unknown = sorted(set(edition.points_of) - known_checks())
-    if unknown:
-        raise InputError(
-            f"{where}: check {unknown[0]!r} does not exist; known checks: {', '.join(sorted(known_checks()))}"
-        )
+        raise InputError(f"{where}: {_first_mistake(error, tables)}{others}") from None
+    known = known_checks()
+    if unknown := sorted(set(edition.points_of) - known):
+        raise InputError(f"{where}: check {unknown[0]!r} does not exist; {_nearest(unknown[0], known)}")
     return edition, tables, files
 
 
 def _place(name: str) -> tuple[str, Traversable]:
     """Where an edition stands: in words, and the file."""
     if name.endswith(".toml"):
-        return str(Path(name)), Path(name)
+        return shown(name, 200), Path(name)
     if name not in (known := stock_editions()):
         raise InputError(
-            f"edition {name!r} is unknown; expected one of {', '.join(known)}, or the path of a .toml file"
+            f"edition {shown(name)!r} is unknown; expected one of {', '.join(known)}, or the path of a .toml file"
         )
     return f"editions/{name}.toml", resources.files("in4310.judging") / "editions" / f"{name}.toml"
 
@@ -285,6 +281,46 @@ def _extended(under: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 def _order(id: object) -> str:
     """By which ids are sorted: numbers in them by their value."""
     return re.sub(r"\d+", lambda number: number[0].zfill(8), str(id))
+
+
+def _first_mistake(error: ValidationError, tables: dict[str, Any]) -> str:
+    """The place and what is wrong there; an unknown field first, for a missing one is often that one, misspelt."""
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    loc = list(first["loc"])
+    if len(loc) > 2 and loc[0] == "requirement":  # by its id: its number in a merged list tells nobody
+        loc[1] = tables["requirement"][loc[1]].get("id", loc[1])
+    place = ".".join(map(str, loc))
+    said = shown(place, 80) + ": " if place else ""
+    if first["type"] == "extra_forbidden":
+        return f"{said}unknown field; {_nearest(str(first['loc'][-1]), _fields(first['loc'][:-1]))}"
+    if first["type"] == "missing":
+        return f"{said}is missing; the stock editions have it"
+    if first["type"] == "value_error":
+        return said + first["msg"].removeprefix("Value error, ")
+    return f"{said}{first['msg'].replace('Input should', 'should')}, found {shown(repr(first['input']), 60)}"
+
+
+def _fields(place: Iterable[int | str]) -> list[str]:
+    """Names of the fields of the table at a place of the file: ('requirement', 0) is the first requirement."""
+    table: Any = Edition
+    for part in place:
+        if isinstance(part, str):
+            table = next(f.annotation for n, f in table.model_fields.items() if part in (n, f.alias))
+        else:
+            (table,) = get_args(table)
+    names = [field.alias or name for name, field in table.model_fields.items()]
+    return [*names, "extends", "without"] if table is Edition else names
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """What was meant, most likely; where nothing is like it, all that there is."""
+    as_written = {one.lower(): one for one in known}
+    near = get_close_matches(name.lower(), as_written, n=1)
+    return (
+        f"did you mean {as_written[near[0]]!r}?"
+        if near
+        else f"expected one of {', '.join(sorted(as_written))}"
+    )
 
 
 def checks_folder() -> Path:

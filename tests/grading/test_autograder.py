@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from in4310.errors import InputError
-from in4310.grading.autograder import write_autograder
+from in4310.grading.autograder import run_autograder, write_autograder
 from in4310.judging.edition import load_edition
 
 
@@ -45,7 +45,40 @@ def test_the_scripts_are_scripts_and_the_edition_goes_with_them(tmp_path):
         assert os.access(file, os.X_OK)
     assert (tmp_path / "made" / "mine.toml").read_text() == mine.read_text()
     assert load_edition(str(tmp_path / "made" / "mine.toml")) == load_edition(str(mine))
-    assert "${wheels[@]:-in4310==" in (tmp_path / "made" / "setup.sh").read_text()
+
+
+def set_up(root):
+    """Run setup.sh of an autograder in `root`, with a pip3 and a uv that only say what they were asked for."""
+    tools = root / "tools"
+    tools.mkdir()
+    for name in ("pip3", "uv"):
+        (tools / name).write_text(f'#!/bin/sh\necho "{name} $*"\n')
+        (tools / name).chmod(0o755)
+    return subprocess.run(
+        ["bash", str(root / "source" / "setup.sh")],
+        env={"PATH": f"{tools}:{os.environ['PATH']}", "AUTOGRADER_ROOT": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_setup_installs_our_wheel_and_torch_in_one_call_and_never_our_name_from_an_index(root):
+    write_autograder(root / "source", "demo")
+    wheel = root / "source" / "in4310-1.0-py3-none-any.whl"
+    wheel.write_bytes(b"")
+    done = set_up(root)
+    assert done.returncode == 0, done.stderr
+    (install,) = [line for line in done.stdout.splitlines() if line.startswith("uv pip install")]
+    assert install.endswith(f"--torch-backend cpu {wheel}")
+
+
+def test_setup_without_our_wheel_installs_nothing(root):
+    write_autograder(root / "source", "demo")
+    done = set_up(root)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "expected one wheel" in done.stderr
 
 
 def test_what_cannot_be_made_is_one_line(tmp_path):
@@ -55,9 +88,22 @@ def test_what_cannot_be_made_is_one_line(tmp_path):
         write_autograder(tmp_path / "full", "demo")
     with pytest.raises(InputError):
         write_autograder(tmp_path / "a", "1999")
-    with pytest.raises(InputError, match="folder of class folders"):
+    with pytest.raises(InputError, match="expected the data folder, found nothing"):
         write_autograder(tmp_path / "a", "demo", tmp_path / "none")
+    with pytest.raises(InputError, match="expected class folders"):
+        write_autograder(tmp_path / "a", "demo", tmp_path / "full")
+    with pytest.raises(InputError, match="2023 needs the course's photographs"):
+        write_autograder(tmp_path / "a", "2023")
+    (tmp_path / "data" / "sea").mkdir(parents=True)
+    with pytest.raises(InputError, match="lies inside the data"):
+        write_autograder(tmp_path / "data" / "a", "demo", tmp_path / "data")
+    (tmp_path / "data" / "sea" / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    with pytest.raises(InputError, match="not all files of the data can be read"):
+        write_autograder(tmp_path / "a", "demo", tmp_path / "data")
     assert not (tmp_path / "a").exists()
+    with pytest.raises(InputError, match="folder of an autograder"):
+        run_autograder(tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.slow
