@@ -1,7 +1,7 @@
 """The languages of the pages: English as it is written here, and catalogues that translate it.
 
 A catalogue is a gettext file, `locale/<language>/LC_MESSAGES/in4310.po`, read as it is: nothing is to be compiled, in a
-checkout as in a wheel. `in4310.reporting.messages` keeps it up to date.
+checkout as in a wheel. `docs/messages.py` keeps it up to date. What it lacks is shown in English.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def counted(one: str, many: str, n: float, language: str = ENGLISH, **filled: ob
 
 
 def number(value: float, language: str = ENGLISH, digits: int = 2, fixed: bool = False) -> str:
-    """A number as that language writes it, '103,67', '17 034': at most `digits` decimals, exactly so many if `fixed`."""
+    """A number as that language writes it: '103,67', '17 034'. At most `digits` decimals, or exactly so many."""
     from babel.numbers import format_decimal
 
     decimals = ("0" if fixed else "#") * digits

@@ -1,4 +1,7 @@
-"""Which texts a report can hold, for the catalogues: `python -m in4310.reporting.messages` brings them up to date.
+"""Which texts a report can hold, for the catalogues of its languages.
+
+python docs/messages.py            brings the catalogues up to date, and says what is left to translate
+python docs/messages.py --check    only says how much is translated, and what is not
 
 Fixed texts of pages are marked in the templates, `_('...')`. Texts of the record are not marked: checks say what they
 say in plain English, and here they are read out of the source. An f-string becomes a message with numbered places,
@@ -11,6 +14,7 @@ import ast
 import io
 import itertools
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,13 +22,14 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+import in4310
 from in4310.judging.edition import checks_folder, load_edition, stock_editions
 from in4310.solution.saving import write_aside
 
-PACKAGE = Path(__file__).resolve().parent.parent
-LOCALE = Path(__file__).resolve().parent / "locale"
+PACKAGE = Path(in4310.__file__).resolve().parent
+LOCALE = PACKAGE / "reporting" / "locale"
 # Files of `judging` and `submission` whose texts never reach a record: they are for a terminal, a teacher or a machine.
-ASIDE = {"edition", "plugin", "runner", "data", "verdict", "manifest", "plots"}
+ASIDE = {"edition", "data", "verdict", "manifest", "plots"}
 ASIDE |= {"probes", "doctor", "filters", "harness", "zygote", "walls", "visible", "system"}  # of the sandbox
 GRADING = ("class_page", "likeness", "marks", "work")  # files of `grading` that say something on a page
 # Arguments of these are messages even where they are a single word.
@@ -209,21 +214,13 @@ def template_catalogue() -> Catalog:
     return catalogue
 
 
-def update(language: str) -> tuple[int, int]:
-    """Bring a catalogue up to date; returns how many messages there are, and how many lack a translation.
+def update(language: str) -> None:
+    """Bring a catalogue up to date.
 
     A message that changed a little keeps its translation, marked fuzzy: it is not shown before somebody looked at it
     and took the mark away. Those that nothing says any more are kept at the end, as comments.
     """
-    file = LOCALE / language / "LC_MESSAGES" / "in4310.po"
-    template = template_catalogue()
-    text = file.read_bytes() if file.exists() else b""
-    if text.strip():
-        catalogue = read_po(io.BytesIO(text), locale=language, charset="utf-8")
-    else:
-        catalogue = Catalog(
-            language, header_comment=f"# {language} for in4310.", project="in4310", fuzzy=False
-        )
+    template, catalogue = template_catalogue(), _there(language)
     comment = catalogue.header_comment
     for key, message in list(catalogue.obsolete.items()):
         if message.id in template:  # said again: its translation is still there
@@ -234,23 +231,49 @@ def update(language: str) -> tuple[int, int]:
     write_po(stream, catalogue, width=110, include_lineno=False)
     head, gap, body = stream.getvalue().partition(b"\n\n")
     head = b"\n".join(line for line in head.split(b"\n") if not line.startswith(UNSTEADY))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_aside(file, lambda aside: aside.write(head + gap + body))
-    messages = [m for m in catalogue if m.id]
-    return len(messages), sum(m.fuzzy or not _translated(m.string) for m in messages)
+    _file(language).parent.mkdir(parents=True, exist_ok=True)
+    write_aside(_file(language), lambda aside: aside.write(head + gap + body))
 
 
-def _translated(string: str | list[str] | tuple[str, ...] | None) -> bool:
-    return all(string) if isinstance(string, list | tuple) else bool(string)
+def untranslated(language: str, template: Catalog) -> list[str]:
+    """Messages of the template that a page shows in English: not in the catalogue, without a translation, or fuzzy."""
+    there = _there(language)
+    left = []
+    for message in (m for m in template if m.id):
+        found = there.get(message.id)
+        strings = (
+            found.string if found and isinstance(found.string, list | tuple) else (found and found.string,)
+        )
+        if not found or found.fuzzy or not all(strings):
+            left.append(message.id[-1] if isinstance(message.id, list | tuple) else message.id)
+    return left
+
+
+def told(language: str, template: Catalog) -> str:
+    """How many of the messages are translated, and which are not."""
+    left, count = untranslated(language, template), sum(bool(m.id) for m in template)
+    return "\n    ".join([f"{language}: {count - len(left)} of {count} messages are translated", *left])
+
+
+def _file(language: str) -> Path:
+    return LOCALE / language / "LC_MESSAGES" / "in4310.po"
+
+
+def _there(language: str) -> Catalog:
+    """The catalogue as it is; an empty file is one without messages."""
+    text = _file(language).read_bytes() if _file(language).exists() else b""
+    if text.strip():
+        return read_po(io.BytesIO(text), locale=language, charset="utf-8")
+    return Catalog(language, header_comment=f"# {language} for in4310.", project="in4310", fuzzy=False)
 
 
 def main() -> None:
     """Update every catalogue, and say what is left to do."""
-    for folder in sorted(f for f in LOCALE.iterdir() if f.is_dir()):
-        count, left = update(folder.name)
-        print(
-            f"{folder.name}: {count} messages, {left} to translate ({folder / 'LC_MESSAGES' / 'in4310.po'})"
-        )
+    template = template_catalogue()
+    for language in sorted(f.name for f in LOCALE.iterdir() if f.is_dir()):
+        if "--check" not in sys.argv[1:]:
+            update(language)
+        print(told(language, template))
 
 
 if __name__ == "__main__":
