@@ -512,18 +512,14 @@ def _judge(
 
     with Sandbox() as sandbox:
         sandbox.start()  # first: it imports torch while this process does
-        from in4310.reporting.terminal import table
+        from in4310.reporting.terminal import Verdict
         from in4310.runner import judge_submission
 
         results = judge_submission(
             submission, edition, data, report, progress, full, trusted, sandbox, language
         )
     console = Console()
-    console.print(table(results))
-    for name, figure in results.facts.items():
-        console.print(f"{name}: {figure}", markup=False, highlight=False)
-    if results.audit and results.audit.seed:
-        console.print(f"Audit sample: {results.audit.statement}", markup=False, highlight=False)
+    console.print(Verdict(results, language))
     if report:
         console.print(str(report / "index.html"), markup=False, highlight=False, soft_wrap=True)
     return 0 if results.points >= results.max_points else 1

@@ -1,62 +1,94 @@
-"""The verdicts as a table for the terminal."""
+"""The verdicts for the terminal: a line a requirement, and below what costs points and why, folded to its width."""
 
 from __future__ import annotations
 
 from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from in4310.judging.verdict import Check, Outcome, Requirement, Results
+from in4310.reporting.language import ENGLISH, number, translated
+from in4310.reporting.language_record import reason, said
+from in4310.reporting.page import SHORT
 from in4310.shown import shown
 
-LOOK = {  # a mark, a word and a colour: no verdict is told by its colour alone
-    Outcome.PASSED: ("✓", "passed", "green"),
-    Outcome.WARNED: ("▲", "warned", "yellow"),
-    Outcome.FAILED: ("✗", "failed", "red"),
-    Outcome.NOT_RUN: ("○", "not run", "magenta"),
+LOOK = {  # a mark and a colour beside the word: no verdict is told by its colour alone
+    Outcome.PASSED: ("✓", "green"),
+    Outcome.WARNED: ("▲", "yellow"),
+    Outcome.FAILED: ("✗", "red"),
+    Outcome.NOT_RUN: ("○", "magenta"),
 }
+NARROW = 60  # columns below which the marks stand without their words, which the totals say once more
 
 
-def table(results: Results) -> Table:
-    """A row a requirement: id, title, verdict, points, and the reason why it is not a plain pass; the total below.
+class Verdict:
+    """What `check` prints, for rich. Results are English; `language` is that of the terminal.
 
     Texts of a submission cannot colour, move or clear the terminal: no markup is read, no control character passes.
     """
-    found = Table(
-        title=Text(shown(f"{results.name}: {results.edition_title}", 120)),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_footer=True,
-        pad_edge=False,
-    )
-    found.add_column("id", no_wrap=True)
-    found.add_column("requirement", footer=_counts(results), ratio=2)
-    found.add_column("verdict", no_wrap=True)
-    found.add_column(
-        "points", justify="right", no_wrap=True, footer=f"{results.points:g} of {results.max_points:g}"
-    )
-    found.add_column("why", ratio=3)
-    for requirement in results.requirements:
-        mark, word, colour = LOOK[requirement.outcome]
-        found.add_row(
-            Text(shown(requirement.id, 20)),
-            Text(shown(requirement.title, 80)),
-            Text(f"{mark} {word}", style=colour),
-            Text(f"{requirement.points:g} of {requirement.max_points:g}"),
-            Text(_why(requirement)),
+
+    def __init__(self, results: Results, language: str = ENGLISH):
+        self.results, self.language = results, language
+        self.said, self.reason = said(language), reason(language)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        results = self.results
+        heading = self.said(results.edition_title, results.edition_language)
+        yield Text(shown(f"{results.name}: {heading}"), style="italic")
+        yield self._table(options.max_width < NARROW)
+        for requirement in results.requirements:
+            yield from self._details(requirement)
+        for name, figure in results.facts.items():
+            yield Text(shown(f"{self.said(name)}: {self.said(figure)}"))
+        if results.audit and results.audit.seed:
+            audit = self.said(results.audit.statement)
+            yield Text(translated("Audit sample: %(audit)s", self.language, audit=audit))
+
+    def _table(self, narrow: bool) -> Table:
+        results = self.results
+        counts = (f"{results.counts[o]} {self._word(o)}" for o in Outcome if results.counts[o])
+        table = Table(box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False)
+        table.add_column("")
+        if not narrow:
+            table.add_column(translated("verdict", self.language))
+        table.add_column(
+            translated("points", self.language),
+            self._points(results.points, results.max_points),
+            justify="right",
+            no_wrap=True,
         )
-    return found
+        table.add_column(translated("requirement", self.language), ", ".join(counts))
+        for requirement in results.requirements:
+            mark, colour = LOOK[requirement.outcome]
+            row: list[RenderableType] = [Text(f"{mark} {shown(requirement.id, 20)}", style=colour)]
+            if not narrow:
+                row.append(Text(self._word(requirement.outcome), style=colour))
+            points = self._points(requirement.points, requirement.max_points)
+            table.add_row(*row, points, Text(self._title(requirement), no_wrap=True, overflow="ellipsis"))
+        return table
 
+    def _details(self, requirement: Requirement) -> RenderResult:
+        """The check that costs most, or the first warning, with its known mistake or the way out; else nothing."""
+        apart = [c for c in requirement.checks if c.outcome is not Outcome.PASSED]
+        if not apart:
+            return
+        first: Check = max(apart, key=lambda c: (c.max_points - c.points, c.outcome is requirement.outcome))
+        mark, colour = LOOK[first.outcome]
+        more = self.said(f" (and {len(apart) - 1} more)") if len(apart) > 1 else ""
+        yield Text(f"{mark} {shown(requirement.id, 20)}  {self._title(requirement)}", style=colour)
+        for text in (shown(self.reason(first), 300) + more, shown(self.said(first.mistake or first.mend), 300)):
+            if text:
+                yield Padding(Text(text), (0, 0, 0, 5), expand=False)
+        yield ""
 
-def _counts(results: Results) -> Text:
-    return Text(", ".join(f"{results.counts[o]} {LOOK[o][1]}" for o in Outcome if results.counts[o]))
+    def _title(self, requirement: Requirement) -> str:
+        return shown(self.said(requirement.title, self.results.edition_language), 80)
 
+    def _word(self, outcome: Outcome) -> str:
+        return translated(SHORT[outcome], self.language)
 
-def _why(requirement: Requirement) -> str:
-    """The reason of the check that costs most, or of the first warning; nothing where all is right."""
-    apart = [c for c in requirement.checks if c.outcome is not Outcome.PASSED]
-    if not apart:
-        return ""
-    first: Check = max(apart, key=lambda c: (c.max_points - c.points, c.outcome is requirement.outcome))
-    more = f" (and {len(apart) - 1} more)" if len(apart) > 1 else ""
-    return shown(first.reason, 140) + more
+    def _points(self, points: float, of: float) -> str:
+        figures = {"points": number(points, self.language), "of": number(of, self.language)}
+        return translated("%(points)s of %(of)s", self.language, **figures)

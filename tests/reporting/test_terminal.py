@@ -1,34 +1,57 @@
-"""The table as a terminal receives it."""
+"""The verdicts as a terminal receives them."""
 
 from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console
 
 from in4310.judging.verdict import Results
-from in4310.reporting.terminal import table
+from in4310.reporting.terminal import Verdict
 
 
-def printed(results: Results, width: int = 200, **how: object) -> str:
+def printed(results: Results, width: int = 200, language: str = "en", **how: object) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=width, **how).print(table(results))
+    Console(file=stream, width=width, **how).print(Verdict(results, language))
     return stream.getvalue()
 
 
-def test_a_row_a_requirement_and_the_total_below(results: Results) -> None:
-    lines = printed(results).splitlines()
-    rows = {line.split()[0]: line for line in lines if line.split() and line.split()[0] in ("1a", "1b", "3a")}
-    assert [line.split()[0] for line in lines if line.strip()[:2] in rows] == ["1a", "1b", "3a"]
-    assert "✗ failed" in rows["1a"]
-    assert "3 of 5" in rows["1a"]
-    assert "reason of sizes" in rows["1a"]
-    assert "▲ warned" in rows["1b"]
-    assert "○ not run" in rows["3a"]
-    assert "reason of eigenvalues (and 1 more)" in rows["3a"]
-    last = [line for line in lines if line.strip()][-1]
-    assert "4 of 13.5" in last
-    assert "1 warned, 1 failed, 1 not run" in last
+def rows(text: str) -> list[str]:
+    """The lines of the table: between its head and its foot."""
+    lines = [line.strip() for line in text.splitlines()]
+    head = next(i for i, line in enumerate(lines) if line.startswith("──"))
+    return lines[head + 1 : lines.index("", head)]
+
+
+@pytest.mark.parametrize("width", [200, 80, 40])
+def test_a_line_a_requirement_and_the_total_below(results: Results, width: int) -> None:
+    text = printed(results, width)
+    first, second, third = rows(text)
+    assert first.startswith("✗ 1a")
+    assert second.startswith("▲ 1b")
+    assert third.startswith("○ 3a")
+    assert "3 of 5   Split" in first
+    if width > 40:
+        assert "failed" in first
+        assert "not run" in third
+    assert "4 of 13.5" in text
+    assert "1 warned, 1 failed, 1 not run" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("width", [200, 80, 40])
+def test_what_costs_points_stands_below_with_the_mistake_or_the_way_out(results: Results, width: int) -> None:
+    below = " ".join(printed(results, width).partition("13.5")[2].split())
+    assert "✗ 1a Split reason of sizes an unstratified draw" in below
+    assert "○ 3a Spectrum reason of eigenvalues (and 1 more) hand in eigenvalues.json" in below
+
+
+def test_in_norwegian_numbers_and_words_are_norwegian(results: Results) -> None:
+    text = printed(results, language="nb")
+    assert "4 av 13,5" in text
+    assert "feilet" in text
+    assert "(og 1 til)" in text
+    assert not {"failed", "warned", "points", "requirement", "of", "verdict"} & set(text.split())
 
 
 def test_hostile_texts_neither_colour_nor_clear_nor_ring(hostile: Results) -> None:
@@ -41,5 +64,7 @@ def test_hostile_texts_neither_colour_nor_clear_nor_ring(hostile: Results) -> No
     assert "\x1b[31mred" not in coloured
 
 
-def test_fits_a_narrow_terminal(results: Results) -> None:
-    assert max(map(len, printed(results, width=60).splitlines())) <= 60
+@pytest.mark.parametrize("width", [60, 40, 25])
+def test_fits_a_narrow_terminal(results: Results, hostile: Results, width: int) -> None:
+    for record in (results, hostile):
+        assert max(map(len, printed(record, width).splitlines())) <= width
