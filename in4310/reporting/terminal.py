@@ -78,7 +78,10 @@ class Verdict:
         mark, colour = LOOK[first.outcome]
         more = self.said(f" (and {len(apart) - 1} more)") if len(apart) > 1 else ""
         yield Text(f"{mark} {shown(requirement.id, 20)}  {self._title(requirement)}", style=colour)
-        for text in (shown(self.reason(first), 300) + more, shown(self.said(first.mistake or first.mend), 300)):
+        for text in (
+            shown(self.reason(first), 300) + more,
+            shown(self.said(first.mistake or first.mend), 300),
+        ):
             if text:
                 yield Padding(Text(text), (0, 0, 0, 5), expand=False)
         yield ""
@@ -90,5 +93,5 @@ class Verdict:
         return translated(SHORT[outcome], self.language)
 
     def _points(self, points: float, of: float) -> str:
-        figures = {"points": number(points, self.language), "of": number(of, self.language)}
-        return translated("%(points)s of %(of)s", self.language, **figures)
+        figures = {"earned": number(points, self.language), "most": number(of, self.language)}
+        return translated("%(earned)s of %(most)s", self.language, **figures)

@@ -49,7 +49,7 @@ def test_what_costs_points_stands_below_with_the_mistake_or_the_way_out(results:
 def test_in_norwegian_numbers_and_words_are_norwegian(results: Results) -> None:
     text = printed(results, language="nb")
     assert "4 av 13,5" in text
-    assert "feilet" in text
+    assert "ikke bestått" in text
     assert "(og 1 til)" in text
     assert not {"failed", "warned", "points", "requirement", "of", "verdict"} & set(text.split())
 
