@@ -69,7 +69,7 @@ class Check(Record):
     """The verdict on one executable check of a requirement."""
 
     name: str = Field(description="name of the test function without 'test_'")
-    title: str = Field(description="the sentence that the student reads")
+    title: str = Field(description="what is looked at; true whether it passed or failed")
     outcome: Outcome
     points: float
     max_points: float

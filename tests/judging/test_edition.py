@@ -1,5 +1,7 @@
 """Editions: the stock ones hold together, and a teacher's wrong file is one clear line."""
 
+import ast
+import re
 from importlib import resources
 
 import pytest
@@ -7,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from in4310.errors import InputError
-from in4310.judging.edition import _extended, edition_files, known_checks, load_edition, stock_editions
+from in4310.judging.edition import (
+    _extended,
+    checks_folder,
+    edition_files,
+    known_checks,
+    load_edition,
+    stock_editions,
+)
 
 WHOLE = (resources.files("in4310.judging") / "editions" / "2023.toml").read_text(encoding="utf-8")
 MINE = 'name = "mine"\ntitle = "Mine"\n'
@@ -31,6 +40,25 @@ def test_stock_editions_load_and_cover_their_rows(name):
 def test_every_executable_check_is_asked_for_by_some_edition():
     asked = {check for name in stock_editions() for check in load_edition(name).points_of}
     assert asked == known_checks()
+
+
+def test_the_title_of_a_check_claims_nothing():
+    """It stands beside a red cross as well as a green tick: it names what is looked at."""
+    claim = re.compile(
+        r"\.$|\b(agree|are|correct|fits?|gives?|has|have|holds?|is|lies?|right|were|works?|yields?)\b"
+    )
+    titles = {
+        node.name.removeprefix("test_"): ast.get_docstring(node).splitlines()[0]
+        for file in checks_folder().glob("test_*.py")
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+    assert titles.keys() == known_checks()
+    assert [
+        t
+        for t in titles.values()
+        if claim.search(t.replace("what is usual", "").replace("images are from", ""))
+    ] == []
 
 
 def test_sizes_scale_with_the_images_there_are():

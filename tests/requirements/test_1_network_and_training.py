@@ -19,7 +19,7 @@ from in4310.submission.source import needed_arguments, scripts, starts
 
 @pytest.mark.requirement("1d")
 def test_network_depth(evidence, edition, judge):
-    """The weights are those of a ResNet of an allowed depth."""
+    """Depth of the ResNet"""
     found, state = evidence.network("model")
     judge.expect(
         found.depth in edition.network.depths,
@@ -34,7 +34,7 @@ def test_network_depth(evidence, edition, judge):
 
 @pytest.mark.requirement("1d")
 def test_network_outputs(evidence, judge):
-    """The last layer has one output a class, and all weights are finite."""
+    """Outputs of the last layer, values of the weights"""
     last = evidence.state.get("fc.weight")
     outputs = int(last.shape[0]) if last is not None and last.ndim == 2 else None
     judge.expect(
@@ -51,7 +51,7 @@ def test_network_outputs(evidence, judge):
 
 @pytest.mark.requirement("1d")
 def test_network_start(evidence, edition, judge):
-    """Training started from what the edition asks for."""
+    """What training started from"""
     start, read = evidence.submission.table("network").get("start"), starts(evidence.source)
     wanted, how = edition.network.start, "as stated"
     if start is None:
@@ -86,7 +86,7 @@ def _settings(run):
 
 @pytest.mark.requirement("1f")
 def test_three_settings(evidence, edition, judge):
-    """At least three different hyperparameter settings were trained."""
+    """Number of hyperparameter settings tried"""
     runs = evidence.submission.history
     different = {_settings(run) or name for name, run in runs.items()}
     judge.expect(
@@ -163,7 +163,7 @@ MEASURES = {
 
 @pytest.mark.requirement("1f", partial=True)
 def test_history_complete(evidence, edition, judge):
-    """Loss, accuracy and mAP of training and validation are recorded after every epoch."""
+    """Record of loss, accuracy and mAP after each epoch"""
     for name, run in evidence.submission.history.items():
         epochs = run["epochs"]
         numbers = [e.get("epoch") for e in epochs]
@@ -191,7 +191,7 @@ def test_history_complete(evidence, edition, judge):
 
 @pytest.mark.requirement("1f")
 def test_best_on_validation(evidence, edition, judge):
-    """The weights handed in are those of the epoch that was best on validation."""
+    """Choice of the epoch on the validation set"""
     history = {name: run["epochs"] for name, run in evidence.submission.history.items()}
     try:
         mine = evidence.recomputed("val")
@@ -255,7 +255,7 @@ def test_best_on_validation(evidence, edition, judge):
 
 @pytest.mark.requirement("1g")
 def test_memory_limit(evidence, edition, judge):
-    """Training fits the memory that the edition allows."""
+    """Memory used by training"""
     gib = 2**30
     limit = edition.training.memory_gib
     peak = (
@@ -292,7 +292,7 @@ def test_memory_limit(evidence, edition, judge):
 
 @pytest.mark.requirement("1g")
 def test_runs_without_arguments(evidence, judge):
-    """The code runs with no command-line arguments."""
+    """Command-line arguments of the code"""
     command = evidence.submission.table("run").get("command")
     needed = needed_arguments(evidence.source)
     if not isinstance(command, str):
@@ -373,7 +373,7 @@ def _compare_loss(evidence, judge):
 
 @pytest.mark.requirement("1j")
 def test_loss_curves(evidence, edition, judge):
-    """Losses are plotted against the epochs."""
+    """Plot of the losses against the epochs"""
     wanted = ["train_loss", "val_loss"] + (["test_loss"] if edition.training.test_curve else [])
     for name, run in evidence.submission.history.items():
         lacking = [w for w in wanted if any(number(e, w) is None for e in run["epochs"])]

@@ -21,7 +21,7 @@ MEANS = {"mean_accuracy": "mean of classes", "map": "mAP"}
 
 @pytest.mark.requirement("1h")
 def test_scores_shape(evidence, judge):
-    """One row of scores an image of the test set, one column a class."""
+    """Shape of the scores"""
     found = evidence.submission.scores.shape
     wanted = (len(evidence.split["test"]), len(evidence.classes))
     sizes = {name: len(paths) for name, paths in evidence.split.items()}
@@ -52,7 +52,7 @@ def test_scores_shape(evidence, judge):
 
 @pytest.mark.requirement("1h")
 def test_scores_are_probabilities(evidence, edition, judge):
-    """Scores are finite, between 0 and 1, and each row sums to 1."""
+    """Range and row sums of the scores"""
     scores = np.asarray(evidence.submission.scores, dtype=np.float64)
     if scores.ndim != 2 or not scores.size:
         raise Unreadable("scores", f"scores have shape {scores.shape}, expected two dimensions")
@@ -128,7 +128,7 @@ def test_scores_are_probabilities(evidence, edition, judge):
 
 @pytest.mark.requirement("1h")
 def test_scores_reproduce(evidence, edition, judge):
-    """Our own network with the weights handed in gives the scores handed in."""
+    """Reproducibility of the scores from the weights"""
     everything, tolerance = evidence.handed_in("test"), edition.tolerances.score
     try:
         rows, ours = evidence.audited("test")
@@ -162,7 +162,7 @@ def test_scores_reproduce(evidence, edition, judge):
 
 @pytest.mark.requirement("1h")
 def test_comparison_recorded(evidence, edition, judge):
-    """The submission's own comparison of saved and recomputed scores works, or was made with a sensible tolerance."""
+    """The submission's own comparison of saved and recomputed scores"""
     if live := evidence.runs("compare"):
         check_compare(live, judge)
         return
@@ -259,7 +259,7 @@ def _blame(evidence, judge, name, wrong):
 
 @pytest.mark.requirement("1e", partial=True)
 def test_metrics_accuracy(evidence, edition, judge):
-    """Accuracy of validation and test is right."""
+    """Accuracy of validation and test"""
     for name in SETS:
         ours = evidence.measured(name)
         claimed = number(evidence.claimed_metrics(name), "accuracy")
@@ -271,7 +271,7 @@ def test_metrics_accuracy(evidence, edition, judge):
 
 @pytest.mark.requirement("1e", partial=True)
 def test_metrics_accuracy_per_class(evidence, edition, judge):
-    """Accuracy per class and its mean are right, for validation and test."""
+    """Accuracy per class and its mean, of validation and test"""
     for name in SETS:
         ours, table = evidence.measured(name), evidence.claimed_metrics(name)
         claimed = table.get("accuracy_per_class")
@@ -289,7 +289,7 @@ def test_metrics_accuracy_per_class(evidence, edition, judge):
 
 @pytest.mark.requirement("1e", partial=True)
 def test_metrics_average_precision(evidence, edition, judge):
-    """Average precision per class is right, for validation and test."""
+    """Average precision per class, of validation and test"""
     for name in SETS:
         ours = evidence.measured(name)
         claimed = evidence.claimed_metrics(name).get("ap_per_class")
@@ -304,7 +304,7 @@ def test_metrics_average_precision(evidence, edition, judge):
 
 @pytest.mark.requirement("1e", partial=True)
 def test_metrics_map(evidence, edition, judge):
-    """Mean average precision is right, for validation and test."""
+    """Mean average precision of validation and test"""
     for name in SETS:
         ours = evidence.measured(name)
         claimed = number(evidence.claimed_metrics(name), "map")
@@ -319,7 +319,7 @@ def test_metrics_map(evidence, edition, judge):
 
 @pytest.mark.requirement("1e")
 def test_accuracy_threshold(evidence, edition, judge):
-    """Test accuracy, recomputed from the weights, reaches what is usual."""
+    """Test accuracy compared with what is usual"""
     test, rows = evidence.recomputed("test"), len(evidence.split["test"])
     low, high = wilson(round(test.accuracy * rows), rows)
     judge.expect(
@@ -352,7 +352,7 @@ def _entries(ranking, c, side):
 
 @pytest.mark.requirement("1i")
 def test_ranking_complete(evidence, edition, judge):
-    """Enough classes are ranked, each with its top and its bottom images."""
+    """Number of classes and images ranked"""
     ranking = evidence.submission.ranking
     ranked = [c for c in evidence.classes if c in ranking]
     judge.expect(
@@ -373,7 +373,7 @@ def test_ranking_complete(evidence, edition, judge):
 
 @pytest.mark.requirement("1i")
 def test_ranking_from_test_set(evidence, judge):
-    """Ranked images are images of the test set."""
+    """Which set the ranked images are from"""
     test = set(evidence.split["test"])
     ranked = [(c, p) for c in evidence.classes if c in evidence.submission.ranking
               for side in ("top", "bottom") for p in _entries(evidence.submission.ranking, c, side)]  # fmt: skip
@@ -393,7 +393,7 @@ def test_ranking_from_test_set(evidence, judge):
 
 @pytest.mark.requirement("1i", partial=True)
 def test_ranking_order(evidence, edition, judge):
-    """Top and bottom images are those with the highest and lowest score of the class."""
+    """Choice and order of the top and bottom images"""
     located = "scores" in evidence.submission.located
     handed = {
         c: {side: _entries(evidence.submission.ranking, c, side) for side in ("top", "bottom")}

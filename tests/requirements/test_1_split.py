@@ -19,7 +19,7 @@ from in4310.submission.source import seeds
 
 @pytest.mark.requirement("1a")
 def test_split_covers_data(evidence, judge):
-    """Every image of the data set is used, once."""
+    """Coverage of the data set by the split"""
     labels = evidence.data.labels
     used = [path for paths in evidence.split.values() for path in paths]
     unknown = sorted(set(used) - set(labels))
@@ -71,7 +71,7 @@ def _decodes(path):
 
 @pytest.mark.requirement("1a", partial=True)
 def test_split_sizes(evidence, edition, judge):
-    """Test and validation sets have about the sizes asked for."""
+    """Sizes of the test and validation sets"""
     total = len(evidence.data.labels)
     asked = edition.sizes(total)
     found = {name: len(evidence.split[name]) for name in asked}
@@ -97,7 +97,7 @@ def test_split_sizes(evidence, edition, judge):
 
 @pytest.mark.requirement("1a")
 def test_split_stratified(evidence, edition, judge):
-    """Every set has the class proportions of the whole data set."""
+    """Class proportions of the sets"""
     whole = evidence.class_counts(list(evidence.data.labels))
     total = sum(whole.values())
     exhibits.class_shares(
@@ -124,7 +124,7 @@ def test_split_stratified(evidence, edition, judge):
 
 @pytest.mark.requirement("1a")
 def test_split_seed(evidence, judge):
-    """The seed is stated, and gives the same split again."""
+    """Seed of the split"""
     if live := evidence.runs("split"):
         check_split(live, judge, evidence.classes)
         return
@@ -169,7 +169,7 @@ def test_split_seed(evidence, judge):
 
 @pytest.mark.requirement("1b")
 def test_split_disjoint_by_name(evidence, judge):
-    """No file lies in two of the three sets."""
+    """Overlap of the sets by file name"""
     overlaps = overlap_by_name(Split(**evidence.split))
     for first, second in combinations(SETS, 2):
         shared = overlaps.get((first, second), [])
@@ -188,7 +188,7 @@ def test_split_disjoint_by_name(evidence, judge):
 
 @pytest.mark.requirement("1b")
 def test_split_disjoint_by_content(evidence, judge):
-    """No two sets hold byte-identical images (the data has some: a warning)."""
+    """Overlap of the sets by file content"""
     known = {n: tuple(p for p in paths if p in evidence.data.labels) for n, paths in evidence.split.items()}
     unique = {n: tuple(dict.fromkeys(paths)) for n, paths in known.items()}
     leaks = [
@@ -210,7 +210,7 @@ def test_split_disjoint_by_content(evidence, judge):
 
 @pytest.mark.requirement("1b")
 def test_split_paths_relative(evidence, judge):
-    """Paths are relative to one root of the data set."""
+    """Root of the image paths"""
     written = [path for paths in evidence.submission.split.values() for path in paths]
     absolute = [path for path in written if is_absolute(path)]
     judge.expect(
@@ -228,7 +228,7 @@ def test_split_paths_relative(evidence, judge):
 
 @pytest.mark.requirement("1c", partial=True)
 def test_loaders_follow_split(evidence, judge):
-    """The loaders yield the images of the split, in its order, with their own labels."""
+    """Images and labels from the data loaders"""
     for name in ("val", "test"):
         if name == "val" and "scores_val" not in evidence.submission.located:
             continue  # the assignment asks for the scores of the test set only
@@ -262,7 +262,7 @@ def test_loaders_follow_split(evidence, judge):
 
 @pytest.mark.requirement("1c")
 def test_class_order(evidence, judge):
-    """Column j of the scores is class j of the stated order."""
+    """Order of the classes in the scores"""
     stated = list(evidence.stated_classes)
     # Rows are the stated classes, whatever order the rest is judged in.
     own = np.array([stated.index(c) for c in evidence.classes])

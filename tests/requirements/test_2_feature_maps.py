@@ -28,7 +28,7 @@ def _known(evidence, table):
 
 @pytest.mark.requirement("2a")
 def test_modules_named(evidence, edition, judge):
-    """Enough modules were chosen, and the network has them."""
+    """Modules chosen"""
     table = _percent(evidence)
     known = _known(evidence, table)
     foreign = [name for name in table if name not in known]
@@ -50,7 +50,7 @@ def test_modules_named(evidence, edition, judge):
 
 @pytest.mark.requirement("2b", partial=True)
 def test_non_positive_in_range(evidence, edition, judge):
-    """Percentages lie between 0 and 100, over enough images of the course."""
+    """Range of the percentages, number of images"""
     for name, value in _percent(evidence).items():
         number = finite(value)
         judge.expect(number is not None and 0 <= number <= 100, f"percentage of {name}", value, "0 to 100")
@@ -85,7 +85,7 @@ def _images(evidence):
 
 @pytest.mark.requirement("2b", partial=True)
 def test_non_positive_recomputed(evidence, edition, judge):
-    """Percentages agree with those of our own network on the same images."""
+    """Percentages of non-positive values compared with our own"""
     if live := evidence.runs("non_positive"):
         check_non_positive(live, judge)
     if "images" not in evidence.submission.non_positive:
@@ -167,7 +167,7 @@ def _compare_with_typical(evidence, edition, judge):
 
 @pytest.mark.requirement("2c")
 def test_feature_map_pictures(evidence, edition, judge):
-    """Feature maps of the first images are saved, one PNG an image, named by index."""
+    """Pictures of the feature maps"""
     files = [f for f in evidence.submission.pictures("feature_maps") if f.suffix.lower() == ".png"]
     numbered = {}
     folders = {f.parent.name for f in files if any(ch.isdigit() for ch in f.parent.name)}

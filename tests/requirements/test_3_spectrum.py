@@ -30,7 +30,7 @@ def _where(series):
 
 @pytest.mark.requirement("3a", partial=True)
 def test_eigenvalues_valid(evidence, edition, judge):
-    """Eigenvalues are real, not negative, in descending order, and no more than the rank allows."""
+    """Sign, order and number of the eigenvalues"""
     for series in evidence.series():
         # Not named: as many as the edition asks for, which bounds the rank as well as the named ones would.
         images = len(set(map(str, series["paths"]))) if "paths" in series else edition.statistics.images
@@ -185,7 +185,7 @@ def _show_handed_in(judge, chosen):
 
 @pytest.mark.requirement("3a", partial=True)
 def test_eigenvalues_recomputed(evidence, edition, judge):
-    """Spectra of the network handed in agree with our own, on the same images of the course."""
+    """Eigenvalues compared with our own"""
     if live := evidence.runs("spectrum"):
         check_spectrum(live, judge)
     chosen = [s for s in evidence.series() if s.get("model") == "tuned" and s.get("data") == "course"]
@@ -214,7 +214,7 @@ def test_eigenvalues_recomputed(evidence, edition, judge):
 
 @pytest.mark.requirement("3a")
 def test_spectrum_plot(evidence, judge):
-    """The spectra are plotted."""
+    """Plot of the spectra"""
     pictures = evidence.submission.pictures("plots")
     plots = [p for p in pictures if any(w in p.stem.lower() for w in ("spectr", "eigen"))]
     looks = {p: look(p) for p in plots or pictures}
@@ -237,7 +237,7 @@ def test_spectrum_plot(evidence, judge):
 
 @pytest.mark.requirement("3b", partial=True)
 def test_comparison_complete(evidence, edition, judge):
-    """Spectra are there for every data set asked for, untuned and trained, over enough images."""
+    """Networks, data sets and images of the compared spectra"""
     wanted = [
         ("untuned", "course"),
         *(("untuned", name) for name in edition.statistics.comparison),
@@ -278,7 +278,7 @@ def json_like(modules):
 
 @pytest.mark.requirement("3b", partial=True)
 def test_comparison_recomputed(evidence, edition, judge):
-    """Spectra of the other networks and data sets agree with our own, where we have the data."""
+    """Compared spectra against our own"""
     others = [s for s in evidence.series() if (s.get("model"), s.get("data")) != ("tuned", "course")]
     if not others:
         raise Missing("eigenvalues", "no series besides the trained network on the course's images")
