@@ -7,10 +7,10 @@ there) or Unreadable (it is broken); the plugin turns both into 'not run', never
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -44,6 +44,7 @@ LARGEST = 1024  # pixels of a side: what is stated is carried out, and must not 
 PATHS, SERIES, MODULES = 2000, 24, 80  # of a statistic; the assignment asks for 200 images and five modules
 TYPICAL = 400  # images that unnamed ones are compared with
 FEW = 500  # images that are decoded for one submission; more, and the whole data set is decoded once and kept
+T = TypeVar("T")
 
 
 class Evidence:
@@ -67,14 +68,23 @@ class Evidence:
         self.stated_classes = edition.data.classes
         self.audit = audit
         self.live = live
-        self._predicted: dict[str, np.ndarray] = {}
-        self._loaded: dict[tuple[str, tuple[str, ...]], Images] = {}
-        self._networks: dict[str, tuple[Network, dict[str, Tensor]]] = {}
-        self._audited: dict[str, np.ndarray] = {}
-        self._metrics: dict[tuple[str, str], metrics.Metrics] = {}
-        self._seen_together: dict[tuple[str, ...], Spectra] = {}
+        self._kept: dict[tuple[Hashable, ...], Any] = {}
         self.chosen_because = ""
         self.budget = Budget()
+
+    def once(self, key: tuple[Hashable, ...], make: Callable[[], T]) -> T:
+        """What `make` gives, computed at the first call for a key and kept; what it raises is not kept.
+
+        The first part of a key is the name of what is kept: ('predicted', 'test').
+        """
+        if key not in self._kept:
+            self._kept[key] = make()
+        kept: T = self._kept[key]
+        return kept
+
+    def has(self, *key: Hashable) -> bool:
+        """Whether something is kept under a key."""
+        return key in self._kept
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -145,9 +155,7 @@ class Evidence:
 
     def network(self, piece: str) -> tuple[Network, dict[str, Tensor]]:
         """What a weights file holds, and its state dict in torchvision's names; nothing of it is run."""
-        if piece not in self._networks:
-            self._networks[piece] = self.submission.network(piece, self._best_file(piece))
-        return self._networks[piece]
+        return self.once(("network", piece), lambda: self.submission.network(piece, self._best_file(piece)))
 
     def _best_file(self, piece: str) -> str | None:
         """Of several networks found, the file whose network gives the scores handed in; None: the first."""
@@ -290,7 +298,11 @@ class Evidence:
 
     def images(self, paths: tuple[str, ...]) -> Images:
         """Our own pixels of paths of the data set, prepared as the submission states."""
-        if ("", paths) not in self._loaded and "_all_images" not in self.__dict__ and len(paths) <= FEW:
+        return self.once(("images", paths), lambda: self._images(paths))
+
+    def _images(self, paths: tuple[str, ...]) -> Images:
+        # Few are decoded by themselves; more, and all are, once: the next submission of a class finds them decoded.
+        if len(paths) <= FEW and "_all_images" not in self.__dict__:
             loaded, problems = images.load_images(
                 self.data.root,
                 paths,
@@ -299,15 +311,11 @@ class Evidence:
                 self.preprocessing,
                 progress=self.progress,
             )
-            if problems.unreadable:
-                raise Unreadable("split", f"{min(problems.unreadable)} of the data set cannot be decoded")
-            self._loaded["", paths] = loaded
-        if ("", paths) not in self._loaded:
-            unreadable = sorted(set(paths) & set(self._all_images[1].unreadable))
-            if unreadable:
-                raise Unreadable("split", f"{unreadable[0]} of the data set cannot be decoded")
-            self._loaded["", paths] = self._all_images[0].subset(paths)
-        return self._loaded["", paths]
+        else:
+            loaded, problems = self._all_images
+        if unreadable := set(paths) & set(problems.unreadable):
+            raise Unreadable("split", f"{min(unreadable)} of the data set cannot be decoded")
+        return loaded if loaded.paths == paths else loaded.subset(paths)
 
     @cached_property
     def _all_images(self) -> tuple[Images, Problems]:
@@ -326,27 +334,21 @@ class Evidence:
         """Pixels of a data set to compare with; raises Missing when we do not have it."""
         if name not in self.data.comparison:
             raise Missing("comparison data", f"the data set {name!r} is not on the judge's machine")
-        if (name, paths) not in self._loaded:
-            foreign = sorted(set(paths) - self._comparison_names(name))
-            if foreign:
-                raise Unreadable("eigenvalues", f"{foreign[0]!r} is not an image of {name}")
-            loaded, problems = images.load_comparison(
-                self.data.comparison[name], paths, self.preprocessing, progress=self.progress
-            )
-            if problems.unreadable:
-                raise Unreadable("eigenvalues", f"{sorted(problems.unreadable)[0]!r} cannot be decoded")
-            self._loaded[name, paths] = loaded
-        return self._loaded[name, paths]
+        return self.once(("images of", name, paths), lambda: self._comparison_images(name, paths))
 
-    def _comparison_names(self, name: str) -> set[str]:
-        """Names that a submission may use: what we list ourselves, so that no path leads out of the folder."""
-        return set(images.find_comparison(self.data.comparison[name]))
+    def _comparison_images(self, name: str, paths: tuple[str, ...]) -> Images:
+        folder = self.data.comparison[name]
+        # Names that a submission may use are those that we list ourselves: no path leads out of the folder.
+        if foreign := set(paths) - set(images.find_comparison(folder)):
+            raise Unreadable("eigenvalues", f"{min(foreign)!r} is not an image of {name}")
+        loaded, problems = images.load_comparison(folder, paths, self.preprocessing, progress=self.progress)
+        if problems.unreadable:
+            raise Unreadable("eigenvalues", f"{min(problems.unreadable)!r} cannot be decoded")
+        return loaded
 
     def predicted(self, name: str) -> np.ndarray:
         """Scores of a whole set as our network computes them from the weights, float32 (N, classes)."""
-        if name not in self._predicted:
-            self._predicted[name] = self._predict(self.known(name))
-        return self._predicted[name]
+        return self.once(("predicted", name), lambda: self._predict(self.known(name)))
 
     def _predict(self, paths: tuple[str, ...]) -> np.ndarray:
         return scores.predict(
@@ -356,11 +358,10 @@ class Evidence:
     def audited(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """The audit sample of a set: its rows, ascending, and our scores of them, float32 (rows, classes)."""
         rows = self.audit.sample(name, len(self.known(name)))
-        if name in self._predicted or len(rows) == len(self.split[name]):
+        if self.has("predicted", name) or len(rows) == len(self.split[name]):
             return rows, self.predicted(name)[rows]
-        if name not in self._audited:
-            self._audited[name] = self._predict(tuple(self.split[name][i] for i in rows))
-        return rows, self._audited[name]
+        chosen = tuple(self.split[name][i] for i in rows)
+        return rows, self.once(("audited", name), lambda: self._predict(chosen))
 
     def reproduces(self, name: str) -> bool:
         """Whether the scores handed in are what the network gives, on the audit sample; False if not known."""
@@ -374,7 +375,7 @@ class Evidence:
     def trusted(self, name: str) -> np.ndarray:
         """Scores of a whole set to build on: those handed in where the audit sample of them is right, else ours."""
         piece = "scores" if name == "test" else "scores_val"
-        if name not in self._predicted and piece in self.submission.located:
+        if not self.has("predicted", name) and piece in self.submission.located:
             try:
                 claimed = self.handed_in(name)
             except Missing:
@@ -412,14 +413,15 @@ class Evidence:
 
     def measured(self, name: str) -> metrics.Metrics:
         """Metrics of 'val' or 'test': from the scores handed in where they are, else from the weights."""
-        if ("measured", name) not in self._metrics:
-            piece = "scores" if name == "test" else "scores_val"
-            values = self.handed_in(name) if piece in self.submission.located else self.predicted(name)
-            if is_one_hot(values):
-                # Labels in place of scores: figures from them would say nothing.
-                values = self.predicted(name)
-            self._metrics["measured", name] = metrics.evaluate(self.labels(name), values, self.classes)
-        return self._metrics["measured", name]
+        return self.once(("measured", name), lambda: self._measured(name))
+
+    def _measured(self, name: str) -> metrics.Metrics:
+        piece = "scores" if name == "test" else "scores_val"
+        values = self.handed_in(name) if piece in self.submission.located else self.predicted(name)
+        if is_one_hot(values):
+            # Labels in place of scores: figures from them would say nothing.
+            values = self.predicted(name)
+        return metrics.evaluate(self.labels(name), values, self.classes)
 
     def scored(self, name: str, compute: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
         """Labels and scores that the metrics of a set are made of; None where they are not there (or not computed)."""
@@ -427,7 +429,7 @@ class Evidence:
         try:
             if name != "train" and piece in self.submission.located:
                 values = self.handed_in(name)
-            elif name in self._predicted or compute:
+            elif self.has("predicted", name) or compute:
                 values = self.predicted(name)
             else:
                 return None
@@ -462,12 +464,13 @@ class Evidence:
 
     def recomputed(self, name: str) -> metrics.Metrics:
         """Metrics of a set from the weights, whatever scores were handed in."""
-        if ("recomputed", name) not in self._metrics:
-            values = self.trusted(name)
-            if not np.isfinite(values).all():
-                raise Unreadable("model", "the network handed in gives scores that are NaN or infinite")
-            self._metrics["recomputed", name] = metrics.evaluate(self.labels(name), values, self.classes)
-        return self._metrics["recomputed", name]
+        return self.once(("recomputed", name), lambda: self._recomputed(name))
+
+    def _recomputed(self, name: str) -> metrics.Metrics:
+        values = self.trusted(name)
+        if not np.isfinite(values).all():
+            raise Unreadable("model", "the network handed in gives scores that are NaN or infinite")
+        return metrics.evaluate(self.labels(name), values, self.classes)
 
     # -- inside the network ------------------------------------------------------------------------
 
@@ -483,7 +486,8 @@ class Evidence:
         if claimed := self._claimed_modules(paths):
             with suppress(InputError), torch.inference_mode():
                 loaded = self.batches(self.images(paths))()
-                shares, self._seen_together[paths] = shares_and_spectra(self.model, loaded, modules, claimed)
+                shares, spectra = shares_and_spectra(self.model, loaded, modules, claimed)
+                self._kept["seen together", paths] = spectra
                 return shares
         with torch.inference_mode():
             return feature_maps.non_positive(self.model, self.batches(self.images(paths))(), modules)
@@ -510,7 +514,7 @@ class Evidence:
         self, model: str, data: str, paths: tuple[str, ...], modules: Sequence[str], flatten: bool
     ) -> dict[str, spectrum.Spectrum]:
         """Spectra of a model ('tuned' or 'untuned') on images of a data set ('course' or a comparison's name)."""
-        kept = self._seen_together.get(paths, {})
+        kept: Spectra = self._kept.get(("seen together", paths), {})
         if (model, data, flatten) == ("tuned", "course", False) and modules and set(modules) <= set(kept):
             return {name: kept[name] for name in modules}
         net = self.model if model == "tuned" else self.untuned
@@ -588,13 +592,13 @@ class Evidence:
     @property
     def audit_record(self) -> verdict.Audit | None:
         """What the report says of the audit sample; None where no score was computed."""
-        sets: list[str] = [
-            name for name in ("val", "test") if name in self._predicted or name in self._audited
-        ]
+        sets = [name for name in ("val", "test") if self.has("predicted", name) or self.has("audited", name)]
         if not sets:
             return None
         of = {name: len(self.split[name]) for name in sets}
-        rows = {name: of[name] if name in self._predicted else len(self._audited[name]) for name in sets}
+        rows = {
+            name: of[name] if self.has("predicted", name) else len(self.audited(name)[0]) for name in sets
+        }
         said = [f"{name}: {self.audit_bound(name)}" for name in sets if rows[name] < of[name]]
         return verdict.Audit(
             rows=rows,
