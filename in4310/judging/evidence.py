@@ -1,117 +1,60 @@
 """What the checks look at: the submission's claims beside figures recomputed from its weights and our pixels.
 
-Everything is computed on first use and kept, so that checks share one forward pass. Raises Missing (a piece is not
-there) or Unreadable (it is broken); the plugin turns both into 'not run', never into points.
+Three floors, each a class upon the one below: `claimed` (what was handed in), `networks` (rebuilt from the weights),
+and this one (our pixels, and what the networks make of them). Everything is computed on first use and kept, so that
+checks share one forward pass.
+
+What the words for scores mean, for a set ('val', 'test', some also 'train'):
+
+===========  =================================  ======================================================================
+word         what it gives                      where it comes from
+===========  =================================  ======================================================================
+handed_in    scores, float64 (N, C)             the submission's file, of the right shape and finite
+predicted    scores, float32 (N, C)             our network, rebuilt from the weights, on all images of the set
+audited      rows; scores, float32 (rows, C)    our network on the audit sample only (on all, where none is drawn)
+trusted      scores (N, C), to build on         handed_in where the audit sample proves it right, else predicted
+measured     metrics                            of handed_in: what the student's figures must be; of predicted where
+                                                no scores were handed in, or labels in place of scores
+recomputed   metrics                            of trusted: what the network is worth, whatever was handed in
+scored       labels and scores, or None         handed_in, else what is predicted already: for known mistakes
+===========  =================================  ======================================================================
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from in4310.errors import InputError
-from in4310.judging import mistakes, typical, verdict
-from in4310.judging.audit import FULL, Audit, bound
+from in4310.judging import mistakes, typical
+from in4310.judging.audit import bound
 from in4310.judging.class_order import confusion, exchanged
-from in4310.judging.data import DataSet
-from in4310.judging.edition import Edition
-from in4310.judging.memory import training_memory
 from in4310.judging.mistakes.search import Budget, Match
+from in4310.judging.networks import Networks
 from in4310.judging.passes import Spectra, kept_spectra, key_of, shares_and_spectra
-from in4310.judging.preprocessing import FITS, Inference, infer
 from in4310.places import cache_folder
-from in4310.progress import QUIET, Progress
 from in4310.shown import shown
-from in4310.solution import feature_maps, images, metrics, network, scores, spectrum
-from in4310.solution.engine.hardware import keep_large_buffers
-from in4310.solution.images import Images, Preprocessing, Problems
-from in4310.submission.discovery import CHECKPOINTS
-from in4310.submission.folder import Submission
-from in4310.submission.formats import SETS, finite, last_two_parts
-from in4310.submission.live import Live, read_source
+from in4310.solution import feature_maps, images, metrics, scores, spectrum
+from in4310.solution.images import Images, Problems
+from in4310.submission.formats import finite, last_two_parts
 from in4310.submission.pieces import Missing, Unreadable
-from in4310.submission.source import Call
-from in4310.submission.state_dicts import Network
 
-LARGEST = 1024  # pixels of a side: what is stated is carried out, and must not cost the judge its memory
-PATHS, SERIES, MODULES = 2000, 24, 80  # of a statistic; the assignment asks for 200 images and five modules
 TYPICAL = 400  # images that unnamed ones are compared with
 FEW = 500  # images that are decoded for one submission; more, and the whole data set is decoded once and kept
-T = TypeVar("T")
 
 
-class Evidence:
+class Evidence(Networks):
     """A submission, the trusted data and the edition, with everything that can be computed from them."""
 
-    def __init__(
-        self,
-        submission: Submission,
-        data: DataSet,
-        edition: Edition,
-        device: str = "cpu",
-        progress: Progress = QUIET,
-        audit: Audit = FULL,
-        live: Live | None = None,
-    ):
-        self.submission = submission
-        self.data = data
-        self.edition = edition
-        self.device = device
-        self.progress = progress
-        self.stated_classes = edition.data.classes
-        self.audit = audit
-        self.live = live
-        self._kept: dict[tuple[Hashable, ...], Any] = {}
-        self.chosen_because = ""
-        self.budget = Budget()
-
-    def once(self, key: tuple[Hashable, ...], make: Callable[[], T]) -> T:
-        """What `make` gives, computed at the first call for a key and kept; what it raises is not kept.
-
-        The first part of a key is the name of what is kept: ('predicted', 'test').
-        """
-        if key not in self._kept:
-            self._kept[key] = make()
-        kept: T = self._kept[key]
-        return kept
-
-    def has(self, *key: Hashable) -> bool:
-        """Whether something is kept under a key."""
-        return key in self._kept
-
-    @property
-    def chosen(self) -> dict[str, str]:
-        """What the figures are computed with, for the record."""
-        return {"device": self.device, "precision": "fp32"}
-
-    # -- split -------------------------------------------------------------------------------------
-
     @cached_property
-    def split(self) -> dict[str, tuple[str, ...]]:
-        """train, val, test -> paths as 'class/file', matched by their last two parts."""
-        return {name: tuple(last_two_parts(p) for p in self.submission.split[name]) for name in SETS}
-
-    def known(self, name: str) -> tuple[str, ...]:
-        """The paths of a set, all of which must lie in the data set; raises Unreadable otherwise."""
-        if len(self.split[name]) > 2 * len(self.data.labels):
-            raise Unreadable(
-                "split", f"the {name} set lists {len(self.split[name])} paths, more than there are images"
-            )
-        unknown = [p for p in self.split[name] if p not in self.data.labels]
-        if unknown:
-            raise Unreadable(
-                "split",
-                f"{len(unknown)} paths of the {name} set are not in the data set,"
-                f" the first is {shown(repr(unknown[0]))}",
-            )
-        return self.split[name]
+    def budget(self) -> Budget:
+        """Time for the diagnoses of this submission."""
+        return Budget()
 
     @cached_property
     def classes(self) -> list[str]:
@@ -137,164 +80,6 @@ class Evidence:
 
     def _labels(self, name: str, classes: Sequence[str]) -> np.ndarray:
         return np.array([classes.index(self.data.labels[p]) for p in self.known(name)], dtype=np.int64)
-
-    def class_counts(self, paths: Sequence[str]) -> Counter[str]:
-        """Images of each class among paths; unknown paths are left out."""
-        return Counter(self.data.labels[p] for p in paths if p in self.data.labels)
-
-    @cached_property
-    def source(self) -> list[Call]:
-        """Calls in the submission's own source, read from its syntax tree, in a confined child where there is one."""
-        return read_source(self.live.sandbox if self.live else None, self.submission.folder)
-
-    def runs(self, adapter: str) -> Live | None:
-        """The submission's live functions, when it names this one and code may be run here; else None."""
-        return self.live if self.live is not None and self.live.has(adapter) else None
-
-    # -- the network, rebuilt by us from the weights -----------------------------------------------
-
-    def network(self, piece: str) -> tuple[Network, dict[str, Tensor]]:
-        """What a weights file holds, and its state dict in torchvision's names; nothing of it is run."""
-        return self.once(("network", piece), lambda: self.submission.network(piece, self._best_file(piece)))
-
-    def _best_file(self, piece: str) -> str | None:
-        """Of several networks found, the file whose network gives the scores handed in; None: the first."""
-        candidates = self.submission.candidates(piece)
-        if piece != "model" or len(candidates) < 2 or "scores" not in self.submission.located:
-            return None
-        try:
-            claimed, paths = self.handed_in("test"), self.known("test")
-        except Missing:
-            return None
-        networks: dict[str, nn.Module] = {}
-        for candidate in candidates[:CHECKPOINTS]:
-            try:
-                found, state = self.submission.network(piece, candidate.files[0])
-                if found.outputs != len(self.stated_classes):
-                    continue
-                networks[candidate.files[0]] = self._build(piece, found, state)
-            except Missing:
-                continue
-        # With the preprocessing that is stated, or the most usual one, all networks; only then every preprocessing.
-        stated = self.submission.table("preprocessing")
-        for thorough in (False,) if stated else (False, True):
-            for file, model in networks.items():
-                if self._gives(model, claimed, paths, thorough):
-                    self.chosen_because = (
-                        f"its network gives the scores handed in ({len(candidates)} networks found)"
-                    )
-                    return file
-        return None
-
-    def _gives(self, model: nn.Module, claimed: np.ndarray, paths: tuple[str, ...], thorough: bool) -> bool:
-        """Whether a network gives the scores handed in, on a few images; `thorough`: with any usual preprocessing."""
-        if thorough:
-            return self._infer(model, claimed, paths).fits
-        try:
-            usual = self.preprocessing if self.submission.table("preprocessing") else Preprocessing()
-            rows = np.argsort(claimed.max(axis=1), kind="stable")[:8]
-            loaded = self.comparable(tuple(paths[i] for i in rows), usual)
-        except (Missing, InputError):
-            return False
-        ours = scores.predict(model, loaded, usual, device=self.device)
-        return bool(np.abs(ours - claimed[rows]).max() <= FITS)
-
-    def comparable(self, paths: tuple[str, ...], preprocessing: Preprocessing) -> Images:
-        """Our own pixels of paths, prepared in a way that may not be the submission's; raises InputError."""
-        return images.load_images(
-            self.data.root, paths, self.data.labels, self.stated_classes, preprocessing
-        )[0]
-
-    @property
-    def state(self) -> dict[str, Tensor]:
-        """State dict of the network handed in, in torchvision's names."""
-        return self.network("model")[1]
-
-    def depth(self, piece: str = "model") -> int:
-        """Depth of the ResNet handed in."""
-        return self.network(piece)[0].depth
-
-    def rebuilt(self, piece: str) -> nn.Module:
-        """Our own network with the weights of a piece, in eval mode; raises Unreadable when they do not fit."""
-        found, state = self.network(piece)
-        return self._build(piece, found, state)
-
-    def _build(self, piece: str, found: Network, state: dict[str, Tensor]) -> nn.Module:
-        model = network.build(f"resnet{found.depth}", classes=found.outputs, weights="none", seed=0)
-        counters = {n: t for n, t in model.state_dict().items() if n.endswith("num_batches_tracked")}
-        try:
-            model.load_state_dict(counters | state)
-        except RuntimeError as error:
-            lines = str(error).splitlines()
-            raise Unreadable(
-                piece, f"weights do not fit a ResNet-{found.depth}: {shown(lines[-1].strip(), 200)}"
-            ) from None
-        return self._ready(model)
-
-    def _ready(self, model: nn.Module) -> nn.Module:
-        """In eval mode, on the device, in the layout in which convolutions are fastest (46 images a second for 33)."""
-        keep_large_buffers()
-        return model.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    @cached_property
-    def model(self) -> nn.Module:
-        """The network handed in, rebuilt by us; for predictions its last layer must have the edition's classes."""
-        model = self.rebuilt("model")
-        outputs = self.network("model")[0].outputs
-        if outputs != len(self.stated_classes):
-            raise Unreadable(
-                "model", f"the last layer has {outputs} outputs, expected {len(self.stated_classes)}"
-            )
-        return model
-
-    @cached_property
-    def untuned(self) -> nn.Module:
-        """The network before training, rebuilt by us; torchvision's ImageNet weights where the edition starts there."""
-        if "untuned" not in self.submission.located and self.edition.network.start == "imagenet":
-            try:
-                model = network.build(f"resnet{self.depth()}", classes=1000, weights="imagenet")
-            except InputError as error:
-                raise Missing(
-                    "untuned", f"the network before training was not handed in, and {error}"
-                ) from None
-            return self._ready(model)
-        return self.rebuilt("untuned")
-
-    @cached_property
-    def preprocessing(self) -> Preprocessing:
-        """As stated in submission.toml; else the one that reproduces the scores; else ImageNet's usual, as assumed."""
-        table = self.submission.table("preprocessing")
-        if not table:
-            return self.inferred.preprocessing
-        stated: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
-        wrong = _unlikely(stated)
-        if wrong:
-            raise Unreadable("preprocessing", f"submission.toml [preprocessing]: {wrong}")
-        try:
-            return Preprocessing(**stated)
-        except (TypeError, ValueError, InputError) as error:
-            raise Unreadable(
-                "preprocessing", f"submission.toml [preprocessing]: {shown(str(error))}"
-            ) from None
-
-    @cached_property
-    def inferred(self) -> Inference:
-        """The preprocessing found by trying, where none is stated."""
-        for name in ("test", "val"):
-            try:
-                return self._infer(self.model, self.handed_in(name), self.known(name))
-            except Missing:
-                continue
-        return Inference(Preprocessing(), float("inf"), 0, False)
-
-    def _infer(self, model: nn.Module, claimed: np.ndarray, paths: tuple[str, ...]) -> Inference:
-        return infer(model, claimed, paths, self.data.root, self.data.labels, self.stated_classes)
-
-    def training_memory(self, batch_size: int) -> int:
-        """Bytes that training in float32 needs at least: weights, gradients, momentum, and what is kept."""
-        return training_memory(self.rebuilt("model"), self.preprocessing.size, batch_size)
-
-    # -- pixels and what the network makes of them -------------------------------------------------
 
     def images(self, paths: tuple[str, ...]) -> Images:
         """Our own pixels of paths of the data set, prepared as the submission states."""
@@ -346,6 +131,10 @@ class Evidence:
             raise Unreadable("eigenvalues", f"{min(problems.unreadable)!r} cannot be decoded")
         return loaded
 
+    def batches(self, loaded: Images) -> Callable[[], Any]:
+        """Normalised batches of images on the device, float32 NCHW, without labels."""
+        return lambda: (x for x, _ in images.batches(loaded, self.preprocessing, 64, self.device))
+
     def predicted(self, name: str) -> np.ndarray:
         """Scores of a whole set as our network computes them from the weights, float32 (N, classes)."""
         return self.once(("predicted", name), lambda: self._predict(self.known(name)))
@@ -374,18 +163,8 @@ class Evidence:
 
     def trusted(self, name: str) -> np.ndarray:
         """Scores of a whole set to build on: those handed in where the audit sample of them is right, else ours."""
-        piece = "scores" if name == "test" else "scores_val"
-        if not self.has("predicted", name) and piece in self.submission.located:
-            try:
-                claimed = self.handed_in(name)
-            except Missing:
-                return self.predicted(name)
-            rows, ours = self.audited(name)
-            if (
-                len(rows) < len(claimed)
-                and np.abs(claimed[rows] - ours).max() <= self.edition.tolerances.score
-            ):
-                return claimed
+        if self.has_scores(name) and self.reproduces(name) and not self.has("predicted", name):
+            return self.handed_in(name)
         return self.predicted(name)
 
     def audit_bound(self, name: str) -> str:
@@ -399,35 +178,31 @@ class Evidence:
             f"{checked} of {total} rows computed again; all right: fewer than {share} of all are wrong (95 %)"
         )
 
-    def handed_in(self, name: str) -> np.ndarray:
-        """Scores handed in for 'val' or 'test', float64; raises Unreadable unless N x classes for that set."""
-        piece = "scores" if name == "test" else "scores_val"
-        values = self.submission.scores if name == "test" else self.submission.scores_val
-        shape = (len(self.split[name]), len(self.stated_classes))
-        if values.shape != shape:
-            raise Unreadable(piece, f"{piece} has shape {values.shape}, expected {shape}")
-        values = values.astype(np.float64)
-        if not np.isfinite(values).all():
-            raise Unreadable(piece, f"{piece} holds NaN or infinity")
-        return values
-
     def measured(self, name: str) -> metrics.Metrics:
         """Metrics of 'val' or 'test': from the scores handed in where they are, else from the weights."""
         return self.once(("measured", name), lambda: self._measured(name))
 
     def _measured(self, name: str) -> metrics.Metrics:
-        piece = "scores" if name == "test" else "scores_val"
-        values = self.handed_in(name) if piece in self.submission.located else self.predicted(name)
+        values = self.handed_in(name) if self.has_scores(name) else self.predicted(name)
         if is_one_hot(values):
             # Labels in place of scores: figures from them would say nothing.
             values = self.predicted(name)
         return metrics.evaluate(self.labels(name), values, self.classes)
 
+    def recomputed(self, name: str) -> metrics.Metrics:
+        """Metrics of a set from the weights, whatever scores were handed in."""
+        return self.once(("recomputed", name), lambda: self._recomputed(name))
+
+    def _recomputed(self, name: str) -> metrics.Metrics:
+        values = self.trusted(name)
+        if not np.isfinite(values).all():
+            raise Unreadable("model", "the network handed in gives scores that are NaN or infinite")
+        return metrics.evaluate(self.labels(name), values, self.classes)
+
     def scored(self, name: str, compute: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
         """Labels and scores that the metrics of a set are made of; None where they are not there (or not computed)."""
-        piece = "scores" if name == "test" else "scores_val"
         try:
-            if name != "train" and piece in self.submission.located:
+            if self.has_scores(name):
                 values = self.handed_in(name)
             elif self.has("predicted", name) or compute:
                 values = self.predicted(name)
@@ -446,37 +221,7 @@ class Evidence:
         except (Missing, InputError):
             return []
 
-    def other_networks(self) -> Iterator[tuple[str, nn.Module]]:
-        """Networks of the submission besides the one kept, with as many outputs: (file, rebuilt), at most six."""
-        kept = self.submission.located["model"][0]
-        files = [
-            (piece, c.files[0]) for piece in ("model", "untuned") for c in self.submission.discovered(piece)
-        ]
-        if "untuned" in self.submission.located:
-            files.append(("untuned", self.submission.located["untuned"][0]))
-        for piece, file in [f for f in dict.fromkeys(files) if f[1] != kept][:6]:
-            try:
-                found, state = self.submission.network(piece, file)
-                if found.outputs == len(self.stated_classes):
-                    yield shown(file), self._build(piece, found, state)
-            except Missing:
-                continue
-
-    def recomputed(self, name: str) -> metrics.Metrics:
-        """Metrics of a set from the weights, whatever scores were handed in."""
-        return self.once(("recomputed", name), lambda: self._recomputed(name))
-
-    def _recomputed(self, name: str) -> metrics.Metrics:
-        values = self.trusted(name)
-        if not np.isfinite(values).all():
-            raise Unreadable("model", "the network handed in gives scores that are NaN or infinite")
-        return metrics.evaluate(self.labels(name), values, self.classes)
-
     # -- inside the network ------------------------------------------------------------------------
-
-    def batches(self, loaded: Images) -> Callable[[], Any]:
-        """Normalised batches of images on the device, float32 NCHW, without labels."""
-        return lambda: (x for x, _ in images.batches(loaded, self.preprocessing, 64, self.device))
 
     def non_positive(self, paths: tuple[str, ...], modules: Sequence[str]) -> dict[str, float]:
         """Percentage of non-positive values a module over images of the course, by our network.
@@ -533,8 +278,6 @@ class Evidence:
         except InputError as error:  # NaN in the weights is theirs, not a failure of the judge
             raise Unreadable("model" if model == "tuned" else "untuned", shown(str(error), 200)) from None
 
-    # -- the same over images that the submission does not name -----------------------------------
-
     def typical_images(self) -> tuple[str, ...]:
         """Images of the course to compare with where the submission does not name its own: of the test set, spread."""
         paths = self.known("test")
@@ -561,86 +304,6 @@ class Evidence:
             raise Missing("comparison data", f"the data set {shown(data)!r} is not on the judge's machine")
         with torch.inference_mode():
             return typical.spectra(net, self.batches(loaded)(), modules, self.edition.statistics.images)
-
-    # -- what was claimed --------------------------------------------------------------------------
-
-    def claimed_metrics(self, name: str) -> dict[str, Any]:
-        """The table of metrics handed in for 'val' or 'test'; raises Unreadable when that set is absent."""
-        table = self.submission.metrics.get(name)
-        if not isinstance(table, dict):
-            raise Unreadable("metrics", f"metrics have no table {name!r}")
-        return table
-
-    def series(self) -> list[dict[str, Any]]:
-        """The spectra handed in, as a list of objects; raises Unreadable for any other form."""
-        found = self.submission.eigenvalues.get("series")
-        if not isinstance(found, list) or not found or not all(isinstance(s, dict) for s in found):
-            raise Unreadable("eigenvalues", "eigenvalues have no list 'series' of objects")
-        if len(found) > SERIES:
-            raise Unreadable(
-                "eigenvalues", f"eigenvalues have {len(found)} series, expected at most {SERIES}"
-            )
-        for one in found:
-            if len(one.get("modules") or ()) > MODULES or len(one.get("paths") or ()) > PATHS:
-                raise Unreadable("eigenvalues", f"a series has more than {MODULES} modules or {PATHS} paths")
-            if not isinstance(one.get("modules"), dict) or not isinstance(one.get("paths", []), list):
-                raise Unreadable(
-                    "eigenvalues", "a series of eigenvalues lacks 'modules', or its 'paths' are no list"
-                )
-        return found
-
-    @property
-    def audit_record(self) -> verdict.Audit | None:
-        """What the report says of the audit sample; None where no score was computed."""
-        sets = [name for name in ("val", "test") if self.has("predicted", name) or self.has("audited", name)]
-        if not sets:
-            return None
-        of = {name: len(self.split[name]) for name in sets}
-        rows = {
-            name: of[name] if self.has("predicted", name) else len(self.audited(name)[0]) for name in sets
-        }
-        said = [f"{name}: {self.audit_bound(name)}" for name in sets if rows[name] < of[name]]
-        return verdict.Audit(
-            rows=rows,
-            of=of,
-            seed=self.audit.seed.hex() if said else "",
-            replayable=self.audit.replayable,
-            statement="; ".join(said) or "all rows were computed again",
-        )
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """Headline figures for the report, as far as they can be had."""
-        facts: dict[str, str] = {}
-        try:
-            test = self.recomputed("test")
-            low, high = metrics.wilson(
-                round(test.accuracy * len(self.split["test"])), len(self.split["test"])
-            )
-            facts["Test accuracy, recomputed"] = f"{test.accuracy:.4f} (95 %: {low:.3f} to {high:.3f})"
-            facts["Test mAP, recomputed"] = f"{test.map:.4f}"
-            facts["Mean accuracy per class"] = f"{test.mean_accuracy:.4f}"
-        except (Missing, InputError, ValueError):
-            facts["Test accuracy"] = "could not be recomputed"
-        return facts
-
-
-def _unlikely(stated: dict[str, Any]) -> str:
-    """Why a stated preprocessing is not carried out: what it would cost, or make of the pixels; '' when it may be."""
-    for key in ("size", "resize"):
-        value = stated.get(key, 224)
-        if type(value) is not int or not 1 <= value <= LARGEST:
-            return f"{key} = {shown(str(value), 40)}, expected 1 to {LARGEST} pixels"
-    for key in ("mean", "std"):
-        values = stated.get(key, (1.0, 1.0, 1.0))
-        numbers = [finite(v) for v in values] if isinstance(values, tuple) else []
-        if (
-            len(numbers) != 3
-            or any(v is None or abs(v) > 1000 for v in numbers)
-            or (key == "std" and 0 in numbers)
-        ):
-            return f"{key} = {shown(str(values), 60)}, expected three numbers"
-    return ""
 
 
 def is_one_hot(values: np.ndarray) -> bool:

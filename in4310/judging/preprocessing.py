@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
 
 from in4310.errors import InputError
+from in4310.shown import shown
 from in4310.solution import scores
 from in4310.solution.images import Preprocessing, load_images
+from in4310.submission.formats import finite
 
+LARGEST = 1024  # pixels of a side: what is stated is carried out, and must not cost the judge its memory
 ROWS = 8
 # What misses on two images misses on all eight, and most candidates do: 0.35 to 0.86 where 0.005 is allowed (measured).
 # Eight images of all 14 sizes took 2.9 processor seconds in fp32, 1.6 in bf16 with errors up to 0.005; two take 0.7.
@@ -162,3 +166,21 @@ def _refined(tried: list[tuple[float, bool, Preprocessing]], attempt: object) ->
             if tried[-1][0] < difference / 4:
                 difference, shuffled, found = tried[-1]
     return Inference(found, difference, len(tried), True, shuffled)
+
+
+def unlikely(stated: dict[str, Any]) -> str:
+    """Why a stated preprocessing is not carried out: what it would cost, or make of the pixels; '' when it may be."""
+    for key in ("size", "resize"):
+        value = stated.get(key, 224)
+        if type(value) is not int or not 1 <= value <= LARGEST:
+            return f"{key} = {shown(str(value), 40)}, expected 1 to {LARGEST} pixels"
+    for key in ("mean", "std"):
+        values = stated.get(key, (1.0, 1.0, 1.0))
+        numbers = [finite(v) for v in values] if isinstance(values, tuple) else []
+        if (
+            len(numbers) != 3
+            or any(v is None or abs(v) > 1000 for v in numbers)
+            or (key == "std" and 0 in numbers)
+        ):
+            return f"{key} = {shown(str(values), 60)}, expected three numbers"
+    return ""

@@ -7,11 +7,13 @@ import time
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
+from in4310.errors import InputError
 from in4310.judging.edition import Edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
-from in4310.judging.verdict import Check, Given, Outcome, Piece, Requirement, Results
+from in4310.judging.verdict import Audit, Check, Given, Outcome, Piece, Requirement, Results
 from in4310.shown import shown
+from in4310.solution import metrics
 from in4310.submission.pieces import KINDS, Missing, Unreadable
 
 STATIC = "no code of the submission was run: its files were read and its figures recomputed from its weights"
@@ -181,15 +183,52 @@ class Session:
             else [],
             requirements=requirements,
             notes=self._notes(),
-            audit=evidence.audit_record if evidence else None,
-            facts=evidence.facts if evidence else {},
+            audit=_audit(evidence) if evidence else None,
+            facts=_facts(evidence) if evidence else {},
             versions=versions(),
             machine=f"{platform.system()} {platform.machine()}",
-            chosen=evidence.chosen if evidence else {},
+            chosen={"device": evidence.device, "precision": "fp32"} if evidence else {},
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=round(time.perf_counter() - self.started, 2),
             given=self.started_with,
         )
+
+
+def _audit(evidence: Evidence) -> Audit | None:
+    """What the report says of the audit sample; None where no score was computed."""
+    sets = [
+        name for name in ("val", "test") if evidence.has("predicted", name) or evidence.has("audited", name)
+    ]
+    if not sets:
+        return None
+    of = {name: len(evidence.split[name]) for name in sets}
+    rows = {
+        name: of[name] if evidence.has("predicted", name) else len(evidence.audited(name)[0]) for name in sets
+    }
+    said = [f"{name}: {evidence.audit_bound(name)}" for name in sets if rows[name] < of[name]]
+    return Audit(
+        rows=rows,
+        of=of,
+        seed=evidence.audit.seed.hex() if said else "",
+        replayable=evidence.audit.replayable,
+        statement="; ".join(said) or "all rows were computed again",
+    )
+
+
+def _facts(evidence: Evidence) -> dict[str, str]:
+    """Headline figures for the report, as far as they can be had."""
+    facts: dict[str, str] = {}
+    try:
+        test = evidence.recomputed("test")
+        low, high = metrics.wilson(
+            round(test.accuracy * len(evidence.split["test"])), len(evidence.split["test"])
+        )
+        facts["Test accuracy, recomputed"] = f"{test.accuracy:.4f} (95 %: {low:.3f} to {high:.3f})"
+        facts["Test mAP, recomputed"] = f"{test.map:.4f}"
+        facts["Mean accuracy per class"] = f"{test.mean_accuracy:.4f}"
+    except (Missing, InputError, ValueError):
+        facts["Test accuracy"] = "could not be recomputed"
+    return facts
 
 
 def versions() -> dict[str, str]:

@@ -4,7 +4,7 @@ import pytest
 
 from in4310.judging import exhibits, mistakes
 from in4310.judging.asked_network import check_non_positive
-from in4310.judging.evidence import MODULES, PATHS
+from in4310.judging.claimed import MODULES, PATHS
 from in4310.judging.pictures import look
 from in4310.judging.typical import standard_error
 from in4310.submission.formats import finite, last_two_parts

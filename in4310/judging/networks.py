@@ -1,0 +1,216 @@
+"""The second floor of the evidence: the networks handed in, rebuilt by us, and the preprocessing that they were given.
+
+Seven methods are one knot, and stay together: network, _best_file, _gives, preprocessing, inferred, model, rebuilt. Of
+several weights files the network is the one that gives the scores handed in; to see that takes a preprocessing; and one
+that is not stated is found with the network.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from in4310.errors import InputError
+from in4310.judging.claimed import Claimed
+from in4310.judging.preprocessing import FITS, Inference, infer, unlikely
+from in4310.shown import shown
+from in4310.solution import images, network, scores
+from in4310.solution.engine.hardware import keep_large_buffers
+from in4310.solution.images import Images, Preprocessing
+from in4310.submission.discovery import CHECKPOINTS
+from in4310.submission.pieces import Missing, Unreadable
+from in4310.submission.state_dicts import Network
+
+
+class Networks(Claimed):
+    """What the weights hold, without running any of the submission's code."""
+
+    chosen_because = ""  # of several networks found, why the one is judged; for the record
+
+    def network(self, piece: str) -> tuple[Network, dict[str, Tensor]]:
+        """What a weights file holds, and its state dict in torchvision's names; nothing of it is run."""
+        return self.once(("network", piece), lambda: self.submission.network(piece, self._best_file(piece)))
+
+    def _best_file(self, piece: str) -> str | None:
+        """Of several networks found, the file whose network gives the scores handed in; None: the first."""
+        candidates = self.submission.candidates(piece)
+        if piece != "model" or len(candidates) < 2 or "scores" not in self.submission.located:
+            return None
+        try:
+            claimed, paths = self.handed_in("test"), self.known("test")
+        except Missing:
+            return None
+        networks: dict[str, nn.Module] = {}
+        for candidate in candidates[:CHECKPOINTS]:
+            try:
+                found, state = self.submission.network(piece, candidate.files[0])
+                if found.outputs != len(self.stated_classes):
+                    continue
+                networks[candidate.files[0]] = self._build(piece, found, state)
+            except Missing:
+                continue
+        # With the preprocessing that is stated, or the most usual one, all networks; only then every preprocessing.
+        stated = self.submission.table("preprocessing")
+        for thorough in (False,) if stated else (False, True):
+            for file, model in networks.items():
+                if self._gives(model, claimed, paths, thorough):
+                    self.chosen_because = (
+                        f"its network gives the scores handed in ({len(candidates)} networks found)"
+                    )
+                    return file
+        return None
+
+    def _gives(self, model: nn.Module, claimed: np.ndarray, paths: tuple[str, ...], thorough: bool) -> bool:
+        """Whether a network gives the scores handed in, on a few images; `thorough`: with any usual preprocessing."""
+        if thorough:
+            return self._infer(model, claimed, paths).fits
+        try:
+            usual = self.preprocessing if self.submission.table("preprocessing") else Preprocessing()
+            rows = np.argsort(claimed.max(axis=1), kind="stable")[:8]
+            loaded = self.comparable(tuple(paths[i] for i in rows), usual)
+        except (Missing, InputError):
+            return False
+        ours = scores.predict(model, loaded, usual, device=self.device)
+        return bool(np.abs(ours - claimed[rows]).max() <= FITS)
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        """As stated in submission.toml; else the one that reproduces the scores; else ImageNet's usual, as assumed."""
+        table = self.submission.table("preprocessing")
+        if not table:
+            return self.inferred.preprocessing
+        stated: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+        wrong = unlikely(stated)
+        if wrong:
+            raise Unreadable("preprocessing", f"submission.toml [preprocessing]: {wrong}")
+        try:
+            return Preprocessing(**stated)
+        except (TypeError, ValueError, InputError) as error:
+            raise Unreadable(
+                "preprocessing", f"submission.toml [preprocessing]: {shown(str(error))}"
+            ) from None
+
+    @cached_property
+    def inferred(self) -> Inference:
+        """The preprocessing found by trying, where none is stated."""
+        for name in ("test", "val"):
+            try:
+                return self._infer(self.model, self.handed_in(name), self.known(name))
+            except Missing:
+                continue
+        return Inference(Preprocessing(), float("inf"), 0, False)
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The network handed in, rebuilt by us; for predictions its last layer must have the edition's classes."""
+        model = self.rebuilt("model")
+        outputs = self.network("model")[0].outputs
+        if outputs != len(self.stated_classes):
+            raise Unreadable(
+                "model", f"the last layer has {outputs} outputs, expected {len(self.stated_classes)}"
+            )
+        return model
+
+    def rebuilt(self, piece: str) -> nn.Module:
+        """Our own network with the weights of a piece, in eval mode; raises Unreadable when they do not fit."""
+        found, state = self.network(piece)
+        return self._build(piece, found, state)
+
+    def _infer(self, model: nn.Module, claimed: np.ndarray, paths: tuple[str, ...]) -> Inference:
+        return infer(model, claimed, paths, self.data.root, self.data.labels, self.stated_classes)
+
+    def _build(self, piece: str, found: Network, state: dict[str, Tensor]) -> nn.Module:
+        model = network.build(f"resnet{found.depth}", classes=found.outputs, weights="none", seed=0)
+        counters = {n: t for n, t in model.state_dict().items() if n.endswith("num_batches_tracked")}
+        try:
+            model.load_state_dict(counters | state)
+        except RuntimeError as error:
+            lines = str(error).splitlines()
+            raise Unreadable(
+                piece, f"weights do not fit a ResNet-{found.depth}: {shown(lines[-1].strip(), 200)}"
+            ) from None
+        return self._ready(model)
+
+    def _ready(self, model: nn.Module) -> nn.Module:
+        """In eval mode, on the device, in the layout in which convolutions are fastest (46 images a second for 33)."""
+        keep_large_buffers()
+        return model.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def comparable(self, paths: tuple[str, ...], preprocessing: Preprocessing) -> Images:
+        """Our own pixels of paths, prepared in a way that may not be the submission's; raises InputError."""
+        return images.load_images(
+            self.data.root, paths, self.data.labels, self.stated_classes, preprocessing
+        )[0]
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """State dict of the network handed in, in torchvision's names."""
+        return self.network("model")[1]
+
+    def depth(self, piece: str = "model") -> int:
+        """Depth of the ResNet handed in."""
+        return self.network(piece)[0].depth
+
+    @cached_property
+    def untuned(self) -> nn.Module:
+        """The network before training, rebuilt by us; torchvision's ImageNet weights where the edition starts there."""
+        if "untuned" not in self.submission.located and self.edition.network.start == "imagenet":
+            try:
+                model = network.build(f"resnet{self.depth()}", classes=1000, weights="imagenet")
+            except InputError as error:
+                raise Missing(
+                    "untuned", f"the network before training was not handed in, and {error}"
+                ) from None
+            return self._ready(model)
+        return self.rebuilt("untuned")
+
+    def other_networks(self) -> Iterator[tuple[str, nn.Module]]:
+        """Networks of the submission besides the one kept, with as many outputs: (file, rebuilt), at most six."""
+        kept = self.submission.located["model"][0]
+        files = [
+            (piece, c.files[0]) for piece in ("model", "untuned") for c in self.submission.discovered(piece)
+        ]
+        if "untuned" in self.submission.located:
+            files.append(("untuned", self.submission.located["untuned"][0]))
+        for piece, file in [f for f in dict.fromkeys(files) if f[1] != kept][:6]:
+            try:
+                found, state = self.submission.network(piece, file)
+                if found.outputs == len(self.stated_classes):
+                    yield shown(file), self._build(piece, found, state)
+            except Missing:
+                continue
+
+    def training_memory(self, batch_size: int) -> int:
+        """Bytes that training in float32 needs at least: weights, gradients, momentum, and what is kept."""
+        return training_memory(self.rebuilt("model"), self.preprocessing.size, batch_size)
+
+
+def training_memory(model: nn.Module, size: int, batch_size: int) -> int:
+    """Bytes for a batch of float32 images (batch_size, 3, size, size): weights, gradients, momentum, kept activations.
+
+    Counted on two images and scaled, as all that is kept grows with the batch. Buffers of the libraries come on top.
+    """
+    probe = copy.deepcopy(model).train()
+    own = {p.untyped_storage().data_ptr() for p in [*probe.parameters(), *probe.buffers()]}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    device = next(probe.parameters()).device
+    images = torch.zeros(2, 3, size, size, device=device)
+    # What is kept stays alive until the loss goes out of scope, so that no address is counted twice.
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), torch.enable_grad():
+        loss = probe(images).sum()
+    del loss
+    weights = sum(p.numel() * p.element_size() for p in probe.parameters())
+    return 3 * weights + sum(kept.values()) * batch_size // 2
