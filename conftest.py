@@ -1,13 +1,62 @@
-"""What runs when: markers of this repository's own tests. Fixtures of judging come from the in4310 plugin."""
+"""What runs when, and beside what. Fixtures of judging come from the in4310 plugin."""
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["faults.table"]
+PROCESSES = 2
+SPREAD = ("tests/faults/test_catalogue.py", "tests/attacks/", "tests/submission/sandbox/")
+"""Long files, whose tests may run in several processes. All others stay in one, which makes their fixtures."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Whole folders of tests run in two processes of one thread each: those of more threads would wait for each other.
+
+    Not where -n says otherwise, a submission is judged, or one file or test was asked for: it starts at once then.
+    """
+    option = config.option
+    if hasattr(config, "workerinput") or not hasattr(option, "numprocesses"):
+        return  # one of the processes; xdist is not installed
+    if option.benchmark_only:
+        if option.numprocesses:
+            raise pytest.UsageError("benchmarks measure time: run them without -n")
+        return
+    whole = all(Path(argument).is_dir() for argument in config.args)
+    if (
+        option.numprocesses is None
+        and option.dist == "no"
+        and whole
+        and not (option.submission or option.usepdb)
+    ):
+        option.numprocesses = PROCESSES
+    if option.numprocesses:
+        os.environ["OMP_NUM_THREADS"] = "1"  # of torch and of BLAS, in these processes and in what they start
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file stays in one process, and so do the checks, which judge one submission; not where --dist was given."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            spread = nodeid.startswith(SPREAD)
+            return (
+                nodeid
+                if spread
+                else nodeid.partition("::" if "/requirements/" not in nodeid else "/test_")[0]
+            )
+
+    return ByFile(config, log) if config.option.dist == "load" else None
+
 
 def pytest_configure(config):
     for line in (
+        "alone: measures time or memory, or needs both cores: no other test runs meanwhile",
         "slow: longer than a few seconds; left out of the default run, run with -m slow",
         "gpu: needs CUDA; skipped with the reason where there is none",
         "realdata: needs the course's photographs; found through IN4310_DATA, else skipped with the reason",
@@ -28,6 +77,25 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(
                 pytest.mark.skip(reason="needs the course's photographs: set IN4310_DATA to their folder")
             )
+
+
+@pytest.fixture(autouse=True)
+def _company(request, tmp_path_factory):
+    """Tests share a room, into which one that must be alone lets nobody else; who waits for it holds the door."""
+    if not os.environ.get("PYTEST_XDIST_WORKER"):
+        yield
+        return
+    import fcntl
+
+    shared = tmp_path_factory.getbasetemp().parent  # of all workers of this run
+    alone = request.node.get_closest_marker("alone")
+    with ExitStack() as stack:
+        door, room = (stack.enter_context((shared / name).open("w")) for name in ("door", "room"))
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        yield
+        fcntl.flock(room, fcntl.LOCK_UN)  # not by closing it: a process that was forked holds it open, too
 
 
 def cuda():

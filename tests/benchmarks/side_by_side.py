@@ -42,8 +42,8 @@ class OwnProcess:
 
     def __init__(self, file: str, function: str, *arguments: object, warm: bool = True):
         code = (
-            f"import sys, time; sys.path.insert(0, {str(Path(file).parent)!r})\n"
-            f"from {Path(file).stem} import {function} as make\n"
+            f"import sys, time; sys.path.insert(0, {str(Path(file).parents[1])!r})\n"
+            f"from benchmarks.{Path(file).stem} import {function} as make\n"
             f"run = make(*{arguments!r}); {warm} and run(); print(flush=True)\n"
             "for _ in sys.stdin:\n"
             "    begun = time.perf_counter(); run(); print(time.perf_counter() - begun, flush=True)\n"

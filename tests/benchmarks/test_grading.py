@@ -17,6 +17,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from benchmarks import peers
+from benchmarks.large import TEST, edition_file, large_submission
+from benchmarks.side_by_side import OwnProcess, seconds
 from PIL import Image
 from torchvision import transforms
 from torchvision.models import resnet18
@@ -30,12 +33,6 @@ from in4310.runner import judge_submission
 from in4310.solution.images import IMAGENET_MEAN, IMAGENET_STD
 from in4310.submission.live import Live
 from in4310.submission.sandbox.worker import Sandbox
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import peers
-from large import TEST, edition_file, large_submission
-from side_by_side import OwnProcess, seconds
 
 HAND_INS = 10
 GOAL_LIVE = 0.1

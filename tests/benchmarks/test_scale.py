@@ -11,10 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from side_by_side import seconds
+from benchmarks.side_by_side import seconds
 
 from in4310.judging.data import embedded_data
 from in4310.progress import QUIET

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import statistics
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from benchmarks.side_by_side import OwnProcess, median_ratio, seconds
 from torch import Tensor, nn
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from side_by_side import OwnProcess, median_ratio, seconds
 
 from in4310.solution.engine.hardware import arithmetic, keep_large_buffers
 from in4310.solution.feature_maps import NonPositive, observe

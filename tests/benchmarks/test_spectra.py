@@ -17,14 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from benchmarks.side_by_side import OwnProcess, seconds
 from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.decomposition import PCA, IncrementalPCA
 from torch import Tensor, nn
 from torchvision.models import resnet18
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from side_by_side import OwnProcess, seconds
 
 from in4310.solution.engine.hardware import keep_large_buffers
 from in4310.solution.engine.krylov import largest_eigenvalues

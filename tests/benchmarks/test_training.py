@@ -11,12 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from benchmarks.side_by_side import OwnProcess, in_turn, median_ratio, seconds
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from side_by_side import OwnProcess, in_turn, median_ratio, seconds
 
 from in4310.progress import QUIET
 from in4310.solution import training

@@ -2,17 +2,13 @@
 
 import os
 import shutil
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import judged
-from pages import PAGES, fixtures_of
-
+from browser import judged
+from browser.pages import PAGES, fixtures_of
 from in4310.reporting.assignment_page import render
 from in4310.reporting.assignment_reading import read_assignment
 

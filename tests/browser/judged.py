@@ -4,14 +4,9 @@ import json
 import os
 import random
 import shutil
-import sys
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "grading"))
-
-from generated import accuracy, overlap, reversed_rows, swapped_ranking, write
+from grading.generated import accuracy, overlap, reversed_rows, swapped_ranking, write
 
 from in4310.runner import judge_submission
 

@@ -1,20 +1,16 @@
 """The pages under test: name -> how it is made. A further page is one line in PAGES."""
 
 import importlib.util
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import pytest
-from classes import AT, PAIRS, class_of
-from figures import plot
+from reporting.measured import measured
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "reporting"))
-
-from measured import measured
-
+from browser.classes import AT, PAIRS, class_of
+from browser.figures import plot
 from in4310.grading.class_page import class_page
 from in4310.grading.likeness_page import likeness_page
 from in4310.reporting.benchmarks import render_benchmarks

@@ -1,7 +1,8 @@
 """axe-core finds no violation of WCAG 2.2, level AA, on any page, whatever the screen."""
 
 import pytest
-from pages import each
+
+from browser.pages import each
 
 pytestmark = pytest.mark.slow
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]

@@ -1,7 +1,8 @@
 """Pages are closed: they load nothing, run nothing but their own script, and texts of submissions stay texts."""
 
 import pytest
-from pages import each
+
+from browser.pages import each
 
 pytestmark = pytest.mark.slow
 

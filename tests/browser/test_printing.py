@@ -5,7 +5,8 @@ import re
 import unicodedata
 
 import pytest
-from pages import each
+
+from browser.pages import each
 
 pytestmark = pytest.mark.slow
 

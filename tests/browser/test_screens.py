@@ -1,7 +1,8 @@
 """Pages on every screen: phones and wide ones, dark, forced colours, less motion, no scripts."""
 
 import pytest
-from pages import each
+
+from browser.pages import each
 
 pytestmark = pytest.mark.slow
 

@@ -2,12 +2,9 @@
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from in4310.judging.data import hints, resolve_data
 from in4310.judging.edition import Edition, load_edition
@@ -20,8 +17,6 @@ from in4310.submission.live import ConfinedLoader, Live
 from in4310.submission.pieces import Missing
 from in4310.submission.sandbox.worker import Sandbox
 
-RESULTS = pytest.StashKey[dict]()
-WORDS = ("caught", "blamed rightly", "diagnosed rightly")
 HERE = Path(__file__).parent
 
 
@@ -58,7 +53,7 @@ def reference(request, edition, data):
 
 @pytest.fixture(scope="session")
 def world(reference, edition, data):
-    from world import World
+    from faults.world import World
 
     return World(reference, edition, data, demo_plan(edition, data))
 
@@ -113,36 +108,3 @@ def judge_all(run_check, edition, data, sandbox):
             return found, " ".join(submission.notes)
 
     return judge
-
-
-@pytest.fixture
-def record(request):
-    """Keeps what became of an entry, for the table at the end of the run."""
-    return request.config.stash.setdefault(RESULTS, {"faults": [], "variants": []})
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    results = config.stash.get(RESULTS, None)
-    if not results:
-        return
-    faults, variants = results["faults"], results["variants"]
-    write = terminalreporter.write_line
-
-    def write_row(part, entries):
-        write(f"{part:28}{len(entries):>8}" + "".join(f"{sum(f[w] for f in entries):>19}" for w in WORDS))
-
-    terminalreporter.section("do the checks hold?")
-    if faults:
-        kinds = len({f["row"] for f in faults})
-        write(f"{'':28}{'faults':>8}" + "".join(f"{word:>19}" for word in WORDS))
-        for part in dict.fromkeys(f["part"] for f in faults):
-            write_row(part, [f for f in faults if f["part"] == part])
-        write_row(f"all ({kinds} kinds)", faults)
-        for f in faults:
-            if not all(f[word] for word in WORDS):
-                write(f"  {f['row']:4} {f['name']}: {f['how']}")
-    if variants:
-        alarms = [v for v in variants if not v["full marks"]]
-        write(f"{len(variants)} correct variants, false alarms: {len(alarms)}")
-        for v in alarms:
-            write(f"  {v['name']}: {v['how']}")

@@ -4,9 +4,9 @@ import shutil
 from dataclasses import replace as with_
 
 import numpy as np
-from catalogue import fault
+from faults.catalogue import fault
+from faults.world import edit
 from PIL import Image
-from world import edit
 
 SHARE = "non_positive_recomputed"
 SPECTRA = ("eigenvalues_recomputed",)
@@ -337,6 +337,6 @@ def non_positive(model, loader, modules):
 
 @fault("F39", SHARE, says="counts < 0, not <= 0")
 def hooks_that_count_below_zero(folder, world):
-    from world import adapters
+    from faults.world import adapters
 
     adapters(folder, HOOKS.format(count="int((output < 0).sum())"), non_positive="non_positive")

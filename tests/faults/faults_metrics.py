@@ -1,9 +1,9 @@
 """Faults of the metrics: each figure is computed by code with the mistake in it."""
 
 import numpy as np
-from catalogue import fault
+from faults.catalogue import fault
+from faults.world import edit
 from sklearn.metrics import average_precision_score, confusion_matrix, f1_score, roc_auc_score
-from world import edit
 
 PER_CLASS, MEAN = "metrics_accuracy_per_class", "metrics_map"
 

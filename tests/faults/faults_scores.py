@@ -5,9 +5,9 @@ from dataclasses import replace as with_
 
 import numpy as np
 import torch
-from catalogue import fault
+from faults.catalogue import fault
+from faults.world import World, adapters, edit, read, replace, softmax
 from PIL import Image
-from world import World, adapters, edit, read, replace, softmax
 
 from in4310.judging.data import DataSet
 

@@ -5,9 +5,9 @@ import shutil
 
 import numpy as np
 import torch
-from catalogue import fault
-from variants import a_deeper_network_where_the_edition_allows_it
-from world import SETS, World, adapters, replace, rows, write_rows
+from faults.catalogue import fault
+from faults.variants import a_deeper_network_where_the_edition_allows_it
+from faults.world import SETS, World, adapters, replace, rows, write_rows
 
 from in4310.judging.data import DataSet
 

@@ -1,9 +1,9 @@
 """Faults of the training: the mistaken loop is really run, over a real training's epochs or on a small network."""
 
 import numpy as np
-from catalogue import fault
+from faults.catalogue import fault
+from faults.world import adapters, edit, read, replace
 from PIL import Image
-from world import adapters, edit, read, replace
 
 KEPT = "best_on_validation"
 

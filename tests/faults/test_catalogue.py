@@ -2,14 +2,16 @@
 
 import os
 
-import catalogue
-import faults_inside
-import faults_metrics
-import faults_scores
-import faults_split
-import faults_training
 import pytest
-import variants
+from faults import (
+    catalogue,
+    faults_inside,
+    faults_metrics,
+    faults_scores,
+    faults_split,
+    faults_training,
+    variants,
+)
 
 from in4310.judging.verdict import Outcome
 
@@ -36,7 +38,7 @@ def judged_on(name, entries):
 
 
 @judged_on("fault", catalogue.FAULTS)
-def test_fault(fault, folder, world, judge_all, record, request):
+def test_fault(fault, folder, world, judge_all, record_property, request):
     photographs = fault.build(folder, world)
     found, notes = judge_all(folder, fault.edition, photographs)
     noticed = {name for name, v in found.items() if v.outcome is not Outcome.PASSED}
@@ -47,8 +49,8 @@ def test_fault(fault, folder, world, judge_all, record, request):
     diagnosed = fault.says in words
     how = f"lost {sorted(lost)}, blamed {sorted(fault.blames)}; said: {words[:700]}"
     trained = request.node.callspec.params["reference"]
-    part = fault.build.__module__.removeprefix("faults_") + (f", {trained}" if trained != "auto" else "")
-    record["faults"].append({"part": part, "row": fault.row, "name": fault.name, "caught": caught, "blamed rightly": rightly,
+    part = fault.build.__module__.rpartition("faults_")[2] + (f", {trained}" if trained != "auto" else "")
+    record_property("fault", {"part": part, "row": fault.row, "name": fault.name, "caught": caught, "blamed rightly": rightly,
                              "diagnosed rightly": diagnosed, "how": how})  # fmt: skip
     assert caught, how
     assert rightly, how
@@ -56,11 +58,11 @@ def test_fault(fault, folder, world, judge_all, record, request):
 
 
 @judged_on("variant", catalogue.VARIANTS)
-def test_correct_variant(variant, folder, world, judge_all, record):
+def test_correct_variant(variant, folder, world, judge_all, record_property):
     judged = variant.build(folder, world) or folder
     found, _ = judge_all(judged, variant.edition)
     lost = {name: v.words[:300] for name, v in found.items() if not v.full and name not in variant.lacks}
-    record["variants"].append({"name": variant.name, "full marks": not lost, "how": str(lost)[:900]})
+    record_property("variant", {"name": variant.name, "full marks": not lost, "how": str(lost)[:900]})
     assert lost == {}
     assert {n for n, v in found.items() if v.outcome is Outcome.NOT_RUN} <= set(variant.lacks)
 

@@ -4,14 +4,16 @@ import importlib.util
 import warnings
 from pathlib import Path
 
-import catalogue
-import faults_inside
-import faults_metrics
-import faults_scores
-import faults_split
-import faults_training
 import pytest
-import variants
+from faults import (
+    catalogue,
+    faults_inside,
+    faults_metrics,
+    faults_scores,
+    faults_split,
+    faults_training,
+    variants,
+)
 
 from in4310.judging.data import hints, resolve_data
 from in4310.judging.edition import Edition

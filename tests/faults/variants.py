@@ -9,8 +9,8 @@ from dataclasses import replace as with_
 
 import numpy as np
 import torch
-from catalogue import variant
-from world import SETS, adapters, edit, read, replace, rows, softmax, write_rows
+from faults.catalogue import variant
+from faults.world import SETS, adapters, edit, read, replace, rows, softmax, write_rows
 
 from in4310.solution import network
 from in4310.solution.images import batches

@@ -13,15 +13,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from grading.generated import Maker
 
 from in4310.grading.engines import LocalEngine
 from in4310.grading.grade import Order, grade
 from in4310.grading.gradebook import GRADEBOOK, Gradebook
 from in4310.grading.marks import Status
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from generated import Maker
 
 pytestmark = pytest.mark.slow
 SIZE = int(os.environ.get("IN4310_LOAD", "500"))

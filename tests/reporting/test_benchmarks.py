@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from html import unescape
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from measured import measured
+from reporting.measured import measured
 
 from in4310.errors import InputError
 from in4310.reporting.benchmarks import read_benchmarks, render_benchmarks, write_benchmarks
