@@ -52,10 +52,16 @@ def reference(request, edition, data):
 
 
 @pytest.fixture(scope="session")
-def world(reference, edition, data):
+def worlds():
+    """reference -> World. Entries go from one reference to the other and back; what was made of each is kept."""
+    return {}
+
+
+@pytest.fixture
+def world(worlds, reference, edition, data):
     from faults.world import World
 
-    return World(reference, edition, data, demo_plan(edition, data))
+    return worlds.setdefault(reference, World(reference, edition, data, demo_plan(edition, data)))
 
 
 @pytest.fixture(scope="session")
