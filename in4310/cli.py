@@ -13,6 +13,7 @@ import click
 from in4310 import __version__
 from in4310.errors import InputError
 from in4310.grading.commands import COMMANDS
+from in4310.judging.order import Order
 from in4310.progress import QUIET, Progress
 
 BAD_INPUT = 2
@@ -118,7 +119,7 @@ def demo(out: Path, report: Path, resume: bool, language: str | None, quiet: boo
     )
     if distributed.is_main():
         _write_up(out, progress, language=spoken)
-        sys.exit(_judge(out, "demo", None, report, progress, language=spoken))
+        sys.exit(_judge(Order(str(out), "demo", str(report), language=spoken), progress))
 
 
 def _remove_earlier_run(out: Path) -> None:
@@ -300,7 +301,8 @@ def run(
     carry_out(plan, out, resume, cache_folder() / "decoded", _command(), "", progress)
     if distributed.is_main():
         _write_up(out, progress, language=spoken)
-        status = _judge(out, edition, data, report, progress, language=spoken)
+        order = Order(str(out), edition, str(report), data or "", language=spoken)
+        status = _judge(order, progress)
         # torchrun takes any other status than 0 for a crash, and shows a traceback of its own.
         sys.exit(status if distributed.started() == 1 else 0)
 
@@ -392,8 +394,8 @@ def check(
     """
     from in4310.reporting.language import chosen
 
-    spoken = chosen(language)
-    sys.exit(_judge(submission, edition, data, report, _progress(quiet), full, trusted, spoken))
+    order = Order(str(submission), edition, str(report or ""), data or "", full, trusted, chosen(language))
+    sys.exit(_judge(order, _progress(quiet)))
 
 
 @cli.command()
@@ -496,16 +498,7 @@ def doctor() -> None:
     sys.exit(0 if all(wall.holds for wall in walls) else 1)
 
 
-def _judge(
-    submission: Path,
-    edition: str,
-    data: str | None,
-    report: Path | None,
-    progress: Progress,
-    full: bool = False,
-    trusted: bool = False,
-    language: str = "en",
-) -> int:
+def _judge(order: Order, progress: Progress) -> int:
     from rich.console import Console
 
     from in4310.submission.sandbox.worker import Sandbox
@@ -513,15 +506,14 @@ def _judge(
     with Sandbox() as sandbox:
         sandbox.start()  # first: it imports torch while this process does
         from in4310.reporting.terminal import Verdict
-        from in4310.runner import judge_submission
+        from in4310.runner import judge
 
-        results = judge_submission(
-            submission, edition, data, report, progress, full, trusted, sandbox, language
-        )
+        results = judge(order, progress, sandbox)
     console = Console()
-    console.print(Verdict(results, language))
-    if report:
-        console.print(str(report / "index.html"), markup=False, highlight=False, soft_wrap=True)
+    console.print(Verdict(results, order.language))
+    if order.report:
+        index = str(Path(order.report) / "index.html")
+        console.print(index, markup=False, highlight=False, soft_wrap=True)
     return 0 if results.points >= results.max_points else 1
 
 

@@ -7,48 +7,82 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from in4310.judging.order import Order
+
 if TYPE_CHECKING:
+    from in4310.judging.data import DataSet
     from in4310.judging.edition import Edition
     from in4310.judging.evidence import Evidence
     from in4310.judging.judge import Judge
     from in4310.judging.session import Session
+    from in4310.submission.intake import Taken
+    from in4310.submission.sandbox.worker import Sandbox
 
-SESSION = pytest.StashKey["Session"]()
-REPORT_ERROR = pytest.StashKey[str]()
-SANDBOX = pytest.StashKey[Any]()
-TAKEN = pytest.StashKey[Any]()
-"""A submission that was taken in and the data, by who started this run: nothing is unpacked or listed twice."""
+
+@dataclass
+class Run:
+    """One run: what was asked, what its starter has at hand already, and what has become of it."""
+
+    order: Order
+    taken: Taken | None = None  # with the data: nothing is unpacked or listed twice
+    data: DataSet | None = None
+    sandbox: Sandbox | None = None
+    session: Session | None = None
+    error: str = ""  # why there is no verdict, or no report
+
+
+RUN = pytest.StashKey[Run]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of a judging run."""
     group = parser.getgroup("in4310", "in4310: judge a submission of the assignment")
     group.addoption(
-        "--submission", metavar="PATH", help="folder or archive to judge; runs the requirement checks on it"
+        "--submission",
+        dest="in4310_submission",
+        metavar="PATH",
+        help="folder or archive to judge; runs the requirement checks on it",
     )
     group.addoption(
-        "--data", metavar="PATH", help="data set: a folder of class folders (default: IN4310_DATA)"
+        "--data",
+        dest="in4310_data",
+        metavar="PATH",
+        help="data set: a folder of class folders (default: IN4310_DATA)",
     )
     group.addoption(
-        "--edition", metavar="NAME", help="2022, 2023, 2026, demo, or a .toml file (default: demo)"
+        "--edition",
+        dest="in4310_edition",
+        metavar="NAME",
+        help="2022, 2023, 2026, demo, or a .toml file (default: demo)",
     )
     group.addoption(
-        "--full", action="store_true", help="recompute all scores, not only an audit sample of them"
+        "--full",
+        dest="in4310_full",
+        action="store_true",
+        help="recompute all scores, not only an audit sample of them",
     )
     group.addoption(
         "--trust-submissions",
+        dest="in4310_trusted",
         action="store_true",
         help="call the functions that a submission names also where nothing can be confined (in4310 doctor);"
         " the report says 'not isolated'",
     )
-    group.addoption("--report", metavar="DIR", help="write index.html, results.json and junit.xml into DIR")
+    group.addoption(
+        "--report",
+        dest="in4310_report",
+        metavar="DIR",
+        help="write index.html, results.json and junit.xml into DIR",
+    )
     group.addoption(
         "--language",
+        dest="in4310_language",
         metavar="NAME",
         help="language of the report, en or nb (default: IN4310_LANGUAGE, else en)",
     )
@@ -60,22 +94,28 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "requirement(id, partial=False): an executable check of a requirement of the assignment (in4310)",
     )
-    if config.getoption("report"):
+    run = _run(config)
+    if run.order.report:
         _language(config)  # a wrong one is said before anything is judged
-    judging = (
-        config.getoption("submission") and not config.getoption("help") and not config.option.collectonly
-    )
-    if judging and SANDBOX not in config.stash:
+    judging = run.order.submission and not config.getoption("help") and not config.option.collectonly
+    if judging and run.sandbox is None:
         from in4310.submission.sandbox.worker import Sandbox
 
         # It imports torch while pytest collects: two seconds that nobody waits for.
-        sandbox = config.stash[SANDBOX] = Sandbox()
-        sandbox.start()
-        config.add_cleanup(sandbox.close)
-    if config.getoption("submission") and config.args_source is not pytest.Config.ArgsSource.ARGS:
+        run.sandbox = Sandbox()
+        run.sandbox.start()
+        config.add_cleanup(run.sandbox.close)
+    if run.order.submission and config.args_source is not pytest.Config.ArgsSource.ARGS:
         from in4310.judging.edition import checks_folder
 
         config.args = [str(checks_folder())]
+
+
+def _run(config: pytest.Config) -> Run:
+    if RUN not in config.stash:
+        names = ("submission", "edition", "report", "data", "full", "trusted", "language")
+        config.stash[RUN] = Run(Order(**{name: config.getoption(f"in4310_{name}") for name in names}))
+    return config.stash[RUN]
 
 
 def _language(config: pytest.Config) -> str:
@@ -83,22 +123,23 @@ def _language(config: pytest.Config) -> str:
     from in4310.reporting.language import chosen
 
     try:
-        return chosen(config.getoption("language"))
+        return chosen(_run(config).order.language or None)
     except InputError as error:
         raise pytest.UsageError(str(error)) from None
 
 
 def _session(config: pytest.Config) -> Session:
-    if SESSION not in config.stash:
+    run = _run(config)
+    if run.session is None:
         from in4310.errors import InputError
         from in4310.judging.edition import load_edition
         from in4310.judging.session import Session
 
         try:
-            config.stash[SESSION] = Session(load_edition(config.getoption("edition") or "demo"))
+            run.session = Session(load_edition(run.order.edition or "demo"))
         except InputError as error:
             raise pytest.UsageError(str(error)) from None
-    return config.stash[SESSION]
+    return run.session
 
 
 def _check_name(item: pytest.Item) -> str:
@@ -149,35 +190,34 @@ def evidence(pytestconfig: pytest.Config, edition: Edition, judging_stack: ExitS
     from in4310.submission.live import ConfinedLoader, Live
     from in4310.submission.sandbox.worker import Sandbox
 
-    session = _session(pytestconfig)
+    session, run = _session(pytestconfig), _run(pytestconfig)
+    order = run.order
     try:
-        given = pytestconfig.getoption("submission")
-        ready = pytestconfig.stash.get(TAKEN, None)
-        data = ready[1] if ready else resolve_data(edition, pytestconfig.getoption("data"))
-        if ready:
-            taken = ready[0]
-        elif given:
-            taken = judging_stack.enter_context(take_in(Path(given)))
+        data = run.data or resolve_data(edition, order.data)
+        if run.taken:
+            taken = run.taken
+        elif order.submission:
+            taken = judging_stack.enter_context(take_in(Path(order.submission)))
         else:
             from in4310.reference import reference_submission
 
             folder = reference_submission(edition, data)
             taken = Taken(folder, folder.name)
-        sandbox = pytestconfig.stash.get(SANDBOX, None) or judging_stack.enter_context(Sandbox())
+        sandbox = run.sandbox or judging_stack.enter_context(Sandbox())
         loader = judging_stack.enter_context(ConfinedLoader(sandbox, taken.folder))
         submission = Submission(taken.folder, hints(edition, data), loader, taken.name)
-        trusted = pytestconfig.getoption("trust_submissions")
-        live = Live(sandbox, submission.folder, submission.table("adapters"), trusted=trusted)
-        rows = 0 if pytestconfig.getoption("full") else edition.audit.rows
+        live = Live(sandbox, submission.folder, submission.table("adapters"), trusted=order.trusted)
+        rows = 0 if order.full else edition.audit.rows
         audit = draw(rows, audit_secret(), submission.digest)
         session.notes = list(taken.notes)
-        session.given = str(given or taken.folder)
+        session.given = order.submission or str(taken.folder)
         session.started_with = Given.of(
-            submission=session.given,
-            edition=pytestconfig.getoption("edition") or edition.name,
-            data=given_data(edition, pytestconfig.getoption("data")),
-            full=pytestconfig.getoption("full"),
-            trusted=trusted,
+            replace(
+                order,
+                submission=session.given,
+                edition=order.edition or edition.name,
+                data=given_data(edition, order.data),
+            )
         )
         session.evidence = Evidence(submission, data, edition, audit=audit, live=live)
     except InputError as error:
@@ -240,12 +280,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Points that were not earned make the run fail, also where a check could not be run; write the report."""
-    judged = session.config.stash.get(SESSION, None)
+    run = _run(session.config)
+    judged, report = run.session, run.order.report
     if judged is None or not judged.checks:
         return
     if exitstatus == pytest.ExitCode.OK and not judged.full_marks:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    report = session.config.getoption("report")
     if report:
         from in4310.errors import InputError
         from in4310.reporting.write import write_report
@@ -254,13 +294,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             language = _language(session.config)
             write_report(judged.results(), Path(report), judged.pictures, language)
         except InputError as error:
-            session.config.stash[REPORT_ERROR] = str(error)
+            run.error = str(error)
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Points and the report's path, after pytest's own summary."""
-    judged = config.stash.get(SESSION, None)
+    run = _run(config)
+    judged = run.session
     if judged is None or not judged.checks:
         return
     results = judged.results()
@@ -268,7 +309,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.write_line(
         f"{results.name}: {results.points:g} of {results.max_points:g} points ({results.edition})"
     )
-    if REPORT_ERROR in config.stash:
-        terminalreporter.write_line(f"no report: {config.stash[REPORT_ERROR]}", red=True)
-    elif config.getoption("report"):
-        terminalreporter.write_line(f"report: {Path(config.getoption('report')) / 'index.html'}")
+    if run.error:
+        terminalreporter.write_line(f"no report: {run.error}", red=True)
+    elif run.order.report:
+        terminalreporter.write_line(f"report: {Path(run.order.report) / 'index.html'}")

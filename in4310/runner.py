@@ -6,123 +6,98 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from in4310.errors import NotJudged
-from in4310.judging.data import DataSet, resolve_data
+from in4310.judging.data import resolve_data
 from in4310.judging.edition import checks_folder, load_edition
+from in4310.judging.order import Order
 from in4310.judging.verdict import Results
-from in4310.plugin import REPORT_ERROR, SANDBOX, SESSION, TAKEN
+from in4310.plugin import RUN, Run
 from in4310.progress import QUIET, Progress, Task
 from in4310.submission.folder import Submission
-from in4310.submission.intake import Taken, take_in
+from in4310.submission.intake import take_in
 from in4310.submission.sandbox.worker import Sandbox
 
 
 class _Collector:
-    """A pytest plugin of one run: moves the bar, and keeps the record when the run ends."""
+    """A pytest plugin of one run: says what is judged, moves the bar, and keeps the record when the run ends."""
 
-    def __init__(self, bar: Task, ready: tuple[Taken, DataSet], sandbox: Sandbox | None = None):
+    def __init__(self, bar: Task, run: Run):
         self.bar = bar
-        self.ready = ready
-        self.sandbox = sandbox
+        self.run = run
         self.results: Results | None = None
-        self.error = ""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        config.stash[TAKEN] = self.ready
-        if self.sandbox is not None:
-            config.stash[SANDBOX] = self.sandbox
+        config.stash[RUN] = self.run
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "teardown":
             self.bar.advance(1, report.nodeid.rpartition("::test_")[2])
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        self.error = session.config.stash.get(REPORT_ERROR, self.error)
-        judged = session.config.stash.get(SESSION, None)
+    def pytest_sessionfinish(self) -> None:
+        judged = self.run.session
         if judged is not None and judged.complete:
             self.results = judged.results()
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        self.error = str(getattr(excinfo.value, "msg", "")) or "interrupted"
+        self.run.error = str(getattr(excinfo.value, "msg", "")) or "interrupted"
 
 
-def judge_submission(
-    submission: Path,
-    edition: str,
-    data: str | None = None,
-    report: Path | None = None,
-    progress: Progress = QUIET,
-    full: bool = False,
-    trusted: bool = False,
-    sandbox: Sandbox | None = None,
-    language: str = "",
-) -> Results:
-    """Judge a submission and return the record; writes the report when asked to.
+def judge(order: Order, progress: Progress = QUIET, sandbox: Sandbox | None = None) -> Results:
+    """Judge a submission and return the record; writes the report when the order says where.
 
     sandbox: one to use and to leave open, for who judges many; without, one is opened for this submission.
-    language: of the report; '' for the environment's, or English.
 
     Raises InputError when it could not be judged: no such folder, edition or data; NotJudged when that has nothing
     to do with what was handed in.
     """
-    asked = load_edition(edition)
-    with take_in(submission) as taken:  # what is wrong with the input is said before a bar is drawn
+    asked = load_edition(order.edition or "demo")
+    with take_in(
+        Path(order.submission)
+    ) as taken:  # what is wrong with the input is said before a bar is drawn
         Submission(taken.folder)
-        ready = taken, resolve_data(asked, data, progress)
-        arguments = _arguments(submission, edition, data, report, full, trusted, language)
+        run = Run(order, taken, resolve_data(asked, order.data or None, progress), sandbox)
         with progress.task("judging", len(asked.points_of)) as bar, _sealed():
-            collector = _Collector(bar, ready, sandbox)
-            pytest.main(arguments, plugins=[collector])
-    if collector.results is None or collector.error:
-        raise NotJudged(collector.error or f"{submission}: the judging run did not finish")
+            collector = _Collector(bar, run)
+            pytest.main(_arguments(), plugins=[collector])
+    if collector.results is None or run.error:
+        raise NotJudged(run.error or f"{order.submission}: the judging run did not finish")
     return collector.results
 
 
-def _arguments(
-    submission: Path,
-    edition: str,
-    data: str | None,
-    report: Path | None,
-    full: bool,
-    trusted: bool,
-    language: str,
-) -> list[str]:
-    """Of the pytest run."""
-    arguments = [
+def judge_submission(
+    submission: str | Path,
+    edition: str = "",
+    data: str | Path | None = None,
+    *,
+    progress: Progress = QUIET,
+    sandbox: Sandbox | None = None,
+    **more: Any,
+) -> Results:
+    """As `judge`, for who has no order yet; `more`: report, full, trusted, language, as in `Order`."""
+    order = Order(str(submission), edition, data=str(data or ""), **more)
+    return judge(order, progress, sandbox)
+
+
+def _arguments() -> list[str]:
+    """Of the pytest run: neither a pytest.ini or conftest.py nearby, nor a cache, nor other plugins have a say."""
+    return [
         str(checks_folder()),
-        f"--submission={submission}",
-        f"--edition={edition}",
-        # Neither a pytest.ini or conftest.py nearby, nor a cache, nor other plugins have a say.
         f"--config-file={os.devnull}",
         f"--rootdir={checks_folder()}",
         "--noconftest",
         "--import-mode=importlib",
         "--strict-markers",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:terminal",
-        "-p",
-        "no:unraisableexception",  # it collects garbage of all that torch has, half a second a submission
-        "-p",
-        "in4310.plugin",
+        *("-p", "no:cacheprovider"),
+        *("-p", "no:terminal"),
+        *("-p", "no:unraisableexception"),  # it collects garbage of all that torch has, half a second
+        *("-p", "in4310.plugin"),
     ]
-    if data:
-        arguments.append(f"--data={data}")
-    if report:
-        arguments.append(f"--report={report}")
-    if language:
-        arguments.append(f"--language={language}")
-    if full:
-        arguments.append("--full")
-    if trusted:
-        arguments.append("--trust-submissions")
-    return arguments
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from in4310.grading.marks import Mark, Status
 from in4310.grading.work import Job, digest_of
 from in4310.grading.write import write
 from in4310.judging.edition import edition_files, load_edition
+from in4310.judging.order import Order
 from in4310.judging.verdict import Results
 from in4310.places import data_root
 from in4310.submission.containers import SUFFIXES
@@ -138,13 +139,10 @@ def _job(root: Path, settings: dict[str, str]) -> Job:
     if len(files) == 1 and files[0].is_file() and files[0].name.lower().endswith(SUFFIXES):
         place = files[0]  # an archive, or one that is broken, and is told so
     edition = settings["edition"]
-    return Job(
-        "submission",
-        1,
-        str(place),
-        digest_of(place),
-        str(source / edition) if edition.endswith(".toml") else edition,
-        str(source / settings["data"]) if settings["data"] else None,
-        str(root / "results" / "in4310-report"),
-        secret=settings["secret"],
+    order = Order(
+        submission=str(place),
+        edition=str(source / edition) if edition.endswith(".toml") else edition,
+        report=str(root / "results" / "in4310-report"),
+        data=str(source / settings["data"]) if settings["data"] else "",
     )
+    return Job("submission", 1, digest_of(place), order, settings["secret"])

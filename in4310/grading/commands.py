@@ -95,7 +95,18 @@ def grade(
     if engine == "dask" and not scheduler:
         raise InputError("--engine dask needs --scheduler ADDRESS, e.g. tcp://127.0.0.1:8786")
     since_when = since.timestamp() if since else None
-    order = Order(place, edition, out, data, all_attempts, full, only, since_when, regrade, spoken)
+    order = Order(
+        submission=str(place),
+        edition=edition,
+        report=str(out),
+        data=data or "",
+        full=full,
+        language=spoken,
+        all_attempts=all_attempts,
+        only=only,
+        since=since_when,
+        regrade=regrade,
+    )
     chosen: Engine
     if engine == "slurm":
         chosen = SlurmEngine(jobs or 0)

@@ -9,7 +9,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -21,6 +21,7 @@ from in4310.grading.gradebook import GRADEBOOK, Gradebook
 from in4310.grading.layouts import Class, Entry, find_class, latest
 from in4310.grading.marks import Mark
 from in4310.grading.work import Done, Job, digest_of
+from in4310.judging import order as order_of_one
 from in4310.judging.data import resolve_data
 from in4310.judging.edition import Edition, load_edition
 from in4310.judging.session import versions
@@ -33,22 +34,32 @@ ROOM = 4 * 2**20  # bytes: less cannot take a report
 
 
 @dataclass(frozen=True)
-class Order:
-    """What to grade, and by what.
+class Order(order_of_one.Order):
+    """What to grade, and by what: an order whose submission is a class and whose report is that of the class.
 
     `only`: these students; `since`: what was changed later; `regrade`: students whose verdicts are made anew.
     """
 
-    place: Path
-    edition: str
-    out: Path
-    data: str | None = None
     all_attempts: bool = False
-    full: bool = False
     only: tuple[str, ...] = ()
     since: float | None = None  # seconds since 1970: what was changed later
     regrade: tuple[str, ...] = ()
-    language: str = "en"  # of the reports
+
+    @property
+    def place(self) -> Path:
+        """The folder or archive of the class."""
+        return Path(self.submission)
+
+    @property
+    def out(self) -> Path:
+        """The folder of the gradebook and the reports."""
+        return Path(self.report)
+
+    def one(self, place: Path, report: Path) -> order_of_one.Order:
+        """The order to judge the hand-in that lies at `place`."""
+        shared = {f.name: getattr(self, f.name) for f in fields(order_of_one.Order)}
+        shared |= {"submission": str(place), "report": str(report)}
+        return order_of_one.Order(**shared).absolute()
 
 
 @dataclass
@@ -86,8 +97,8 @@ def grade(
             book.register(found.entries, chosen)
             book.remember(
                 place=str(order.place.resolve()),
-                edition_given=_edition(order),
-                data_given=str(Path(order.data).resolve()) if order.data else "",
+                edition_given=order.absolute().edition,
+                data_given=order.absolute().data,
                 layout=found.layout,
                 notes="\n".join(found.notes),
             )
@@ -177,7 +188,7 @@ def _keep(done: Done, book: Gradebook, basis: Basis) -> None:
     """Put the report into its place, then write the verdict down: a verdict never lacks its report."""
     job = done.job
     results = Results.model_validate_json(done.results) if done.results else None
-    aside = Path(job.report)
+    aside = Path(job.order.report)
     if results is not None and aside.is_dir():
         place = aside.with_name(aside.name.removeprefix("."))
         before = aside.with_name(f"{aside.name}.before")
@@ -199,18 +210,8 @@ def _keep(done: Done, book: Gradebook, basis: Basis) -> None:
 
 def _job(entry: Entry, order: Order, secret: str) -> Job:
     name = entry.who if not order.all_attempts else f"{entry.who}-{entry.attempt}"
-    return Job(
-        entry.who,
-        entry.attempt,
-        str(entry.place.resolve()),
-        digest_of(entry.place),
-        _edition(order),
-        str(Path(order.data).resolve()) if order.data else None,
-        str((order.out / STUDENTS / f".{name}").resolve()),
-        order.full,
-        secret,
-        order.language,
-    )
+    one = order.one(entry.place, order.out / STUDENTS / f".{name}")
+    return Job(entry.who, entry.attempt, digest_of(entry.place), one, secret)
 
 
 def _later(place: Path, since: float | None) -> bool:
@@ -218,11 +219,6 @@ def _later(place: Path, since: float | None) -> bool:
     if since is None:
         return True
     return max([place, *place.rglob("*")], key=lambda f: f.lstat().st_mtime).lstat().st_mtime >= since
-
-
-def _edition(order: Order) -> str:
-    """The edition by a name that holds in any process: a teacher's own by its whole path."""
-    return str(Path(order.edition).resolve()) if order.edition.endswith(".toml") else order.edition
 
 
 def _chosen(order: Order, edition: Edition, found: Class, book: Gradebook) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from in4310.errors import InputError
 from in4310.grading.gradebook import Gradebook, Verdict
 from in4310.grading.layouts import find_class
 from in4310.grading.work import Done, Job, digest_of, judge
+from in4310.judging.order import Order
 from in4310.judging.verdict import Check, Results
 
 
@@ -47,19 +47,14 @@ def replay(book: Gradebook, who: str, work: Callable[[Job], Done] = judge) -> Re
         digest = digest_of(entry.place)
         if digest != logged.record.get("submission"):
             raise InputError(f"{who!r} has handed in something else since: in4310 grade judges it")
-        job = Job(
-            who,
-            logged.attempt,
-            str(entry.place),
-            digest,
-            book.meta("edition_given"),
-            book.meta("data_given") or None,
-            str(Path(folder) / "report"),
-            logged.record.get("full") == "True",
-            book.meta("secret"),
+        order = Order(
+            submission=str(entry.place),
+            edition=book.meta("edition_given"),
+            report=str(Path(folder) / "report"),
+            data=book.meta("data_given"),
+            full=logged.record.get("full") == "True",
         )
-        done = work(job)
-        shutil.rmtree(job.report, ignore_errors=True)
+        done = work(Job(who, logged.attempt, digest, order, book.meta("secret")))
     now = Results.model_validate_json(done.results) if done.results else None
     return Replay(logged, now, done.error, _differences(logged.results, now), _changed(logged, now))
 

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from in4310.errors import InputError, NotJudged
+from in4310.judging.order import Order
 from in4310.memory import forget_peak, peak
 from in4310.places import SECRET_VARIABLE
 
@@ -30,14 +31,9 @@ class Job:
 
     who: str
     attempt: int
-    place: str
     digest: str  # of what is to be judged, as it was when the job was made
-    edition: str
-    data: str | None
-    report: str  # folder to write the report into; moved into place by the process that grades
-    full: bool = False
+    order: Order  # its report is moved into place by the process that grades
     secret: str = field(default="", repr=False)  # of the audit sample; the same for the whole class
-    language: str = "en"  # of the report
 
 
 @dataclass(frozen=True)
@@ -84,25 +80,17 @@ def prepare(threads: int) -> None:
 
 def judge(job: Job) -> Done:
     """Judge a submission and write its report. What is wrong with the submission is in the answer, never raised."""
-    from in4310.runner import judge_submission
+    from in4310 import runner
     from in4310.submission.sandbox.worker import Sandbox
 
     began = time.perf_counter()
     forget_peak()
     os.environ[SECRET_VARIABLE] = job.secret
-    place, report = Path(job.place), Path(job.report)
-    shutil.rmtree(report, ignore_errors=True)
+    place = Path(job.order.submission)
+    shutil.rmtree(job.order.report, ignore_errors=True)
     sandbox = _shared.get("sandbox")
     try:
-        results = judge_submission(
-            place,
-            job.edition,
-            job.data,
-            report,
-            full=job.full,
-            language=job.language,
-            sandbox=sandbox if isinstance(sandbox, Sandbox) else None,
-        )
+        results = runner.judge(job.order, sandbox=sandbox if isinstance(sandbox, Sandbox) else None)
         text, error = results.model_dump_json(), ""
         if digest_of(place) != job.digest:
             return Done(
@@ -142,7 +130,8 @@ def judge_apart(job: Job, limit: float) -> Done:
 
 
 def _main(told: str, answer: str) -> None:
-    job = Job(**json.loads(Path(told).read_text(encoding="utf-8")))
+    found = json.loads(Path(told).read_text(encoding="utf-8"))
+    job = Job(**{**found, "order": Order(**found["order"])})
     Path(answer).write_text(json.dumps(asdict(judge(job))), encoding="utf-8")
 
 

@@ -11,6 +11,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from in4310.judging.order import Order
+
 SCHEMA_VERSION = 1
 
 
@@ -163,10 +165,10 @@ class Given(Record):
     trusted: bool = Field(default=False, description="whether --trust-submissions was given")
 
     @classmethod
-    def of(cls, submission: str, edition: str, data: str, full: bool, trusted: bool) -> Given:
-        """The record of these options; names of files may be no valid Unicode."""
-        paths = [path if path.isprintable() else "?" for path in (submission, edition, data)]
-        return cls(submission=paths[0], edition=paths[1], data=paths[2], full=full, trusted=trusted)
+    def of(cls, order: Order) -> Given:
+        """The record of an order; names of files may be no valid Unicode."""
+        asked = {name: getattr(order, name) for name in cls.model_fields}
+        return cls.model_validate({k: v if str(v).isprintable() else "?" for k, v in asked.items()})
 
 
 class Turn(StrEnum):

@@ -35,10 +35,10 @@ def make_results(points=6.0, name="kari", edition="demo", mistake=""):
 
 def judge_by_file(job):
     """Judges a submission by what its file points.json says: points, or an error."""
-    said = json.loads((Path(job.place) / "points.json").read_text())
+    said = json.loads((Path(job.order.submission) / "points.json").read_text())
     if said == "broken":
         return Done(job, error="not gradable: it is empty")
-    report = Path(job.report)
+    report = Path(job.order.report)
     report.mkdir(parents=True)
     (report / "index.html").write_text(f"report of {job.who}")
     return Done(job, make_results(said, job.who).model_dump_json(), seconds=0.1, memory=1000)

@@ -23,7 +23,8 @@ def test_no_scheduler_is_one_line():
 
 @pytest.mark.slow
 def test_a_job_that_cannot_be_judged_is_told_from_one_that_takes_too_long(tmp_path):
-    job = Job("kari", 1, str(tmp_path / "none"), "", "demo", None, str(tmp_path / "report"), secret="s" * 32)
+    order = Order(tmp_path / "none", "demo", tmp_path / "report")
+    job = Job("kari", 1, "", order, secret="s" * 32)
     assert "found nothing" in judge_apart(job, 120).error
     assert judge_apart(job, 0.01).error == "judging took longer than 0 seconds and was ended"
 

@@ -244,7 +244,7 @@ def dies_or_judges(job):
 
     from in4310.grading.work import Done
 
-    said = json.loads((Path(job.place) / "points.json").read_text())
+    said = json.loads((Path(job.order.submission) / "points.json").read_text())
     if said == "dies":
         os._exit(3)
     if said == "hangs":

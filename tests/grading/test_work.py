@@ -8,6 +8,7 @@ import pytest
 
 from in4310.errors import of_the_machine
 from in4310.grading.work import Job, digest_of, judge
+from in4310.judging.order import Order
 from in4310.submission.folder import Submission
 
 
@@ -16,20 +17,18 @@ def job(tmp_path):
     place = tmp_path / "kari"
     place.mkdir()
     (place / "metrics.json").write_text('{"test": {"accuracy": 0.9}}')
-    return Job(
-        "kari", 1, str(place), digest_of(place), "demo", None, str(tmp_path / "report"), secret="s" * 32
-    )
+    return Job("kari", 1, digest_of(place), Order(place, "demo", tmp_path / "report"), secret="s" * 32)
 
 
 def test_a_verdict_has_its_report(job):
     done = judge(job)
     assert (done.error, done.again) == ("", False)
-    assert (Path(job.report) / "index.html").is_file()
+    assert (Path(job.order.report) / "index.html").is_file()
 
 
 def test_a_report_that_cannot_be_written_is_not_the_students_fault(job, tmp_path):
     (tmp_path / "file").write_text("a file where a folder should be")
-    done = judge(replace(job, report=str(tmp_path / "file" / "report")))
+    done = judge(replace(job, order=replace(job.order, report=str(tmp_path / "file" / "report"))))
     assert done.again
     assert "cannot be" in done.error
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from in4310.judging.edition import checks_folder, load_edition, stock_editions
+from in4310.judging.order import Order
 from in4310.judging.verdict import Check, Given, Outcome, Requirement, Results
 from in4310.reporting.reproduce import check_again, judge_again, selection
 
@@ -88,7 +89,7 @@ def test_the_words_are_what_a_shell_reads() -> None:
 
 
 def test_a_path_that_cannot_be_shown_is_left_to_the_reader() -> None:
-    odd = Given.of(submission="a\u202eb\n.zip", edition="demo", data="\udce8", full=False, trusted=False)
+    odd = Given.of(Order("a\u202eb\n.zip", "demo", data="\udce8"))
     assert Results.model_validate_json(of_edition("demo", given=odd).model_dump_json())
     words = judge_again(of_edition("demo", given=odd))
     assert words == ["in4310", "check", "SUBMISSION", "--edition", "demo", "--data", "DATA"]
