@@ -44,7 +44,12 @@ CHOICES = 16  # of one f-string
 UNSTEADY = tuple(
     b'"%s' % name for name in (b"POT-", b"PO-", b"Report-", b"Last-", b"Language-Team", b"Generated-")
 )
-IN_CODE = {"marked": None, "translated": None, "counted": (1, 2)}  # functions whose texts are messages
+IN_CODE = {
+    "marked": None,
+    "translated": None,
+    "plural": (1, 2),
+    "counted": (1, 2),
+}  # functions whose texts are messages
 HOLE = None  # in a text: a place for what is filled in
 FIELD = re.compile(r"\{(?::[^{}]*)?\}")
 TWO_WORDS = re.compile(r"[A-Za-z][^A-Za-z]* [^A-Za-z]*[A-Za-z]")

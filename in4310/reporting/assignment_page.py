@@ -17,7 +17,7 @@ from in4310.errors import InputError
 from in4310.progress import QUIET, Progress
 from in4310.reporting.assignment import SHARE, Assignment, Series, class_of, equal_spectra
 from in4310.reporting.assignment_reading import read_assignment
-from in4310.reporting.language import ENGLISH
+from in4310.reporting.language import ENGLISH, figure, number
 from in4310.reporting.page import page
 from in4310.solution.drawing import figures
 from in4310.solution.handin import spread
@@ -81,17 +81,21 @@ def render(report: Assignment, language: str = ENGLISH) -> str:
         arguments=shlex.join(["in4310", *report.arguments]) if report.arguments else "",
         figure_number=partial(next, count(1)),
         table_number=partial(next, count(1)),
-        percent=lambda share, digits=1: "–" if share is None else f"{100 * share:.{digits}f} %",
-        score=_score,
-        number=lambda value: f"{value:.4g}",
+        percent=lambda share, digits=1: (
+            "–" if share is None else f"{number(100 * share, language, digits, fixed=True)} %"
+        ),
+        score=partial(_score, language=language),
+        number=lambda value: figure(f"{value:.4g}", language),
     )
 
 
-def _score(value: float) -> str:
+def _score(value: float, language: str) -> str:
     """Four digits, or the exponent where four digits would say 0."""
     if not math.isfinite(value):
         return "–"
-    return f"{value:.4f}" if value >= 5e-5 or value == 0 else f"{value:.1e}"
+    if value >= 5e-5 or value == 0:
+        return number(value, language, 4, fixed=True)
+    return figure(f"{value:.1e}", language)
 
 
 def _compared(report: Assignment) -> dict[str, object] | None:

@@ -75,9 +75,7 @@ class Shown(NamedTuple):
     rows: Sequence[Finding]
     left_out: int
     numbers: frozenset[str]  # columns ('found', 'expected') that hold nothing but figures: set flush right
-    off: dict[
-        int, str
-    ]  # row -> how many tolerances apart found and expected lie, where that is a number above 1
+    off: dict[int, float]  # row -> how many tolerances apart found and expected lie, where that is above 1
 
 
 def findings_of(check: Check) -> Shown:
@@ -96,11 +94,11 @@ def findings_of(check: Check) -> Shown:
     return Shown(rows, len(check.findings) - len(rows), numbers, off)
 
 
-def _times_off(finding: Finding) -> str:
-    """How many tolerances lie between found and expected, e.g. '31'; empty where these are no three numbers."""
+def _times_off(finding: Finding) -> float:
+    """How many tolerances lie between found and expected, to two digits; 0 where these are no three numbers."""
     texts = (finding.found, finding.expected, finding.tolerance.split(" ")[0])
     if not all(NUMBER.fullmatch(text) for text in texts):
-        return ""
+        return 0.0
     found, expected, tolerance = (float(text) for text in texts)
     times = abs(found - expected) / tolerance if tolerance > 0 else 0.0
-    return f"{times:.2g}" if 1 < times < 100 else f"{times:.0f}" if 100 <= times < 1e6 else ""
+    return float(f"{times:.2g}") if 1 < times < 1e6 else 0.0

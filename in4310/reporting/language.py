@@ -9,6 +9,7 @@ from __future__ import annotations
 import gettext
 import io
 import os
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 ENGLISH = "en"
 VARIABLE = "IN4310_LANGUAGE"
 DOMAIN = "LC_MESSAGES/in4310.po"
+FIGURE = re.compile(r"[-+]?\d+\.\d+(?:e[-+]?\d+)?(?: ?(?:%|[A-Za-z]{1,3}))?")  # '0.93', '12.5 %', '4.1 GiB'
 
 
 @cache
@@ -75,6 +77,11 @@ def translated(text: str, language: str = ENGLISH, **filled: object) -> str:
     return translations(language).gettext(text) % filled
 
 
+def plural(one: str, many: str) -> tuple[str, str]:
+    """Both forms of a text, marked as `marked` does: counted(*plural(...), n, language)."""
+    return one, many
+
+
 def counted(one: str, many: str, n: float, language: str = ENGLISH, **filled: object) -> str:
     """So many of something, with the number at `%(num)s`: counted("%(num)s point", "%(num)s points", 1.5, "nb")."""
     form = int(n) if n == int(n) else 2  # what is no whole number is one of many
@@ -87,3 +94,13 @@ def number(value: float, language: str = ENGLISH, digits: int = 2, fixed: bool =
 
     decimals = ("0" if fixed else "#") * digits
     return format_decimal(value, f"#,##0.{decimals}" if digits else "#,##0", locale=language)
+
+
+def figure(value: object, language: str = ENGLISH) -> str:
+    """A text of a record as it is, but for the decimal sign where it is a number, with a unit or without."""
+    text = str(value)
+    if language == ENGLISH or not FIGURE.fullmatch(text):
+        return text
+    from babel.numbers import get_decimal_symbol
+
+    return text.replace(".", get_decimal_symbol(language))

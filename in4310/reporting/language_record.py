@@ -16,7 +16,7 @@ from heapq import merge
 from markupsafe import Markup, escape
 
 from in4310.judging.verdict import Check
-from in4310.reporting.language import ENGLISH, catalogue
+from in4310.reporting.language import ENGLISH, catalogue, figure
 from in4310.shown import LIMIT, shown
 
 LONGEST = 1000  # letters of a text that is compared with messages; longer ones are looked up only
@@ -118,8 +118,8 @@ class Message:
 class Translator:
     """Translates texts of records into one language. Keeps what it has translated: texts come again and again."""
 
-    def __init__(self, messages: dict[str, str]):
-        self.exact = messages
+    def __init__(self, messages: dict[str, str], language: str = ENGLISH):
+        self.exact, self.language = messages, language
         self.by_key: dict[str, list[Message]] = {}
         for message, translation in messages.items():
             if PLACE.search(message):
@@ -222,7 +222,7 @@ class _Reading:
         known = self._fitted(m for m in fitting if not m[0].weak)
         known = known or self._detailed(text) or self._joined(text)
         known = known or self._fitted(m for m in fitting if m[0].weak) or self._named(text)
-        return known or (None if PROSE.search(text) else ((text, ""),))
+        return known or (None if PROSE.search(text) else ((figure(text, self.translator.language), ""),))
 
     def _fitted(self, fitting: Iterable[tuple[Message, dict[int, str]]]) -> Parts | None:
         for message, found in fitting:
@@ -276,7 +276,7 @@ class _Reading:
             if end > 0 and (FILE.search(text[:end][-9:]) if space else NAME.search(text[:end])):
                 rest = text[end + 1 :]
                 if (parts := self.wholly(rest)) is not None and _known(parts, rest):
-                    return ((text[: end + 1], ""), *parts)
+                    return ((f"{figure(text[:end], self.translator.language)} ", ""), *parts)
             end = text.find(" ", end + 1)
         name, colon, sentence = text.partition(": ")
         parts = self.wholly(sentence) if colon and sentence else None
@@ -294,4 +294,4 @@ def _known(parts: Parts, text: str) -> bool:
 def translator(language: str) -> Translator:
     """That of a language with a catalogue."""
     found = {m.id: m.string for m in catalogue(language) if isinstance(m.id, str) and m.id and not m.fuzzy}
-    return Translator({k: v for k, v in found.items() if isinstance(v, str) and v})
+    return Translator({k: v for k, v in found.items() if isinstance(v, str) and v}, language)

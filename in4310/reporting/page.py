@@ -12,10 +12,10 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from in4310.judging.verdict import Outcome, Turn
-from in4310.reporting.language import ENGLISH, marked, translations
+from in4310.reporting.language import ENGLISH, counted, figure, marked, number, plural, translations
 from in4310.reporting.language_record import Said, reason, said, shown_in_page
 
 SECURITY = (  # what a page may load: nothing but its own style and script, known by hash, and pictures in it
@@ -28,7 +28,7 @@ WORDS = {
     Outcome.NOT_RUN: marked("Not run"),
 }
 TURNS = {
-    Turn.MENDED: marked("mended"),
+    Turn.MENDED: marked("fixed"),
     Turn.BROKEN: marked("broken"),
     Turn.NEW: marked("new"),
     Turn.WARNED: marked("new warning"),
@@ -38,6 +38,13 @@ SHORT = {
     Outcome.WARNED: marked("warned"),
     Outcome.FAILED: marked("failed"),
     Outcome.NOT_RUN: marked("not run"),
+}
+
+TALLY = {
+    Outcome.PASSED: plural("%(num)s passed", "%(num)s passed"),
+    Outcome.WARNED: plural("%(num)s warned", "%(num)s warned"),
+    Outcome.FAILED: plural("%(num)s failed", "%(num)s failed"),
+    Outcome.NOT_RUN: plural("%(num)s not run", "%(num)s not run"),
 }
 
 
@@ -73,7 +80,9 @@ def page(
 def environment(language: str = ENGLISH) -> Environment:
     """Where templates are rendered: everything is escaped, and what is not defined is an error.
 
-    Fixed texts of templates go through `_` and `ngettext`, texts of the record through the filter `said`.
+    Fixed texts of templates go through `_` and `ngettext`, which takes any number and fills in `%(num)s`; texts of the
+    record through the filter `said`; numbers through `points` (two decimals at most), `number` (so many decimals) or
+    `figure` (as it is).
     """
     made = Environment(
         loader=PackageLoader("in4310.reporting"),
@@ -85,6 +94,12 @@ def environment(language: str = ENGLISH) -> Environment:
     )
     catalogue = translations(language)
     made.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]
+
+    def ngettext(one: str, many: str, n: float, **more: object) -> Markup:
+        safe = {name: escape(value) for name, value in more.items()}
+        return Markup(counted(one, many, n, language, **safe))
+
+    made.globals["ngettext"] = ngettext
     filters: dict[str, Callable[..., Any]] = {
         "shown": shown_in_page,
         "said": said(language),
@@ -93,7 +108,10 @@ def environment(language: str = ENGLISH) -> Environment:
         "slug": slug,
         "word": lambda kind: catalogue.gettext(TURNS[kind] if isinstance(kind, Turn) else WORDS[kind]),
         "short": lambda outcome: catalogue.gettext(SHORT[outcome]),
-        "points": lambda number: f"{round(number, 2):g}",
+        "points": lambda value: number(value, language),
+        "number": lambda value, digits=0: number(value, language, digits, fixed=True),
+        "figure": lambda value: figure(value, language),
+        "tally": lambda outcome, n: counted(*TALLY[outcome], n, language),
         "sentence": sentence,
         "moment": moment,
     }

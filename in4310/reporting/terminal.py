@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from in4310.judging.verdict import Check, Outcome, Requirement, Results
-from in4310.reporting.language import ENGLISH, number, translated
+from in4310.reporting.language import ENGLISH, counted, number, translated
 from in4310.reporting.language_record import reason, said
-from in4310.reporting.page import SHORT
+from in4310.reporting.page import SHORT, TALLY
 from in4310.shown import shown
 
 LOOK = {  # a mark and a colour beside the word: no verdict is told by its colour alone
@@ -48,7 +48,7 @@ class Verdict:
 
     def _table(self, narrow: bool) -> Table:
         results = self.results
-        counts = (f"{results.counts[o]} {self._word(o)}" for o in Outcome if results.counts[o])
+        counts = (counted(*TALLY[o], n, self.language) for o in Outcome if (n := results.counts[o]))
         table = Table(box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False)
         table.add_column("")
         if not narrow:

@@ -125,7 +125,7 @@ def test_a_path_in_two_sets_is_said(handed_in):
     test = (handed_in / "split" / "test.csv").read_text().splitlines()
     replace(handed_in / "split" / "train.csv", "\n".join([*lines, test[1]]) + "\n")
     text = words(render(read_assignment(handed_in)))
-    assert "1 paths lie in both train and test" in text
+    assert "1 path lies in both train and test" in text
     assert "No path lies in two sets" not in text
 
 

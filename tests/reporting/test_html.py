@@ -108,7 +108,7 @@ def test_what_gains_most_comes_first_and_each_gap_links_to_its_check(results: Re
     assert page.texts[first + 1] == "+6.5"
     assert "Hand in eigenvalues.json" in page.texts[first:rest]
     assert "stratify=labels" in page.texts[rest:]
-    assert "Nothing for you to mend: the judge itself failed here" in page.texts[rest:]
+    assert "Nothing for you to fix: the judge itself failed here" in page.texts[rest:]
     links = [a["href"] for a in page.tags("a") if a.get("href", "").startswith("#c-")]
     assert links[:3] == ["#c-eigenvalues", "#c-sizes", "#c-judge-broke"]
 
@@ -120,7 +120,7 @@ def test_what_is_compared_with_wrong_scores_says_so(results: Results) -> None:
     metrics = scores.model_copy(update={"name": "metrics_map", "mistake": "", "pictures": []})
     one = results.requirements[0].model_copy(update={"checks": [scores, metrics]})
     page = Page(render(results.model_copy(update={"requirements": [one]})))
-    assert page.texts.count("The scores that this is compared with are wrong themselves:") == 1
+    assert page.texts.count("The scores that this compares with are wrong themselves:") == 1
     assert "up to" in page.texts
     assert "+4" in page.texts
 
@@ -271,8 +271,8 @@ def test_figures_are_flush_right_and_say_how_far_off_they_are(results: Results) 
     page = Page(render(results))
     cells = [a for a in page.tags("td") if a.get("data-label") == "Found"]
     assert [a.get("class") for a in cells] == ["number", "number", "number", None]
-    assert "off by 3 times that" in page.texts, "31, expected 37 within 2"
-    assert page.text.count("times that") == 1
+    assert "off by 3 times the tolerance" in page.texts, "31, expected 37 within 2"
+    assert page.text.count("times the tolerance") == 1
 
 
 def test_what_was_given_and_what_changed_is_text_too(hostile: Results) -> None:
@@ -332,7 +332,7 @@ def test_of_too_many_findings_those_that_failed_are_kept(results: Results) -> No
     assert "glacier in test" in page.texts
     assert "good 0" in page.texts
     assert "good 499" not in page.texts
-    assert "and 441 findings more, in results.json" in page.texts
+    assert "and 441 more findings, in results.json" in page.texts
 
 
 def _themes() -> dict[str, dict[str, str]]:

@@ -17,6 +17,7 @@ from in4310.judging.judge import Judge
 from in4310.judging.verdict import Check, Outcome
 from in4310.reporting.language import catalogue, chosen, counted, languages, number, translations
 from in4310.reporting.language_record import reason, said, shown_in_page, translator
+from in4310.reporting.page import TALLY
 
 LANGUAGES = [name for name in languages() if name != "en"]
 each_language = pytest.mark.parametrize("language", LANGUAGES)
@@ -88,10 +89,10 @@ def test_what_is_not_translated_is_counted_and_named(messages, found, norwegian)
         lambda text: (
             text.replace('msgstr "Krav"', 'msgstr ""')
             .replace('msgid "Piece"', '#, fuzzy\nmsgid "Piece"')
-            .replace('msgid "%(num)d student"', 'msgid "%(num)d pupil"')
+            .replace('msgid "%(num)s student"', 'msgid "%(num)s pupil"')
         )
     )
-    new = {"Requirement", "Requirements", "Piece", "%(num)d students"}
+    new = {"Requirement", "Requirements", "Piece", "%(num)s students"}
     assert set(messages.untranslated("nb", found)) == {*lacking, *new}
     count = sum(bool(m.id) for m in found)
     first, *named = messages.told("nb", found).splitlines()
@@ -195,6 +196,14 @@ def test_numbers_have_the_form_of_the_language():
     assert [number(n, "nb", 4) for n in (2 / 3, 1.0, 0)] == ["0,6667", "1", "0"]
 
 
+def test_a_count_has_the_plural_of_the_language():
+    assert [counted(*TALLY[Outcome.WARNED], n, "nb") for n in (0, 1, 4)] == [
+        "0 advarsler",
+        "1 advarsel",
+        "4 advarsler",
+    ]
+
+
 @given(n=st.one_of(st.integers(0, 10**6), st.floats(0, 10**6)), language=st.sampled_from(languages()))
 def test_one_is_one_and_all_else_is_many(n, language):
     said = counted("%(num)s point of %(all)s", "%(num)s points of %(all)s", n, "en", all="many")
@@ -213,7 +222,7 @@ nb = said("nb")
         ("shape of the test scores", "formen på test-skårene"),
         ("glacier: 31 found, quota 37", "glacier: 31 funnet, kvote 37"),
         ("all 211", "alle 211"),
-        ("0.02 percentage points", "0.02 prosentpoeng"),
+        ("0.02 percentage points", "0,02 prosentpoeng"),
         ("my split (2).json a set of the split is not a list of paths", "my split (2).json et sett i oppdelingen er ikke en liste med stier"),
         ("ResNet-18 or ResNet-34", "ResNet-18 eller ResNet-34"),
         # joined by the judge, by diagnoses, by the audit
@@ -226,11 +235,12 @@ nb = said("nb")
         (
             "val: 128 of 200 rows computed again; all right: fewer than 2.3% of all are wrong (95 %); test: 9 of 20 rows"
             " computed again; all right: fewer than 4% of all are wrong (95 %)",
-            "val: 128 av 200 rader regnet ut på nytt; alle riktige: færre enn 2.3% av alle er feil (95 %); test: 9 av 20 rader"
+            "val: 128 av 200 rader regnet ut på nytt; alle riktige: færre enn 2,3% av alle er feil (95 %); test: 9 av 20 rader"
             " regnet ut på nytt; alle riktige: færre enn 4% av alle er feil (95 %)",
         ),
         # names and figures are nobody's to translate
-        ("0.9289", "0.9289"), ("layer4.1.conv2", "layer4.1.conv2"), ("", ""),
+        ("0.9289", "0,9289"), ("0.9289 (95 %: 0.874 to 0.911)", "0,9289 (95 %: 0,874 til 0,911)"), ("4.1 GiB", "4,1 GiB"),
+        ("layer4.1.conv2", "layer4.1.conv2"), ("", ""),
     ],
 )  # fmt: skip
 def test_texts_are_translated_whole(english, norwegian):

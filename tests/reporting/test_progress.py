@@ -1,4 +1,4 @@
-"""Progress: what was mended, broken and judged for the first time since the run before; silence where nothing changed."""
+"""Progress: what was fixed, broken and judged for the first time since the last run; silence where nothing changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LATER = {"made_at": "2026-07-02T09:30:00+00:00", "submission_digest": "4e" * 32}
 
 
 def changed(results: Results, later: dict[str, str] = LATER, **checks: dict[str, object] | None) -> Results:
-    """A later run in which some checks came out in another way; None takes a check out."""
+    """A later run in which some checks had another outcome; None takes a check out."""
     requirements = [
         r.model_copy(
             update={
@@ -96,9 +96,9 @@ def test_a_report_over_an_earlier_one_tells_what_changed_and_keeps_the_earlier_r
     ]  # fmt: skip
     words = " ".join(text.split())
     assert "+6.5 points since 2026-07-01 12:00 UTC" in words
-    for turn in ("mended</span> 1", "broken</span> 1", "new</span> 1"):
+    for turn in ("fixed</span> 1", "broken</span> 1", "new</span> 1"):
         assert turn in words
-    assert "it was failed with 1 points" in words
+    assert "it was failed with 1 point" in words
     # The same run written again tells the same: it is not compared with itself.
     files = {f.name: f.read_bytes() for f in tmp_path.iterdir()}
     write_report(now, tmp_path)
@@ -110,7 +110,7 @@ def test_a_run_without_change_makes_no_noise(results: Results, tmp_path: Path) -
     page = write_report(changed(results), tmp_path).read_text()
     assert page == render(changed(results))
     assert json.loads((tmp_path / "results.json").read_bytes())["progress"] is None
-    assert "run before" not in page
+    assert "last run" not in page
 
 
 @pytest.mark.parametrize("lies", [b"", b"{}", b"\xff\x00", b'{"schema_version": 2}', b"[" * 100_000])
