@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -19,6 +20,43 @@ def cache_folder() -> Path:
     """The folder for drawn data, decoded images and the reference submission; IN4310_CACHE overrides it."""
     folder = os.environ.get(CACHE_VARIABLE)
     return Path(folder) if folder else Path(platformdirs.user_cache_dir("in4310"))
+
+
+def decoded_folder() -> Path:
+    """The folder for decoded images, made. Raises InputError where it cannot be, or a file has its name."""
+    folder = cache_folder() / "decoded"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: expected the folder of decoded images, and it cannot be made ({error.strerror}); "
+            f"remove what is there, or set {CACHE_VARIABLE}"
+        ) from None
+    return folder
+
+
+def room_for(folder: Path, size: int = 4 << 20) -> None:
+    """Raise InputError where `size` bytes, a report, could not be written to a folder; nothing is left of the trial.
+
+    Asked before hours of work: a file of that name, no rights and a full disk are told at once.
+    """
+    made = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
+    trial = folder / f".in4310.{os.getpid()}.partial"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            trial.write_bytes(bytes(size))
+        finally:
+            with suppress(OSError):
+                trial.unlink()
+    except OSError as error:
+        raise InputError(
+            f"{folder}: expected a folder that can be written to ({error.strerror}); choose another"
+        ) from None
+    finally:
+        with suppress(OSError):
+            for place in made:
+                place.rmdir()
 
 
 def audit_secret() -> bytes | None:

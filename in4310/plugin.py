@@ -181,7 +181,8 @@ def evidence(pytestconfig: pytest.Config, edition: Edition, judging_stack: ExitS
     """The submission judged, the trusted data, and all that is recomputed from them."""
     from in4310.errors import InputError
     from in4310.judging.audit import draw
-    from in4310.judging.data import given_data, hints, resolve_data
+    from in4310.judging.data import hints, resolve_data
+    from in4310.judging.edition import given_data
     from in4310.judging.evidence import Evidence
     from in4310.judging.verdict import Given
     from in4310.places import audit_secret

@@ -22,6 +22,14 @@ from in4310.submission.intake import take_in
 from in4310.submission.sandbox.worker import Sandbox
 
 
+class Unreported(NotJudged):
+    """Judged, but the report could not be written; `results` are the verdict."""
+
+    def __init__(self, reason: str, results: Results):
+        super().__init__(reason)
+        self.results = results
+
+
 class _Collector:
     """A pytest plugin of one run: says what is judged, moves the bar, and keeps the record when the run ends."""
 
@@ -65,7 +73,9 @@ def judge(order: Order, progress: Progress = QUIET, sandbox: Sandbox | None = No
         with progress.task("judging", len(asked.points_of)) as bar, _sealed():
             collector = _Collector(bar, run)
             pytest.main(_arguments(), plugins=[collector])
-    if collector.results is None or run.error:
+    if collector.results is not None and run.error:
+        raise Unreported(run.error, collector.results)
+    if collector.results is None:
         raise NotJudged(run.error or f"{order.submission}: the judging run did not finish")
     return collector.results
 

@@ -10,28 +10,28 @@ from typing import Any
 
 import click
 
+from in4310 import options
+from in4310.door import console
 from in4310.errors import InputError
 from in4310.progress import QUIET, Progress
 
-OUT = Path("reports/class")
-_out = click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=OUT,
-    show_default=True,
-    help="Folder of the gradebook, the reports and the exports.",
-)
+_out = options.folder("--out", "reports/class", "Folder of the gradebook, the reports and the exports.")
+GRADED = options.Place("a folder that in4310 grade has written (--out)")
 
 
-@click.command()
-@click.argument("place", type=click.Path(path_type=Path), metavar="FOLDER|ZIP")
-@click.option(
-    "--data", metavar="PATH", help="Folder of class folders; default: the edition's own, or IN4310_DATA."
+@click.command(short_help="Judge a whole class: a folder, or a bulk download.")
+@click.argument(
+    "place",
+    type=options.Place("a folder of submissions or one archive of them"),
+    metavar="FOLDER|ZIP",
 )
-@click.option("--edition", default="demo", show_default=True, help="2022, 2023, 2026, demo, or a .toml file.")
+@options.data("IN4310_DATA, or the embedded data")
+@options.edition()
 @_out
 @click.option(
-    "--jobs", type=click.IntRange(1), help="Submissions judged at once; default: half of the processors."
+    "--jobs",
+    type=click.IntRange(1, 10_000),
+    help="Submissions judged at once; default: half of the processors.",
 )
 @click.option("--engine", type=click.Choice(["local", "dask", "slurm"]), default="local", show_default=True)
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, for --engine dask: tcp://host:8786.")
@@ -50,17 +50,13 @@ _out = click.option(
     help="Judge only what was changed on this day or later.",
 )
 @click.option("--all-attempts", is_flag=True, help="Judge every attempt, not only each student's last.")
-@click.option("--full", is_flag=True, help="Recompute all scores, not only a random audit sample of them.")
-@click.option(
-    "--language",
-    metavar="NAME",
-    help="Of the reports and the page: en or nb; default: IN4310_LANGUAGE, or en.",
-)
+@options.full
+@options.language("What is said, the reports and the page")
 @click.option("--assignment", default="Mandatory 1", show_default=True, help="Name of the column in exports.")
 @click.option("--quiet", is_flag=True, help="No live table.")
 def grade(
     place: Path,
-    data: str | None,
+    data: Path | None,
     edition: str,
     out: Path,
     jobs: int | None,
@@ -71,7 +67,7 @@ def grade(
     since: datetime | None,
     all_attempts: bool,
     full: bool,
-    language: str | None,
+    language: str,
     assignment: str,
     quiet: bool,
 ) -> None:
@@ -79,9 +75,18 @@ def grade(
 
     Devilry, Canvas, Moodle and Gradescope bulk downloads are known by their layout; else each folder or archive is one
     student's. Results go into OUT/gradebook.db as they come: stopped at any moment, the same command goes on, and
-    nothing is graded twice. Exit status: 0 all were judged, 1 some could not be, 2 the class could not be graded.
+    nothing is graded twice.
+
+    Exit status: 0 all were judged, 1 some could not be, 2 the class could not be graded.
     """
-    from rich.console import Console
+
+    from in4310.judging.edition import load_edition
+    from in4310.places import room_for
+
+    if engine == "dask" and not scheduler:
+        raise InputError("--engine dask needs --scheduler ADDRESS, e.g. tcp://127.0.0.1:8786")
+    load_edition(edition).data_folder(data)
+    room_for(out)
 
     from in4310.grading.engines import DaskEngine, Engine, LocalEngine, SlurmEngine
     from in4310.grading.grade import Order
@@ -89,22 +94,17 @@ def grade(
     from in4310.grading.marks import Status
     from in4310.grading.screen import live, marks_table
     from in4310.grading.write import write_class
-    from in4310.reporting.language import chosen as asked_for
 
-    spoken = asked_for(language)
-    if engine == "dask" and not scheduler:
-        raise InputError("--engine dask needs --scheduler ADDRESS, e.g. tcp://127.0.0.1:8786")
-    since_when = since.timestamp() if since else None
     order = Order(
         submission=str(place),
         edition=edition,
         report=str(out),
-        data=data or "",
+        data=str(data or ""),
         full=full,
-        language=spoken,
+        language=language,
         all_attempts=all_attempts,
         only=only,
-        since=since_when,
+        since=since.timestamp() if since else None,
         regrade=regrade,
     )
     chosen: Engine
@@ -112,27 +112,27 @@ def grade(
         chosen = SlurmEngine(jobs or 0)
     else:
         chosen = DaskEngine(scheduler) if scheduler and engine == "dask" else LocalEngine(jobs or 0)
-    errors = Console(stderr=True)
+    errors = console(stderr=True)
     with live(errors, quiet) as show:
         marks = carry_out(order, chosen, show, QUIET if quiet else Progress(errors))
-    write_class(marks, out, assignment, spoken)
-    console = Console()
-    console.print(marks_table(marks))
-    console.print(str(out / "index.html"), markup=False, highlight=False, soft_wrap=True)
+    write_class(marks, out, assignment, language)
+    screen = console()
+    screen.print(marks_table(marks, language))
+    screen.print(str(out / "index.html"), soft_wrap=True)
     sys.exit(0 if all(m.status is Status.DONE for m in marks) else 1)
 
 
-@click.command()
+@click.command(short_help="Give points or a comment by hand.")
 @click.argument("who", required=False)
 @click.argument("requirement", default="")
 @click.option(
     "--points",
-    type=click.FloatRange(0),
+    type=options.Finite(0),
     help="Points in place of the judge's; for the whole without REQUIREMENT.",
 )
 @click.option("--comment", default="", help="What the student is told.")
 @click.option(
-    "--csv", "table", type=click.Path(path_type=Path), help="A table of who, requirement, points, comment."
+    "--csv", "table", type=options.Place("a table"), help="A table of who, requirement, points, comment."
 )
 @click.option("--by", default=None, help="Who says so; default: the user's name on this machine.")
 @_out
@@ -151,6 +151,8 @@ def mark(
       in4310 mark kari 1e --points 10 --comment "rounding explained in the report"
       in4310 mark kari --comment "see me"
       in4310 mark --csv marks.csv
+
+    Exit status: 0 it was kept, 2 it could not be, and nothing of a table was.
     """
     from in4310.grading.gradebook import GRADEBOOK, Gradebook
     from in4310.grading.override import check_override, read_overrides
@@ -170,12 +172,15 @@ def mark(
     click.echo("in4310 grade shows it on the page and in the exports")
 
 
-@click.command()
+@click.command(short_help="How a mark came about.")
 @click.argument("who")
 @click.argument("requirement")
 @_out
 def explain(who: str, requirement: str, out: Path) -> None:
-    """Show how a mark came about: what was judged, by what, each check, and what a teacher said."""
+    """Show how a mark came about: what was judged, by what, each check, and what a teacher said.
+
+    Exit status: 0, or 2 where there is no such mark.
+    """
     from in4310.grading.explain import explanation
     from in4310.grading.gradebook import GRADEBOOK, Gradebook
 
@@ -183,13 +188,15 @@ def explain(who: str, requirement: str, out: Path) -> None:
         click.echo(explanation(book, who, requirement))
 
 
-@click.command()
+@click.command(short_help="Judge again from the log: the same?")
 @click.argument("who")
 @_out
 def replay(who: str, out: Path) -> None:
     """Judge a student's submission again from the log, and say whether every check comes out as it did.
 
-    The same submission, edition, data and audit sample; the gradebook is not touched. Exit status 0: the same.
+    The same submission, edition, data and audit sample; the gradebook is not touched.
+
+    Exit status: 0 the same, 1 not the same, 2 it could not be judged.
     """
     from in4310.grading.gradebook import GRADEBOOK, Gradebook
     from in4310.grading.replay import replay as again
@@ -204,12 +211,14 @@ def replay(who: str, out: Path) -> None:
     sys.exit(0 if found.same else 1)
 
 
-@click.command()
-@click.argument("old", type=click.Path(path_type=Path))
-@click.argument("new", type=click.Path(path_type=Path))
+@click.command(short_help="Whose marks differ between two gradings.")
+@click.argument("old", type=GRADED)
+@click.argument("new", type=GRADED)
 def compare(old: Path, new: Path) -> None:
-    """Show whose marks differ between two gradings (folders given as --out), and why. Exit status 1 if any does."""
-    from rich.console import Console
+    """Show whose marks differ between two gradings (folders given as --out), and why.
+
+    Exit status: 0 none does, 1 some do, 2 they could not be compared.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -229,31 +238,34 @@ def compare(old: Path, new: Path) -> None:
         table.add_row(
             Text(shown(change.who, 40)), *points, Text(shown(moved)), Text(shown("; ".join(change.why)))
         )
-    console = Console()
-    console.print(table if changes else "no mark differs")
+    screen = console()
+    screen.print(table if changes else "no mark differs")
     sys.exit(1 if changes else 0)
 
 
-@click.command()
+@click.command(short_help="Who is alike, with the evidence.")
 @_out
 @click.option(
-    "--template", type=click.Path(path_type=Path), help="Code that was handed out: a file or folder."
+    "--template",
+    type=options.Place("code that was handed out"),
+    help="Code that was handed out: a file or folder.",
 )
 @click.option(
     "--threshold",
-    type=click.FloatRange(0.1, 1),
+    type=options.Finite(0.1, 1),
     default=0.6,
     show_default=True,
     help="Share of the code that must be the same for a pair.",
 )
-@click.option("--language", metavar="NAME", help="Of the page: en or nb; default: IN4310_LANGUAGE, or en.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
-def likeness(out: Path, template: Path | None, threshold: float, language: str | None, quiet: bool) -> None:
+@options.language("What is said, and the page")
+@options.quiet
+def likeness(out: Path, template: Path | None, threshold: float, language: str, quiet: bool) -> None:
     """Show pairs of hand-ins with the same weights, scores or code, for the teacher: OUT/likeness.html.
 
     It is evidence to look at, never a verdict: no mark follows from it, and no student's page tells of it.
+
+    Exit status: 0 the page was written, 2 it could not be.
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -262,54 +274,62 @@ def likeness(out: Path, template: Path | None, threshold: float, language: str |
     from in4310.grading.likeness_page import likeness_page
     from in4310.grading.read_prints import CODE, read_prints
     from in4310.grading.write import write
-    from in4310.reporting.language import chosen
+    from in4310.reporting.language import counted
     from in4310.shown import shown
     from in4310.submission.source import read_code
 
-    spoken = chosen(language)
     handed_out = ""
     if template is not None:
-        if not template.exists():
-            raise InputError(f"{template}: expected code that was handed out, found nothing")
         handed_out = (
             read_code(template, CODE)
             if template.is_dir()
             else template.read_text(encoding="utf-8", errors="replace")[:CODE]
         )
     with Gradebook(out / GRADEBOOK, must_exist=True) as book:
-        prints, left = read_prints(book, QUIET if quiet else Progress(Console(stderr=True)))
+        prints, left = read_prints(book, QUIET if quiet else Progress(console(stderr=True)))
     pairs = alike(prints, handed_out, threshold)
-    page = write(out / "likeness.html", likeness_page(pairs, len(prints), left, spoken))
-    console = Console()
+    page = write(out / "likeness.html", likeness_page(pairs, len(prints), left, language))
+    screen = console()
     if pairs:
         table = Table("one", "other", "evidence")
         for pair in pairs[:40]:
             table.add_row(Text(shown(pair.one, 40)), Text(shown(pair.other, 40)), "; ".join(pair.words))
-        console.print(table)
-    click.echo(f"{len(pairs)} pairs among {len(prints)} hand-ins; {len(left)} could not be read")
-    console.print(str(page), markup=False, highlight=False, soft_wrap=True)
+        screen.print(table)
+    hand_ins = counted("%(num)s hand-in", "%(num)s hand-ins", len(prints), language)
+    among = counted(
+        "%(num)s pair among %(of)s", "%(num)s pairs among %(of)s", len(pairs), language, of=hand_ins
+    )
+    unread = counted("%(num)s could not be read", "%(num)s could not be read", len(left), language)
+    click.echo(f"{among}; {unread}")
+    screen.print(str(page), soft_wrap=True)
 
 
-@click.group()
+@click.group(no_args_is_help=False, short_help="An autograder for Gradescope.")
 def autograder() -> None:
     """Make an autograder for Gradescope, and run there what it is made of."""
 
 
-@autograder.command("make")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--edition", default="demo", show_default=True, help="2022, 2023, 2026, demo, or a .toml file.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of class folders, copied into it.")
+@autograder.command("make", short_help="Write the folder to upload.")
+@click.argument("folder", type=options.Place())
+@options.edition()
+@options.data("the embedded data; it is copied into FOLDER")
 def autograder_make(folder: Path, edition: str, data: Path | None) -> None:
-    """Write setup.sh, run_autograder, a Dockerfile and the settings into FOLDER; zip its contents and upload them."""
+    """Write setup.sh, run_autograder, a Dockerfile and the settings into FOLDER.
+
+    Put a wheel of in4310 beside them (python -m build --wheel), zip the contents of FOLDER and upload them.
+
+    Exit status: 0 it was written, 2 it could not be, and nothing is left of it.
+    """
     from in4310.grading.autograder import write_autograder
 
     for file in write_autograder(folder, edition, data):
         click.echo(str(file))
     click.echo("the secret in in4310.json chooses the audit sample: keep the folder to yourself")
+    click.echo("next: put a wheel of in4310 into it (python -m build --wheel); setup.sh installs no other")
 
 
 @autograder.command("run", hidden=True)
-@click.argument("root", type=click.Path(path_type=Path), default=Path("/autograder"))
+@click.argument("root", type=options.Place(), default="/autograder")
 def autograder_run(root: Path) -> None:
     """Judge ROOT/submission and write ROOT/results/results.json. Called by run_autograder."""
     from in4310.grading.autograder import run_autograder

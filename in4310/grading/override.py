@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 from in4310.errors import InputError
@@ -11,6 +12,8 @@ from in4310.grading.gradebook import Gradebook
 
 def check_override(book: Gradebook, who: str, requirement: str, points: float | None) -> None:
     """Raise InputError for a student or a requirement that does not exist, or for more points than there are."""
+    if points is not None and not 0 <= points < math.inf:
+        raise InputError(f"{who}: expected points from 0, found {points:g}")
     students = book.students()
     if who not in students:
         raise InputError(f"{who!r} is none of the {len(students)} students in {book.file}")
@@ -38,7 +41,9 @@ def read_overrides(file: Path) -> list[tuple[str, str, float | None, str]]:
         with file.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{file}: cannot be read as a CSV ({error})") from None
+        raise InputError(
+            f"{file}: cannot be read as a CSV ({getattr(error, 'strerror', None) or error})"
+        ) from None
     found = []
     for line, row in enumerate(rows, 2):
         if not row.get("who"):

@@ -14,6 +14,8 @@ from rich.text import Text
 
 from in4310.grading.grade import Show, State
 from in4310.grading.marks import Mark, Status
+from in4310.reporting.language import ENGLISH, counted, number, translated
+from in4310.reporting.language_record import said
 from in4310.shown import shown
 
 NAMES = 6  # of those at work, on one line
@@ -51,24 +53,37 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{rest // 60:02}:{rest % 60:02}"
 
 
-def marks_table(marks: Sequence[Mark]) -> Table:
+def marks_table(marks: Sequence[Mark], language: str = ENGLISH) -> Table:
     """A row a student: points, whether late, and why there is no mark, where there is none."""
+    judged = sum(m.status is Status.DONE for m in marks)
+    in_all = counted("%(num)s student", "%(num)s students", len(marks), language)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
-    judged = [m for m in marks if m.status is Status.DONE]
-    table.add_column("student", footer=f"{len(marks)} in all, {len(judged)} judged")
-    table.add_column("attempt", justify="right")
-    table.add_column("points", justify="right")
-    table.add_column("what costs most, or why there is no mark")
+    table.add_column(
+        translated("student", language),
+        translated("%(students)s, %(num)s judged", language, students=in_all, num=number(judged, language)),
+    )
+    table.add_column(translated("attempt", language), justify="right")
+    table.add_column(translated("points", language), justify="right")
+    table.add_column(translated("what costs most, or why there is no mark", language))
     for mark in marks:
-        points = "" if mark.points is None else f"{mark.points:g} of {mark.max_points or 0:g}"
-        late = " (late)" if mark.late else ""
-        table.add_row(Text(shown(mark.who, 40)), f"{mark.attempt}{late}", points, Text(_why(mark)))
+        figures = {
+            "earned": number(mark.points or 0, language),
+            "most": number(mark.max_points or 0, language),
+        }
+        points = "" if mark.points is None else translated("%(earned)s of %(most)s", language, **figures)
+        late = translated(" (late)", language) if mark.late else ""
+        table.add_row(Text(shown(mark.who, 40)), f"{mark.attempt}{late}", points, Text(_why(mark, language)))
     return table
 
 
-def _why(mark: Mark) -> str:
+def _why(mark: Mark, language: str) -> str:
+    say = said(language)
     if mark.results is None:
-        return shown(mark.error or mark.status, 100)
+        return shown(say(mark.error or mark.status), 100)
+    if mark.results.doubt:
+        return shown(say(mark.results.doubt), 100)
     lost = [(r.max_points - mark.points_of(r), r) for r in mark.results.requirements]
     most, requirement = max(lost, key=lambda pair: pair[0], default=(0.0, None))
-    return f"{requirement.id} {shown(requirement.title, 60)}" if requirement is not None and most > 0 else ""
+    if requirement is None or most <= 0:
+        return ""
+    return f"{requirement.id} {shown(say(requirement.title, mark.results.edition_language), 60)}"

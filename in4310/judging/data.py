@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from functools import cached_property
 from pathlib import Path
 
 from in4310.errors import InputError
 from in4310.judging import verdict
 from in4310.judging.edition import Edition
-from in4310.places import DATA_VARIABLE, cache_folder, comparison_root, data_root
+from in4310.places import cache_folder, comparison_root
 from in4310.progress import QUIET, Progress
 from in4310.solution import images, splits
 from in4310.solution.scenes import scenes
@@ -80,26 +79,12 @@ def comparison_data(names: list[str], root: Path, count: int) -> dict[str, Path]
     return found
 
 
-def given_data(edition: Edition, data: str | None) -> str:
-    """The path that was asked for: --data, else IN4310_DATA; empty where the edition's embedded data is taken."""
-    return data or ("" if edition.data.embedded else os.environ.get(DATA_VARIABLE, ""))
-
-
 def resolve_data(edition: Edition, data: str | Path | None, progress: Progress = QUIET) -> DataSet:
     """The data set to judge on: --data, else IN4310_DATA, else the embedded one where the edition says so.
 
     Raises InputError when there is none.
     """
-    given = given_data(edition, str(data) if data else None)
-    if given:
-        root = data_root(given, edition.data.classes)
-    elif edition.data.embedded:
-        root = embedded_data(edition.data.images, progress)
-    else:
-        raise InputError(
-            f"edition {edition.name} needs the course's photographs: give --data PATH or set {DATA_VARIABLE} "
-            "(a folder of class folders)"
-        )
+    root = edition.data_folder(data) or embedded_data(edition.data.images, progress)
     statistics = edition.statistics
     return DataSet(
         root, edition.data.classes, comparison_data(statistics.comparison, root, statistics.images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from in4310.errors import InputError
+from in4310.places import DATA_VARIABLE, data_root
 from in4310.shown import shown
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -172,6 +174,26 @@ class Edition(Part):
         """Set sizes asked of a data set of that many images, in proportion to the edition's own."""
         scale = images / self.data.images
         return {"val": round(self.split.val * scale), "test": round(self.split.test * scale)}
+
+    def data_folder(self, data: str | Path | None = None) -> Path | None:
+        """The data's root: of --data, else of IN4310_DATA; None where the embedded data is taken.
+
+        Raises InputError where it is not there, holds no class folder, or must be given and is not.
+        """
+        given = given_data(self, data)
+        if given:
+            return data_root(given, self.data.classes)
+        if self.data.embedded:
+            return None
+        raise InputError(
+            f"edition {self.name} needs the course's photographs: give --data PATH or set {DATA_VARIABLE} "
+            "(a folder of class folders)"
+        )
+
+
+def given_data(edition: Edition, data: str | Path | None) -> str:
+    """The path that was asked for: --data, else IN4310_DATA; empty where the edition's embedded data is taken."""
+    return str(data or "") or ("" if edition.data.embedded else os.environ.get(DATA_VARIABLE, ""))
 
 
 def stock_editions() -> list[str]:

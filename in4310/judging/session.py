@@ -8,14 +8,18 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from in4310.errors import InputError
+from in4310.judging.data import DataSet
 from in4310.judging.edition import Edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
 from in4310.judging.verdict import Audit, Check, Given, Outcome, Piece, Requirement, Results
 from in4310.shown import shown
 from in4310.solution import metrics
+from in4310.submission.folder import Submission
+from in4310.submission.formats import last_two_parts
 from in4310.submission.pieces import KINDS, Missing, Unreadable
 
+FEW = 0.05  # share of a split's images that the data must have; a part of the course's photographs has 0.3
 STATIC = "no code of the submission was run: its files were read and its figures recomputed from its weights"
 
 
@@ -129,7 +133,8 @@ class Session:
         """What a reader must know of the taking in: left out, not opened, chosen among several."""
         if self.evidence is None:
             return self.notes
-        found = list(self.notes)
+        wrong_data = doubt(self.evidence.submission, self.evidence.data)
+        found = [*([wrong_data] if wrong_data else []), *self.notes]
         if self.evidence.chosen_because:
             found.append(f"model: {self.evidence.chosen_because}")
         return found + self.evidence.submission.notes
@@ -182,6 +187,7 @@ class Session:
             if submission
             else [],
             requirements=requirements,
+            doubt=doubt(evidence.submission, evidence.data) if evidence else "",
             notes=self._notes(),
             audit=_audit(evidence) if evidence else None,
             facts=_facts(evidence) if evidence else {},
@@ -240,3 +246,15 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def doubt(submission: Submission, data: DataSet) -> str:
+    """'is this the right --data?' where (nearly) no image that the submission's split names lies in it; else ''."""
+    try:
+        named = [path for paths in submission.split.values() for path in paths]
+    except Missing:
+        return ""
+    there = sum(last_two_parts(path) in data.labels for path in named)
+    if there >= FEW * len(named):
+        return ""
+    return f"is this the right --data? {there} of {len(named)} images of the split lie in {shown(str(data.root))}"

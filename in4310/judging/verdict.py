@@ -225,6 +225,10 @@ class Results(Record):
     notes: list[str] = Field(
         default_factory=list, description="what was left out or not opened while taking the submission in"
     )
+    doubt: str = Field(
+        default="",
+        description="why the judge itself may have been started wrongly, such as on the wrong data",
+    )
     audit: Audit | None = None
     requirements: list[Requirement] = Field(default_factory=list)
     facts: dict[str, str] = Field(

@@ -1,0 +1,156 @@
+"""Options and arguments that commands share. A path is looked at here, before anything is imported that takes time."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from in4310.errors import InputError
+from in4310.reporting.language import chosen, languages
+
+
+class Place(click.Path):
+    """A path; with `holds`, what must be there in words. InputError, one line, for '' and where that is not."""
+
+    def __init__(self, holds: str = "", folder: bool = False):
+        super().__init__(path_type=Path)
+        self.holds, self.folder = holds, folder
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path as a Path."""
+        if not str(value):
+            name = (
+                param.opts[-1]
+                if isinstance(param, click.Option)
+                else param.human_readable_name
+                if param
+                else ""
+            )
+            raise InputError(f"{name} '': expected {self.holds or 'a path'}, found nothing")
+        # Not by Path: it raises for a name that is too long.
+        there = os.path.isdir(value) or (os.path.exists(value) and not self.folder)  # noqa: PTH110, PTH112
+        if self.holds and not there:
+            found = "a file" if os.path.isfile(value) else "nothing"  # noqa: PTH113
+            raise InputError(f"{value}: expected {self.holds}, found {found}")
+        return super().convert(value, param, ctx)
+
+
+class Setting(click.ParamType):
+    """OPTIMIZER:RATE as a pair."""
+
+    name = "setting"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """(optimizer, learning rate)."""
+        optimizer, _, text = value.partition(":")
+        with suppress(ValueError):
+            if optimizer in OPTIMIZERS and 0 < (rate := float(text)) < math.inf:
+                return optimizer, rate
+        raise InputError(
+            f"--setting {value}: expected {' or '.join(OPTIMIZERS)}, a colon and a rate, such as sgd:0.05"
+        )
+
+
+class Weights(click.Path):
+    """none, imagenet, or a file that is there; a str."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """As it was given."""
+        if value not in ("none", "imagenet") and not os.path.isfile(value):  # noqa: PTH113
+            raise InputError(
+                f"--weights {value}: expected none, imagenet or a weights file (.pth, .pt, .safetensors), found nothing"
+            )
+        return str(value)
+
+
+class Finite(click.FloatRange):
+    """A number in a range; 'nan' and 'inf' are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number."""
+        found: float = super().convert(value, param, ctx)
+        return found if math.isfinite(found) else self.fail(f"{value!r} is not a number", param, ctx)
+
+
+class Device(click.Choice[str]):
+    """auto, cpu, cuda, or one of several GPUs by its number."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The device's name for torch."""
+        return value if re.fullmatch(r"cuda:\d+", value) else super().convert(value, param, ctx)
+
+
+SUBMISSION = Place("a submission (folder, zip or tar.gz)")
+NETWORKS = click.Choice([f"resnet{depth}" for depth in (18, 34, 50, 101, 152)])
+OPTIMIZERS = ("sgd", "adamw")
+EDITIONS = "2022, 2023, 2026, demo, or a .toml file."
+
+
+def data(default: str) -> Any:
+    """--data; `default`: what is taken without it, in words."""
+    return click.option(
+        "--data",
+        type=Place("the data folder (--data PATH)", folder=True),
+        metavar="PATH",
+        help=f"Folder of class folders; default: {default}.",
+    )
+
+
+def edition(default: str = "demo") -> Any:
+    """--edition, a name or the path of a teacher's own."""
+    return click.option("--edition", default=default, show_default=True, metavar="NAME", help=EDITIONS)
+
+
+def folder(name: str, default: str | None, what: str) -> Any:
+    """--out, --report: a folder that is written to."""
+    return click.option(
+        name, type=Place(), default=default, show_default=default is not None, metavar="DIR", help=what
+    )
+
+
+def language(what: str = "What is said, and the report") -> Any:
+    """--language; eager: a wrong one is told before all else."""
+    return click.option(
+        "--language",
+        metavar=f"[{'|'.join(languages())}]",
+        help=f"{what} in this language; default: IN4310_LANGUAGE, or en.",
+        is_eager=True,
+        callback=lambda ctx, param, value: chosen(value),
+    )
+
+
+quiet = click.option("--quiet", is_flag=True, help="No progress bars.")
+full = click.option(
+    "--full", is_flag=True, help="Recompute all scores, not only a random audit sample of them."
+)
+resume = click.option(
+    "--resume", is_flag=True, help="Go on with a run that was stopped, from its last epoch."
+)
+network = click.option("--network", "architecture", type=NETWORKS, default="resnet18", show_default=True)
+weights = click.option(
+    "--weights",
+    type=Weights(),
+    default="none",
+    show_default=True,
+    metavar="[none|imagenet|FILE]",
+    help="What it starts from: nothing (from scratch), ImageNet, or a weights file.",
+)
+
+
+def size(default: int) -> Any:
+    """--size of the images that the network sees."""
+    return click.option(
+        "--size",
+        type=click.IntRange(32, 512),
+        default=default,
+        show_default=True,
+        help="Side of an image, pixels.",
+    )
