@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from in4310.judging import statistics
 from in4310.judging.edition import checks_folder
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
@@ -92,6 +93,6 @@ def computed_once():
         return wrapped
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("_predict", "spectra", "non_positive"):
-            patch.setattr(Evidence, name, once(getattr(Evidence, name)))
+        for owner, name in ((Evidence, "_predict"), (statistics, "spectra"), (statistics, "non_positive")):
+            patch.setattr(owner, name, once(getattr(owner, name)))
         yield

@@ -23,28 +23,23 @@ scored       labels and scores, or None         handed_in, else what is predicte
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 
 from in4310.errors import InputError
-from in4310.judging import mistakes, typical
+from in4310.judging import mistakes
 from in4310.judging.audit import bound
 from in4310.judging.class_order import confusion, exchanged
 from in4310.judging.mistakes.search import Budget, Match
 from in4310.judging.networks import Networks
-from in4310.judging.passes import Spectra, kept_spectra, key_of, shares_and_spectra
 from in4310.places import cache_folder
-from in4310.shown import shown
-from in4310.solution import feature_maps, images, metrics, scores, spectrum
+from in4310.solution import images, metrics, scores
 from in4310.solution.images import Images, Problems
-from in4310.submission.formats import finite, last_two_parts
+from in4310.submission.formats import finite
 from in4310.submission.pieces import Missing, Unreadable
 
-TYPICAL = 400  # images that unnamed ones are compared with
 FEW = 500  # images that are decoded for one submission; more, and the whole data set is decoded once and kept
 
 
@@ -220,90 +215,6 @@ class Evidence(Networks):
             return mistakes.scores.diagnose(self, claimed, self.edition.tolerances.score, self.budget)
         except (Missing, InputError):
             return []
-
-    # -- inside the network ------------------------------------------------------------------------
-
-    def non_positive(self, paths: tuple[str, ...], modules: Sequence[str]) -> dict[str, float]:
-        """Percentage of non-positive values a module over images of the course, by our network.
-
-        Where spectra over the same images are claimed too, they come from the same pass and are kept for `spectra`.
-        """
-        if claimed := self._claimed_modules(paths):
-            with suppress(InputError), torch.inference_mode():
-                loaded = self.batches(self.images(paths))()
-                shares, spectra = shares_and_spectra(self.model, loaded, modules, claimed)
-                self._kept["seen together", paths] = spectra
-                return shares
-        with torch.inference_mode():
-            return feature_maps.non_positive(self.model, self.batches(self.images(paths))(), modules)
-
-    def _claimed_modules(self, paths: tuple[str, ...]) -> list[str]:
-        """Modules of the network whose spectra (channel means) are claimed for these images of the course."""
-        try:
-            series = self.series()
-        except Missing:
-            return []
-        names = dict(self.model.named_modules())
-        return list(
-            dict.fromkeys(
-                name
-                for one in series
-                if (one.get("model"), one.get("data"), bool(one.get("flatten"))) == ("tuned", "course", False)
-                and tuple(last_two_parts(str(p)) for p in one.get("paths", ())) == paths
-                for name in one["modules"]
-                if name and name in names
-            )
-        )
-
-    def spectra(
-        self, model: str, data: str, paths: tuple[str, ...], modules: Sequence[str], flatten: bool
-    ) -> dict[str, spectrum.Spectrum]:
-        """Spectra of a model ('tuned' or 'untuned') on images of a data set ('course' or a comparison's name)."""
-        kept: Spectra = self._kept.get(("seen together", paths), {})
-        if (model, data, flatten) == ("tuned", "course", False) and modules and set(modules) <= set(kept):
-            return {name: kept[name] for name in modules}
-        net = self.model if model == "tuned" else self.untuned
-
-        def computed() -> Spectra:
-            loaded = self.images(paths) if data == "course" else self.comparison_images(data, paths)
-            with torch.inference_mode():
-                return spectrum.eigenvalues(net, self.batches(loaded)(), modules, k=None, flatten=flatten)
-
-        try:
-            root = self.data.root if data == "course" else self.data.comparison.get(data)
-            if model == "tuned" or flatten or root is None:
-                return computed()
-            key = key_of(net, root, paths, self.preprocessing, modules)
-            return kept_spectra(cache_folder() / "spectra", key, computed)
-        except InputError as error:  # NaN in the weights is theirs, not a failure of the judge
-            raise Unreadable("model" if model == "tuned" else "untuned", shown(str(error), 200)) from None
-
-    def typical_images(self) -> tuple[str, ...]:
-        """Images of the course to compare with where the submission does not name its own: of the test set, spread."""
-        paths = self.known("test")
-        count = min(TYPICAL, len(paths))
-        return tuple(paths[i * len(paths) // count] for i in range(count))
-
-    def typical_non_positive(self, modules: Sequence[str]) -> dict[str, tuple[float, float]]:
-        """Module -> mean percentage of non-positive values over images, and its deviation from image to image."""
-        loaded = self.images(self.typical_images())
-        with torch.inference_mode():
-            return typical.non_positive(self.model, self.batches(loaded)(), modules)
-
-    def typical_spectra(
-        self, model: str, data: str, modules: Sequence[str]
-    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Module -> lowest and highest of each eigenvalue over draws of the edition's number of images."""
-        net = self.model if model == "tuned" else self.untuned
-        if data == "course":
-            loaded = self.images(self.typical_images())
-        elif data in self.data.comparison:
-            names = images.find_comparison(self.data.comparison[data])
-            loaded = self.comparison_images(data, tuple(names))
-        else:
-            raise Missing("comparison data", f"the data set {shown(data)!r} is not on the judge's machine")
-        with torch.inference_mode():
-            return typical.spectra(net, self.batches(loaded)(), modules, self.edition.statistics.images)
 
 
 def is_one_hot(values: np.ndarray) -> bool:

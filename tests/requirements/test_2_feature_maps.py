@@ -2,11 +2,10 @@
 
 import pytest
 
-from in4310.judging import exhibits, mistakes
+from in4310.judging import exhibits, mistakes, statistics
 from in4310.judging.asked_network import check_non_positive
 from in4310.judging.claimed import MODULES, PATHS
 from in4310.judging.pictures import look
-from in4310.judging.typical import standard_error
 from in4310.submission.formats import finite, last_two_parts
 from in4310.submission.pieces import Missing, Unreadable
 
@@ -97,7 +96,7 @@ def test_non_positive_recomputed(evidence, edition, judge):
         raise Unreadable(
             "non_positive", f"{len(unknown)} of its images are not in the data set, e.g. {unknown[0]!r}"
         )
-    ours = evidence.non_positive(paths, _known(evidence, table))
+    ours = statistics.non_positive(evidence, paths, _known(evidence, table))
     tolerance, wrong = edition.tolerances.percent, {}
     exhibits.shares_against(
         judge, table, {m: ours.get(m) for m in table}, tolerance, f"over the same {len(paths)} images"
@@ -127,13 +126,16 @@ def test_non_positive_recomputed(evidence, edition, judge):
 def _compare_with_typical(evidence, edition, judge):
     """Images not named: within six standard errors of our mean over other images of the test set."""
     table = _percent(evidence)
-    ours = evidence.typical_non_positive(_known(evidence, table))
-    images = len(evidence.typical_images())
+    ours = statistics.typical_non_positive(evidence, _known(evidence, table))
+    images = len(statistics.typical_images(evidence))
     exhibits.shares_against(
         judge,
         table,
         {m: ours[m][0] if m in ours else None for m in table},
-        max((6 * standard_error(d, images, edition.statistics.images) for _, d in ours.values()), default=0.0)
+        max(
+            (6 * statistics.standard_error(d, images, edition.statistics.images) for _, d in ours.values()),
+            default=0.0,
+        )
         + edition.tolerances.percent,
         f"over {images} other images, as the ones used are not named",
     )
@@ -145,7 +147,7 @@ def _compare_with_typical(evidence, edition, judge):
             )
             continue
         mean, deviation = ours[name]
-        error = standard_error(deviation, images, edition.statistics.images)
+        error = statistics.standard_error(deviation, images, edition.statistics.images)
         tolerance = 6 * error + edition.tolerances.percent
         variants = {
             "this is the share of positive values: 100 minus the right figure": 100 - mean,

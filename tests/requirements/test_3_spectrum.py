@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from in4310.judging import exhibits, mistakes
+from in4310.judging import exhibits, mistakes, statistics
 from in4310.judging.asked_network import check_spectrum
 from in4310.judging.pictures import look
 from in4310.judging.plots import SpectrumPair
@@ -95,7 +95,9 @@ def _recompute(evidence, edition, judge, series):
         )
     names = dict(evidence.model.named_modules())
     modules = [m for m in series["modules"] if m in names and m]
-    ours = evidence.spectra(model, data, paths, modules, flatten=bool(series.get("flatten", False)))
+    ours = statistics.spectra(
+        evidence, model, data, paths, modules, flatten=bool(series.get("flatten", False))
+    )
     images, wrong, pairs = len(paths), {}, {}
     for module, entry in series["modules"].items():
         where = f"{_where(series)}, {module}"
@@ -140,7 +142,7 @@ def _compare_with_typical(evidence, judge, series, model, data):
     """Images not named: each eigenvalue within the range over draws of other images; returns both for the picture."""
     names = dict(evidence.model.named_modules())
     modules = [m for m in series["modules"] if m in names and m]
-    ranges, pairs = evidence.typical_spectra(model, data, modules), {}
+    ranges, pairs = statistics.typical_spectra(evidence, model, data, modules), {}
     for module, entry in series["modules"].items():
         where = f"{_where(series)}, {module}"
         claimed = _values(entry, where)

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from in4310.errors import InputError
-from in4310.judging import passes
+from in4310.judging import statistics
 from in4310.judging.data import resolve_data
 from in4310.judging.edition import load_edition
 from in4310.judging.evidence import Evidence
-from in4310.judging.passes import kept_spectra, key_of, shares_and_spectra
+from in4310.judging.statistics import kept_spectra, key_of, shares_and_spectra
 from in4310.solution.feature_maps import non_positive
 from in4310.solution.images import Preprocessing
 from in4310.solution.spectrum import Spectrum, eigenvalues
@@ -132,37 +132,52 @@ def test_claims_over_the_same_images_share_a_pass(reference_evidence, monkeypatc
     table = evidence.submission.non_positive
     paths, modules = tuple(table["images"]), list(table["percent"])
     plain = reference_evidence()
-    monkeypatch.setattr(plain, "_claimed_modules", lambda paths: [])
-    assert evidence.non_positive(paths, modules) == plain.non_positive(paths, modules)
+    batches = plain.batches(plain.images(paths))
+    shares = statistics.non_positive(evidence, paths, modules)
+    assert shares == non_positive(plain.model, batches(), modules)
 
     def again(*_):
         raise AssertionError("a second pass over the same images")
 
     monkeypatch.setattr(evidence, "batches", again)
-    found = evidence.spectra("tuned", "course", paths, modules, False)
-    expected = plain.spectra("tuned", "course", paths, modules, False)
+    found = statistics.spectra(evidence, "tuned", "course", paths, modules, False)
+    expected = eigenvalues(plain.model, batches(), modules)
     assert all(np.array_equal(found[name].values, expected[name].values) for name in modules)
     with pytest.raises(AssertionError, match="second pass"):
-        evidence.spectra("tuned", "course", paths[:-1], modules, False)
+        statistics.spectra(evidence, "tuned", "course", paths[:-1], modules, False)
     with pytest.raises(AssertionError, match="second pass"):
-        evidence.spectra("tuned", "course", paths, modules, True)
+        statistics.spectra(evidence, "tuned", "course", paths, modules, True)
 
 
 def test_spectra_of_the_same_start_are_computed_once(reference_evidence, monkeypatch, tmp_path):
-    monkeypatch.setattr("in4310.judging.evidence.cache_folder", lambda: tmp_path)
+    monkeypatch.setattr("in4310.judging.statistics.cache_folder", lambda: tmp_path)
     first, second, third = (reference_evidence() for _ in range(3))
     series = next(s for s in first.series() if (s["model"], s["data"]) == ("untuned", "shapes"))
     asked = ("untuned", "shapes", tuple(series["paths"]), ["layer4"], False)
-    found = first.spectra(*asked)
+    found = statistics.spectra(first, *asked)
 
     def again(*_):
         raise AssertionError("computed again")
 
     for evidence in (second, third):
         monkeypatch.setattr(evidence, "batches", again)
-    assert np.array_equal(second.spectra(*asked)["layer4"].values, found["layer4"].values)
+    assert np.array_equal(statistics.spectra(second, *asked)["layer4"].values, found["layer4"].values)
     with pytest.raises(AssertionError, match="computed again"):  # trained weights are each student's own
-        second.spectra("tuned", *asked[1:])
-    monkeypatch.setattr(passes, "_code", lambda: "another version")
+        statistics.spectra(second, "tuned", *asked[1:])
+    monkeypatch.setattr(statistics, "_code", lambda: "another version")
     with pytest.raises(AssertionError, match="computed again"):
-        third.spectra(*asked)
+        statistics.spectra(third, *asked)
+
+
+def test_a_share_over_unnamed_images_is_that_over_named_ones(reference_evidence):
+    """Also of a module that runs several times in one pass, as a ReLU shared by a block does."""
+    evidence = reference_evidence()
+    relus = [name for name, module in evidence.model.named_modules() if isinstance(module, torch.nn.ReLU)][:2]
+    modules = ["bn1", *relus]
+    loaded = evidence.batches(evidence.images(statistics.typical_images(evidence)))
+    expected = non_positive(evidence.model, loaded(), modules)
+    found = statistics.typical_non_positive(evidence, modules)
+    assert {name: mean for name, (mean, _) in found.items()} == pytest.approx(expected, abs=1e-4)
+    for name, (_, deviation) in found.items():  # between images, and not between the runs of a module
+        each = [non_positive(evidence.model, [x], [name])[name] for batch in loaded() for x in batch.split(1)]
+        assert deviation == pytest.approx(np.std(each, ddof=1), abs=1e-3)
