@@ -114,7 +114,7 @@ class Evidence(Networks):
         """Pixels of a data set to compare with; raises Missing when we do not have it."""
         if name not in self.data.comparison:
             raise Missing("comparison data", f"the data set {name!r} is not on the judge's machine")
-        return self.once(("images of", name, paths), lambda: self._comparison_images(name, paths))
+        return self.once(("comparison_images", name, paths), lambda: self._comparison_images(name, paths))
 
     def _comparison_images(self, name: str, paths: tuple[str, ...]) -> Images:
         folder = self.data.comparison[name]

@@ -20,8 +20,9 @@ from in4310.judging.plots import Row, Shares, SpectrumPair
 from in4310.shown import shown
 from in4310.solution.drawing import figures
 from in4310.solution.drawing.tiles import Tile, tiles
-from in4310.solution.images import Preprocessing, load_images
+from in4310.solution.images import Preprocessing
 from in4310.solution.metrics import Metrics
+from in4310.solution.ranking import rank
 
 RANKINGS = 2  # classes whose ranked images are shown, the wrong ones first
 THUMBNAILS = 6  # pictures handed in that are shown of one piece
@@ -82,18 +83,6 @@ def identical_images(judge: Judge, evidence: Evidence, groups: Sequence[Sequence
         + "; ".join(" = ".join(f"{name} {shown(path, 60)}" for name, path in pair) for pair in pairs)
         + ".",
         photographs=True,
-    )
-
-
-def columns_as_stated(judge: Judge, table: np.ndarray, classes: Sequence[str]) -> None:
-    """Confusion matrix, columns in the stated order: where they are exchanged, it lies off the diagonal (1c)."""
-    table = np.asarray(table).astype(int)
-    attach(
-        judge,
-        figures.confusion(table, classes),
-        "True class against the column with the highest score, columns read in the stated order. Exchanged columns put "
-        "the large numbers off the diagonal.",
-        _confusions(table, classes),
     )
 
 
@@ -172,17 +161,14 @@ def scores_against(
 
 def score_histogram(judge: Judge, scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> None:
     """For each class, its score for its own images and for the others (1h)."""
-    own = [
-        f"{c} {float(np.median(scores[labels == i, i])):.2f}"
-        for i, c in enumerate(classes)
-        if (labels == i).any()
-    ]
+    own = {c: scores[labels == i, i] for i, c in enumerate(classes)}
+    medians = ", ".join(f"{c} {float(np.median(found)):.2f}" for c, found in own.items() if len(found))
     attach(
         judge,
         figures.score_histogram(scores, labels, classes),
         "Scores handed in: of each class over its own images (filled) and over all others (outline). Where they lie "
         "apart, the network tells the class from the others.",
-        f"Histograms of scores of {len(labels)} images; median score of the right class: {', '.join(own)}.",
+        f"Histograms of scores of {len(labels)} images; median score of the right class: {medians}.",
     )
 
 
@@ -200,14 +186,17 @@ def not_probabilities(judge: Judge, scores: np.ndarray, tolerance: float) -> Non
     )
 
 
-def confusion(judge: Judge, matrix: np.ndarray, classes: Sequence[str]) -> None:
-    """Confusion matrix on test (1e)."""
+def confusion(judge: Judge, matrix: np.ndarray, classes: Sequence[str], stated: bool = False) -> None:
+    """Confusion matrix on test (1e); `stated`: columns in the stated order, which may not be the right one (1c)."""
     table = np.asarray(matrix).astype(int)
     attach(
         judge,
         figures.confusion(table, classes),
-        f"Confusion matrix on test, from the scores: {int(np.trace(table))} of {int(table.sum())} images lie on the "
-        "diagonal.",
+        "True class against the column with the highest score, columns read in the stated order. Exchanged columns put "
+        "the large numbers off the diagonal."
+        if stated
+        else f"Confusion matrix on test, from the scores: {int(np.trace(table))} of {int(table.sum())} images lie on "
+        "the diagonal.",
         _confusions(table, classes),
     )
 
@@ -216,16 +205,8 @@ def _confusions(table: np.ndarray, classes: Sequence[str]) -> str:
     """The diagonal of a confusion matrix and its largest confusions, in words."""
     rows = np.maximum(table.sum(axis=1), 1)
     right = ", ".join(f"{c} {table[i, i]} of {table[i].sum()}" for i, c in enumerate(classes))
-    off = [
-        (int(table[i, j]), i, j)
-        for i in range(len(classes))
-        for j in range(len(classes))
-        if i != j and table[i, j]
-    ]
-    worst = [
-        f"{n} of {classes[i]} taken for {classes[j]} ({n / rows[i]:.0%})"
-        for n, i, j in sorted(off, reverse=True)[:3]
-    ]
+    off = sorted(((int(n), *at) for at, n in np.ndenumerate(table) if at[0] != at[1] and n), reverse=True)
+    worst = [f"{n} of {classes[i]} taken for {classes[j]} ({n / rows[i]:.0%})" for n, i, j in off[:3]]
     return f"Right: {right}. Most confused: {', '.join(worst) or 'none'}."
 
 
@@ -288,12 +269,9 @@ def per_class(
 
 def _pixels(evidence: Evidence, paths: Sequence[str]) -> dict[str, np.ndarray]:
     """Our own pixels of paths of the data set, as far as they can be had."""
-    known = tuple(dict.fromkeys(p for p in paths if p in evidence.data.labels))
-    if not known:
-        return {}
     try:  # not as the submission prepares them: as one looks at them
-        loaded, _ = load_images(
-            evidence.data.root, known, evidence.data.labels, evidence.stated_classes, LOOK
+        loaded = evidence.comparable(
+            tuple(dict.fromkeys(p for p in paths if p in evidence.data.labels)), LOOK
         )
     except InputError:
         return {}
@@ -314,36 +292,30 @@ def rankings(
     handed: class -> side -> paths; scores: of the whole test set, None where they are not known; wrong: what the check
     found wrong, class -> side; same: scores nearer than this are the same.
     """
-    paths = list(evidence.split["test"])
-    row_of = {p: i for i, p in enumerate(paths)}
-    classes = sorted(handed, key=lambda c: c not in wrong)[:RANKINGS]
-    right = {
-        (c, side): _ranked_paths(scores, paths, evidence.classes.index(c), side, k)
-        for c in classes
+    paths = evidence.split["test"]
+    sides = [
+        (c, side)
+        for c in sorted(handed, key=lambda c: c not in wrong)[:RANKINGS]
         for side in ("top", "bottom")
-    }
-    listed_paths = [p for c in classes for side in handed[c] for p in (*handed[c][side][:k], *right[c, side])]
-    pixels = _pixels(evidence, listed_paths)
-
-    def score(path: str, c: str) -> float | None:
-        return (
-            None
-            if scores is None or path not in row_of
-            else float(scores[row_of[path], evidence.classes.index(c)])
-        )
+    ]
+    column = {c: evidence.classes.index(c) for c, _ in sides}
+    of: dict[str, dict[str, float]] = {c: {} for c in column}  # class -> path -> score
+    right: dict[tuple[str, str], list[str]] = {one: [] for one in sides}
+    if scores is not None and np.isfinite(scores).all():
+        of = {c: dict(zip(paths, scores[:, i].tolist(), strict=True)) for c, i in column.items()}
+        ranked = {c: rank(scores, paths, i, min(k, len(paths))) for c, i in column.items()}
+        right = {(c, side): [p for p, _ in getattr(ranked[c], side)] for c, side in sides}
+    pixels = _pixels(evidence, [p for c, s in sides for p in (*handed[c].get(s, ())[:k], *right[c, s])])
 
     def tile(place: int, path: str, c: str, off: bool) -> Tile:
         label = evidence.data.labels.get(path, "not in the data set")
-        found = score(path, c)
-        return figures.ranked_tile(place, pixels.get(path, EMPTY), path, label, found, off)
+        return figures.ranked_tile(place, pixels.get(path, EMPTY), path, label, of[c].get(path), off)
 
-    sides = [(c, side) for c in classes for side in ("top", "bottom")]
     for c, side in sorted(sides, key=lambda one: one[1] not in wrong.get(one[0], {})):
-        entries, best = list(handed[c].get(side, ()))[:k], right[c, side]
+        entries, best, score = list(handed[c].get(side, ()))[:k], right[c, side], of[c].get
         faulty, name = side in wrong.get(c, {}), f"{side.capitalize()} of {c}"
         misplaced = [
-            faulty
-            and (i >= len(best) or (a := score(p, c)) is None or abs(a - (score(best[i], c) or 0.0)) > same)
+            faulty and (i >= len(best) or (a := score(p)) is None or abs(a - (score(best[i]) or 0.0)) > same)
             for i, p in enumerate(entries)
         ]
         said = f"{sum(misplaced)} of {len(entries)} out of place"
@@ -355,7 +327,7 @@ def rankings(
         if faulty and best:
             groups[f"{name}, right"] = [tile(i, p, c, False) for i, p in enumerate(best, 1)]
         first = entries[0] if entries else "none"
-        at = score(first, c)
+        at = score(first)
         attach(
             judge,
             tiles(groups, columns=5, size=(1.3, 1.3)),
@@ -366,17 +338,6 @@ def rankings(
             + (f"; {said}, the right first is {best[0]}." if faulty and best else "."),
             photographs=True,
         )
-
-
-def _ranked_paths(
-    scores: np.ndarray | None, paths: Sequence[str], column: int, side: str, k: int
-) -> list[str]:
-    """The k highest or lowest of a column of scores; [] where scores are not known."""
-    if scores is None:
-        return []
-    own = scores[:, column]
-    order = np.argsort(-own if side == "top" else own, kind="stable")[:k]
-    return [paths[i] for i in order]
 
 
 # -- inside the network ----------------------------------------------------------------------------
@@ -406,11 +367,12 @@ def spectra_against(judge: Judge, pairs: Mapping[str, SpectrumPair], series: str
             words.append(f"{shown(name, 40)} largest difference {float(np.nanmax(pair.off)):.1e}")
         elif pair.range is not None and len(pair.claimed):
             words.append(f"{shown(name, 40)} largest eigenvalue {pair.claimed[0]:.4g}")
-    ranges = any(pair.range is not None for pair in pairs.values())
     known = any(pair.ours is not None or pair.range is not None for pair in pairs.values())
-    against = f"recomputed ones, relative to the largest; tolerance {tolerance:g}"
-    if ranges:
-        against = "the range over other images"
+    against = (
+        "the range over other images"
+        if any(pair.range is not None for pair in pairs.values())
+        else f"recomputed ones, relative to the largest; tolerance {tolerance:g}"
+    )
     attach(
         judge,
         plots.compared_spectra(ordered, tolerance),

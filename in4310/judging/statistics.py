@@ -59,7 +59,7 @@ def non_positive(evidence: Evidence, paths: tuple[str, ...], modules: Sequence[s
 
 def _seen_together(evidence: Evidence, paths: tuple[str, ...]) -> Spectra:
     """Spectra of the trained network that came with the shares over the same images of the course."""
-    return evidence.once(("seen together", paths), dict)
+    return evidence.once(("seen_together", paths), dict)
 
 
 def _claimed_modules(evidence: Evidence, paths: tuple[str, ...]) -> list[str]:

@@ -272,7 +272,7 @@ def test_class_order(evidence, judge):
     best = float(table[list(order), range(len(stated))].sum() / table.sum())
     right = float(np.trace(table) / table.sum())
     if best - right >= 0.10 or evidence.classes != stated:
-        exhibits.columns_as_stated(judge, table, stated)
+        exhibits.confusion(judge, table, stated, stated=True)
     if evidence.classes == stated and best - right >= 0.10 and evidence.reproduces("test"):
         judge.warn(
             "accuracy with the columns in the stated order",
