@@ -9,10 +9,12 @@ import click
 from in4310 import __version__, checking, running
 from in4310.door import Door
 from in4310.grading import commands as grading
+from in4310.places import keep_current_folder_off_the_path
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status."""
+    keep_current_folder_off_the_path()
     cli.main(args=list(arguments) if arguments is not None else None, prog_name="in4310")
 
 

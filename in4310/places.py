@@ -16,6 +16,15 @@ SECRET_VARIABLE = "IN4310_SECRET"
 COURSE_FOLDERS = ("", "scenes", "mandatory1_data")
 
 
+def keep_current_folder_off_the_path() -> None:
+    """Let no interpreter that is started from here, by whatever library, import what lies in the current folder.
+
+    `python -c` and `python -m`, which multiprocessing, Dask and Slurm's jobs use, look there first: in a class's folder
+    a student's `random` or `in4310` would be run, as the teacher and outside all walls.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
+
+
 def cache_folder() -> Path:
     """The folder for drawn data, decoded images and the reference submission; IN4310_CACHE overrides it."""
     folder = os.environ.get(CACHE_VARIABLE)

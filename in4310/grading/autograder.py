@@ -48,7 +48,7 @@ RUN = """#!/usr/bin/env bash
 # Gradescope runs this for each submission. IN4310_PYTHON and the root are for trying it at home.
 root="${AUTOGRADER_ROOT:-/autograder}"
 export IN4310_CACHE="${IN4310_CACHE:-$root/cache}"
-exec "${IN4310_PYTHON:-$root/venv/bin/python}" -m in4310 autograder run "$root"
+exec "${IN4310_PYTHON:-$root/venv/bin/python}" -P -m in4310 autograder run "$root"
 """
 DOCKERFILE = """# The same as an image of your own: docker build -t you/in4310 . && docker push you/in4310
 FROM gradescope/autograder-base:latest

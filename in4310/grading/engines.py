@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from in4310.errors import InputError
 from in4310.grading.work import DIED, TOO_LONG, Done, Job, judge, judge_apart, prepare
+from in4310.places import keep_current_folder_off_the_path
 
 LIMIT_SECONDS = 1800.0  # for one submission; the longest that we have seen took 3 minutes on two cores
 JOBS_A_PROCESS = 40  # then a fresh one takes over: what a library leaks does not add up over a class
@@ -141,9 +142,14 @@ class SlurmEngine:
             ) from None
         if shutil.which("sbatch") is None:
             raise InputError("--engine slurm: expected Slurm's command sbatch on this machine, found none")
-        given: dict[str, Any] = {} if _configured("cores") else {"cores": 2}
-        given |= {} if _configured("memory") else {"memory": "8GB"}
+        given: dict[str, Any] = {} if _configured("cores") is not None else {"cores": 2}
+        given |= {} if _configured("memory") is not None else {"memory": "8GB"}
         try:
+            # A job starts where the command was given: in the folder of the class, as a rule.
+            given["job_script_prologue"] = [
+                *(_configured("job-script-prologue") or ()),
+                "export PYTHONSAFEPATH=1",
+            ]
             self._cluster = SLURMCluster(processes=1, **given)
             self._cluster.scale(jobs=jobs or 2)
         except (OSError, ValueError, RuntimeError) as error:
@@ -158,14 +164,15 @@ class SlurmEngine:
             self._cluster.close()
 
 
-def _configured(name: str) -> bool:
+def _configured(name: str) -> Any:
     import dask
 
-    return dask.config.get(f"jobqueue.slurm.{name}", None) is not None
+    return dask.config.get(f"jobqueue.slurm.{name}", None)
 
 
 def _context() -> Any:
     """Processes that share what is imported once, where the system can; never a copy of a process that has threads."""
+    keep_current_folder_off_the_path()
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

@@ -118,7 +118,7 @@ def judge_apart(job: Job, limit: float) -> Done:
     with tempfile.TemporaryDirectory(prefix="in4310-job-") as folder:
         told, answer = Path(folder) / "job.json", Path(folder) / "done.json"
         told.write_text(json.dumps(asdict(job)), encoding="utf-8")
-        command = [sys.executable, "-m", "in4310.grading.work", str(told), str(answer)]
+        command = [sys.executable, "-P", "-m", "in4310.grading.work", str(told), str(answer)]
         try:
             code = subprocess.run(command, timeout=limit, stdin=subprocess.DEVNULL, check=False).returncode
         except subprocess.TimeoutExpired:
