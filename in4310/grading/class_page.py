@@ -70,8 +70,8 @@ class Row:
     cells: list[Requirement | None]  # in the order of the columns
 
 
-def class_page(marks: Sequence[Mark], made_at: str, language: str = ENGLISH) -> str:
-    """The page as HTML text. A pure function of the marks, the time and the language."""
+def class_page(marks: Sequence[Mark], made_at: str, language: str = ENGLISH, left: Sequence[str] = ()) -> str:
+    """The page as HTML text. A pure function of the marks, the time, the language, and what was left aside and why."""
     marks = sorted(marks, key=lambda m: _natural(m.who))
     judged = [m for m in marks if m.results is not None]
     points = sorted(m.points for m in marks if m.points is not None)
@@ -85,6 +85,7 @@ def class_page(marks: Sequence[Mark], made_at: str, language: str = ENGLISH) -> 
         styles=["class.css"],
         scripts=["class.js"],
         rows=rows,
+        left=left,
         without=without_mark(rows),
         groups=Counter(group for row in rows for group in row.groups),
         columns=columns,

@@ -235,7 +235,8 @@ def _cell(text: str) -> str:
 
 def _table(rows: list[list[str]]) -> str:
     file = io.StringIO()
-    csv.writer(file, lineterminator="\r\n").writerows(rows)  # as RFC 4180 has it
+    # As RFC 4180 has it, every cell quoted: none ends where a spreadsheet set to another separator would end it.
+    csv.writer(file, lineterminator="\r\n", quoting=csv.QUOTE_ALL).writerows(rows)
     return file.getvalue()
 
 

@@ -105,9 +105,14 @@ def grade(
             basis = Basis(edition, data.digest, order.full)
             for who in _chosen(order, edition, found, book):
                 book.regrade(who)
-            keys, jobs, state = {}, [], State()
+            keys: dict[tuple[str, int], str] = {}
+            jobs, state, unread = [], State(), {}
             for entry in chosen:
-                job = _job(entry, order, secret)
+                try:
+                    job = _job(entry, order, secret)
+                except InputError as error:  # it costs this hand-in, and no other
+                    keys[entry.who, entry.attempt], unread[entry.who] = "", str(error)
+                    continue
                 key = keys[entry.who, entry.attempt] = basis.key(job)
                 if book.has(entry.who, entry.attempt, key):
                     state.before += 1
@@ -115,7 +120,7 @@ def grade(
                     jobs.append(job)
             state.waiting = [job.who for job in jobs]
             show(state)
-            put_off = _carry_out(jobs, engine, book, basis, data.root, state, show)
+            put_off = unread | _carry_out(jobs, engine, book, basis, data.root, state, show)
             marks = book.marks(keys)
             return [replace(m, error=put_off[m.who]) if m.who in put_off else m for m in marks]
         finally:

@@ -7,6 +7,7 @@ whole, or not at all. Verdicts are never changed; a newer one is added, and orde
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
@@ -114,13 +115,13 @@ class Gradebook:
     def meta(self, name: str) -> str:
         """A remembered value; '' when there is none."""
         row = self._base.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return str(row[0]) if row else ""
+        return _path(row[0]) if row else ""
 
     def remember(self, **values: str) -> None:
         """Keep values under their names."""
         with self._writing():
             for name, value in values.items():
-                self._base.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+                self._base.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, _column(value)))
 
     # -- submissions ---------------------------------------------------------------------------------
 
@@ -128,7 +129,15 @@ class Gradebook:
         """Replace the list of who handed in what; verdicts and overrides of those no longer listed are kept."""
         chosen = {(e.who, e.attempt) for e in graded}
         rows = [
-            (e.who, e.attempt, str(e.place), e.shown, e.identity, e.late, (e.who, e.attempt) in chosen)
+            (
+                e.who,
+                e.attempt,
+                _column(str(e.place)),
+                e.shown,
+                e.identity,
+                e.late,
+                (e.who, e.attempt) in chosen,
+            )
             for e in entries
         ]
         with self._writing():
@@ -244,6 +253,19 @@ def _verdict(row: tuple[Any, ...]) -> Verdict:
     results = Results.model_validate_json(zlib.decompress(packed)) if packed is not None else None
     parts = (Status(status), error, results, seconds, memory, json.loads(record), made_at, bool(stale))
     return Verdict(id_, who, attempt, key, *parts)
+
+
+def _column(text: str) -> str | bytes:
+    """As SQLite takes it: a path whose bytes are no UTF-8 as these bytes."""
+    raw = os.fsencode(text)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw
+
+
+def _path(value: str | bytes) -> str:
+    return os.fsdecode(value)
 
 
 def _now() -> str:

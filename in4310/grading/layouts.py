@@ -10,8 +10,8 @@ import hashlib
 import os
 import re
 import shutil
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,9 +65,9 @@ def find_class(place: Path, aside: Path) -> Class:
         raise InputError(
             f"{shown(str(place))}: expected a folder of submissions or one archive of them, found neither"
         )
-    items = _items(root)
+    items = _submitted(root, aside, notes)
     while len(items) == 1 and items[0].is_dir() and _holds_several(items[0]):
-        items = _items(items[0])
+        items = _submitted(items[0], aside, notes)
     if len(items) > ENTRIES:
         raise InputError(f"{shown(str(place))}: {len(items)} entries, expected at most {ENTRIES}")
     layout, found = "folders", []
@@ -91,12 +91,38 @@ def latest(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 
 def _items(folder: Path) -> list[Path]:
-    """What lies in a folder, sorted by name; links, hidden things and tools' rubbish are left out."""
-    return sorted(
-        i
-        for i in folder.iterdir()
-        if not i.is_symlink() and not i.name.startswith(".") and i.name not in RUBBISH
-    )
+    """What lies in a folder, sorted; [] where it cannot be read. Links, hidden things, tools' rubbish are left out."""
+    try:
+        found = sorted(folder.iterdir())
+    except OSError:
+        return []
+    return [i for i in found if not i.is_symlink() and not i.name.startswith(".") and i.name not in RUBBISH]
+
+
+def _submitted(folder: Path, aside: Path, notes: list[str]) -> list[Path]:
+    """Items of a class's folder. What is none is named with its reason, but for tools' rubbish."""
+    try:
+        found = sorted(i for i in folder.iterdir() if i.name not in RUBBISH)
+    except OSError as error:
+        raise InputError(f"{shown(str(folder))}: cannot be read ({error.strerror or error})") from None
+    here = aside.resolve()
+    why = {i: _no_submission(i, here) for i in found}
+    _leave([i for i in found if why[i]], notes, why)
+    return [i for i in found if not why[i]]
+
+
+def _no_submission(item: Path, aside: Path) -> str:
+    """Why an item of a class's folder cannot be a submission, whatever the layout; '' where it may be one."""
+    if item.is_symlink():
+        return "a link, which is not followed"
+    if item.name.startswith("."):
+        return "its name begins with a dot, which hides it"
+    if not item.is_dir() and not item.is_file():
+        return "neither a file nor a folder"
+    ours = aside.is_relative_to(item.resolve())
+    if ours or any(i.name == "gradebook.db" for place in (item, *_items(item)) for i in _items(place)):
+        return "results of grading"
+    return ""
 
 
 def _holds_several(folder: Path) -> bool:
@@ -139,7 +165,7 @@ def _canvas(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]
         place = files[0][0] if len(files) == 1 and is_archive(files[0][0]) else None
         if place is None:
             place = aside / "gathered" / user
-            _gather(place, [(item, m["file"]) for item, m in files])
+            _gather(place, [(item, m["file"]) for item, m in files], notes)
         late = any(m["late"] for _, m in files)
         entries.append(Entry(match["name"], place, late=late, shown=match["name"], identity=user))
     return entries
@@ -157,16 +183,16 @@ def _moodle(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]
         return []
     _leave([i for i, m in found if m["kind"] == "onlinetext"], notes)
     _leave(set(items) - {i for i, _ in found}, notes)
-    by_student: dict[str, list[tuple[Path, re.Match[str]]]] = defaultdict(list)
+    by_student: dict[tuple[str, str], list[tuple[Path, re.Match[str]]]] = defaultdict(list)
     for item, match in found:
-        if match["kind"] == "file":
-            by_student[match["id"] or match["name"]].append((item, match))
+        if match["kind"] == "file":  # a student may be *named* as another one is numbered
+            by_student[match["id"] or "", "" if match["id"] else match["name"]].append((item, match))
     entries = []
-    for number, files in by_student.items():
+    for number, files in enumerate(by_student.values()):
         item, match = files[0]
         if len(files) > 1 or (item.is_file() and not is_archive(item)):
-            place = aside / "gathered" / number
-            _gather(place, [(i, m["file"] or i.name) for i, m in files])
+            place = aside / "gathered" / str(number)
+            _gather(place, [(i, m["file"] or i.name) for i, m in files], notes)
         else:
             place = _inner(item)
         entries.append(Entry(match["name"], place, shown=match["name"], identity=match["id"] or ""))
@@ -198,34 +224,34 @@ def _devilry(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry
     for item, named, deadlines in found:
         users, number = (named["users"], named["id"]) if named else (item.name, "")
         for attempt, folder in enumerate(deadlines or [item], 1):
-            place, late = _delivery(folder, aside / "delivered" / item.name / folder.name)
+            place, late = _delivery(folder, aside / "delivered" / item.name / folder.name, notes)
             entries.append(Entry(users, place, attempt, late, users, number))
     return entries
 
 
-def _delivery(folder: Path, aside: Path) -> tuple[Path, bool]:
+def _delivery(folder: Path, aside: Path, notes: list[str]) -> tuple[Path, bool]:
     """What was delivered for a deadline, without what was replaced, and whether it came late."""
     in_time = [i for i in _items(folder) if i.name not in (AFTER_DEADLINE, OLD_DUPLICATES)]
     after = folder / AFTER_DEADLINE
     if not in_time and after.is_dir() and not after.is_symlink():
-        return _delivery(after, aside)[0], True
+        return _delivery(after, aside, notes)[0], True
     if len(in_time) == len(_items(folder)):
         return _inner(folder), False
     if len(in_time) == 1:
         return _inner(in_time[0]) if in_time[0].is_dir() or is_archive(in_time[0]) else _gathered(
-            in_time, aside
+            in_time, aside, notes
         ), False
-    return _gathered(in_time, aside), False
+    return _gathered(in_time, aside, notes), False
 
 
-def _gathered(items: Sequence[Path], place: Path) -> Path:
+def _gathered(items: Sequence[Path], place: Path, notes: list[str]) -> Path:
     """The items in one folder, of hard links where the system has them; links are left out."""
     for item in items:
         files = (
             [item] if item.is_file() else [f for f in item.rglob("*") if f.is_file() and not f.is_symlink()]
         )
         for file in files:
-            _gather((place / file.relative_to(item.parent)).parent, [(file, file.name)])
+            _gather((place / file.relative_to(item.parent)).parent, [(file, file.name)], notes)
     place.mkdir(parents=True, exist_ok=True)
     return place
 
@@ -282,7 +308,10 @@ def _folders(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry
     """Each folder or archive is one student's, by its name."""
     taken = [i for i in items if i.is_dir() or is_archive(i)]
     _leave(set(items) - set(taken), notes)
-    return [Entry(_stem(i), _inner(i) if i.is_dir() else i) for i in taken]
+    stems = Counter(_stem(i) for i in taken)  # 'kari' beside 'kari.zip': one of two students, for all we know
+    return [
+        Entry(_stem(i) if stems[_stem(i)] == 1 else i.name, _inner(i) if i.is_dir() else i) for i in taken
+    ]
 
 
 LAYOUTS: dict[str, Callable[[Sequence[Path], Path, list[str]], list[Entry]]] = {
@@ -304,15 +333,23 @@ def _inner(folder: Path) -> Path:
     return files[0] if len(files) == 1 and is_archive(files[0]) else folder
 
 
-def _gather(place: Path, files: Sequence[tuple[Path, str]]) -> None:
-    """One folder of loose files; hard links where the system has them."""
+def _gather(place: Path, files: Sequence[tuple[Path, str]], notes: list[str]) -> None:
+    """One folder of loose files; hard links where the system has them. Of two with one name, both are kept."""
     place.mkdir(parents=True, exist_ok=True)
     for item, name in files:
-        target = place / (re.sub(r"[/\\\0]", "_", name) or "file")
+        plain = re.sub(r"[/\\\0]", "_", name)
+        plain = "file" if plain in ("", ".", "..") else plain
+        target, count = place / plain, 1
+        while os.path.lexists(target):  # never written through: it is a link to a teacher's own file
+            count += 1
+            target = place / f"{Path(plain).stem}-{count}{Path(plain).suffix}"
         try:
             os.link(item, target)
         except OSError:
-            shutil.copyfile(item, target)
+            try:
+                shutil.copyfile(item, target)
+            except OSError as error:  # missing from this hand-in, and from no other
+                notes.append(f"{shown(item.name)}: left aside, cannot be read ({error.strerror or error})")
 
 
 def _stem(item: Path) -> str:
@@ -320,11 +357,9 @@ def _stem(item: Path) -> str:
     return item.name[: -len(max(ends, key=len))] if ends else item.name
 
 
-def _leave(items: Iterable[Path], notes: list[str]) -> None:
-    names = sorted(i.name for i in items)
-    notes += [f"{shown(name)}: left aside, no submission" for name in names[:20]]
-    if len(names) > 20:
-        notes.append(f"and {len(names) - 20} more left aside")
+def _leave(items: Iterable[Path], notes: list[str], why: Mapping[Path, str] | None = None) -> None:
+    left = sorted(items)
+    notes += [f"{shown(i.name)}: left aside, {why[i] if why else 'no submission'}" for i in left]
 
 
 def _key(name: str) -> str:
@@ -334,15 +369,27 @@ def _key(name: str) -> str:
 
 
 def _told_apart(entries: Sequence[Entry]) -> list[Entry]:
-    """Keys that are safe and unique: those of one student stay one, others get their number or a hash added."""
+    """Keys that are safe and unique: those of one student stay one, others get their number or a hash added.
+
+    Who is alone with a name keeps it; the others, in their order, take the first key that nobody has, so that neither
+    a name that looks like another one's key nor a number can make two students one.
+    """
     people: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for e in entries:
         people[_key(e.who).casefold()].add((e.who, e.identity))
-    found = []
-    for e in entries:
-        key = _key(e.who)
-        if len(people[key.casefold()]) > 1:
-            mark = e.identity or hashlib.sha256(e.who.encode("utf-8", "surrogateescape")).hexdigest()[:6]
-            key = f"{key[: NAME - 1 - len(mark)]}-{mark}"
-        found.append(replace(e, who=key))
-    return sorted(found, key=lambda e: (e.who, e.attempt))
+    keys = {next(iter(of)): _key(next(iter(of))[0]) for of in people.values() if len(of) == 1}
+    taken = {key.casefold() for key in keys.values()}
+    for who, identity in sorted(p for of in people.values() if len(of) > 1 for p in of):
+        digest = hashlib.sha256(f"{who}\0{identity}".encode("utf-8", "surrogateescape")).hexdigest()
+        for mark in filter(None, (_key(identity) if identity else "", digest[:6], digest)):
+            key = f"{_key(who)[: NAME - 1 - len(mark)]}-{mark}"
+            if key.casefold() not in taken:
+                break
+        keys[who, identity] = key
+        taken.add(key.casefold())
+    found, last = [], Counter[str]()
+    for e in sorted(entries, key=lambda e: (keys[e.who, e.identity], e.attempt)):
+        key = keys[e.who, e.identity]
+        last[key] = max(e.attempt, last[key] + 1)  # two that say that they are the first: both stay
+        found.append(replace(e, who=key, attempt=last[key], shown=shown(e.shown), identity=shown(e.identity)))
+    return found

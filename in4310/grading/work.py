@@ -55,13 +55,18 @@ def digest_of(place: Path) -> str:
         if place.is_file():
             with place.open("rb") as stream:
                 return hashlib.file_digest(stream, "sha256").hexdigest()
-        for file in sorted(f for f in place.rglob("*") if f.is_file() and not f.is_symlink()):
+        found = [Path(folder, name) for folder, _, names in os.walk(place, onerror=_refuse) for name in names]
+        for file in sorted(f for f in found if f.is_file() and not f.is_symlink()):
             total.update(file.relative_to(place).as_posix().encode("utf-8", "surrogateescape") + b"\0")
             with file.open("rb") as stream:
                 total.update(hashlib.file_digest(stream, "sha256").digest())
     except OSError as error:
         raise InputError(f"{place}: cannot be read ({error.strerror or error})") from None
     return total.hexdigest()
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 _shared: dict[str, object] = {}

@@ -13,6 +13,7 @@ from in4310.errors import InputError
 from in4310.grading import exports
 from in4310.grading.class_page import class_page
 from in4310.grading.grade import STUDENTS
+from in4310.grading.gradebook import GRADEBOOK, Gradebook
 from in4310.grading.marks import Mark
 from in4310.reporting.write import write_report
 from in4310.solution.saving import write_aside
@@ -47,7 +48,15 @@ def write_class(marks: Sequence[Mark], out: Path, assignment: str, language: str
                 out / "exports" / "gradescope" / mark.who / "results.json", exports.gradescope_results(mark)
             )
             _bundle(mark, out)
-    return write(out / "index.html", class_page(marks, made_at, language))
+    return write(out / "index.html", class_page(marks, made_at, language, left_aside(out)))
+
+
+def left_aside(out: Path) -> list[str]:
+    """What lay in the class's folder and is nobody's hand-in, each with its reason."""
+    if not (out / GRADEBOOK).is_file():
+        return []
+    with Gradebook(out / GRADEBOOK) as book:
+        return book.meta("notes").splitlines()
 
 
 def write(path: Path, text: str) -> Path:
