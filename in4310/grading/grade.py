@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -246,12 +245,9 @@ def _chosen(order: Order, edition: Edition, found: Class, book: Gradebook) -> li
 
 def _secret(book: Gradebook) -> str:
     """Audit samples of a class are drawn from one secret: a mark depends on no order, worker or restart."""
-    secret = os.environ.get(SECRET_VARIABLE) or book.meta("secret")
-    if not re.fullmatch(r".{8,}", secret, re.DOTALL):
-        secret = secrets.token_hex(32)
+    secret = os.environ.get(SECRET_VARIABLE) or book.meta("secret") or secrets.token_hex(16)
     if book.meta("secret") != secret:
         book.remember(secret=secret)
-        book.file.chmod(0o600)  # who reads it can tell which rows will be recomputed
     return secret
 
 

@@ -70,6 +70,8 @@ class Gradebook:
             raise InputError(f"{file}: expected a gradebook, found nothing; in4310 grade makes one")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
+            # Nobody else's to read, from its first byte: it holds marks, and the secret of the audit samples.
+            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
             self._base = sqlite3.connect(file, isolation_level=None, timeout=30)
             self._base.execute("PRAGMA synchronous = FULL")
             with self._writing():

@@ -1,11 +1,15 @@
 """The audit sample: its size, its bound, who can draw it again, and what it lets through."""
 
+import hashlib
+import hmac
+import secrets
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from in4310.judging.audit import FULL, Audit, bound, draw
+from in4310.judging.audit import FULL, Audit, bound, draw, is_random
 from in4310.judging.data import hints, resolve_data
 from in4310.judging.edition import load_edition
 from in4310.judging.evidence import Evidence
@@ -16,7 +20,11 @@ from in4310.solution.images import Preprocessing, load_images
 from in4310.submission.folder import Submission
 
 
-@given(st.integers(1, 300), st.integers(1, 3000), st.binary(min_size=1, max_size=8))
+@given(
+    st.integers(1, 300),
+    st.integers(1, 3000),
+    st.binary(min_size=16, max_size=20).map(lambda b: b.hex().encode()),
+)
 def test_samples_are_rows_each_once_and_the_same_again(rows, count, secret):
     audit = draw(rows, secret, "digest")
     sample = audit.sample("test", count)
@@ -184,3 +192,13 @@ def test_no_preprocessing_is_claimed_where_none_fits(reference, edition, data):
     found = infer(evidence.model, invented, paths, data.root, data.labels, evidence.classes)
     assert not found.fits
     assert "assumed" in found.how
+
+
+def test_a_word_as_the_secret_is_dear_to_guess_and_said_to_be_weak():
+    """A guess must cost scrypt: the seed is not the word's own HMAC. 128 random bits need none of it."""
+    word, random = b"correct horse battery staple", secrets.token_hex(16).encode()
+    plain = {s: hmac.new(s, b"digest", hashlib.sha256).digest() for s in (word, random)}
+    assert draw(128, word, "digest").seed != plain[word]
+    assert draw(128, random, "digest").seed == plain[random]
+    assert not is_random(word)
+    assert is_random(random)
