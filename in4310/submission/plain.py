@@ -1,6 +1,6 @@
 """What a reader found, as JSON and arrays, so that it can come out of a confined child.
 
-`pack` works in the child, `unpack` in the judge, on a stranger's answer: in one pass, it makes the kinds listed here and
+`pack` works in the child, `unpack` in the judge, on a strange answer: in one pass, it makes the kinds listed here and
 no others. {"": kind, "v": ...} stands for what JSON lacks; no table of a submission can look like one, as a table with
 an empty name is itself written as one.
 """

@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from in4310.grading.grade import Order, grade
 from in4310.grading.layouts import find_class
 from in4310.grading.marks import Status
 from in4310.grading.work import Done
 from in4310.grading.write import write_class
+from in4310.judging.edition import load_edition
 from in4310.shown import shown
 
 KEY = re.compile(r"[\w-][\w.-]*")
@@ -63,7 +65,7 @@ def all_judged(results):
     class Engine:
         def carry_out(self, jobs, watch):
             for job in jobs:
-                Path(job.report).mkdir(parents=True)
+                Path(job.order.report).mkdir(parents=True)
                 yield Done(job, results(8.0, job.who).model_dump_json())
 
     return Engine()
@@ -210,7 +212,8 @@ def as_an_ordinary_user():
     shutil.rmtree(home)
 
 
-def test_what_cannot_be_read_costs_its_own_row(as_an_ordinary_user, all_judged):
+def test_what_cannot_be_read_costs_its_own_row(as_an_ordinary_user, all_judged, monkeypatch):
+    monkeypatch.setenv("IN4310_CACHE", str(as_an_ordinary_user / "cache"))
     place = as_an_ordinary_user / "class"
     place.mkdir()
     for one in (b"kari.zip", b"closed.zip"):
@@ -221,7 +224,12 @@ def test_what_cannot_be_read_costs_its_own_row(as_an_ordinary_user, all_judged):
     (place / "shut").chmod(0)
     (place / "ola" / "extra.bin").write_bytes(b"x")
     (place / "ola" / "extra.bin").chmod(0)
-    marks = {m.who: m for m in grade(Order(place, "demo", as_an_ordinary_user / "out"), all_judged)}
+    data = as_an_ordinary_user / "data"
+    for one in load_edition("demo").data.classes:
+        (data / one).mkdir(parents=True)
+        Image.new("RGB", (32, 32)).save(data / one / "1.jpg")
+    order = Order(place, "demo", as_an_ordinary_user / "out", data=str(data))
+    marks = {m.who: m for m in grade(order, all_judged)}
     assert marks["kari"].status is Status.DONE
     assert set(marks) == {"kari", "ola", "closed", "shut"}
     for who in ("ola", "closed", "shut"):
