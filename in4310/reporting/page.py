@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from in4310.judging.verdict import Outcome, Turn
@@ -49,17 +50,17 @@ TALLY = {
 
 
 def page(
-    template: str,
+    template: str | Template,
     *,
-    styles: Sequence[str] = (),
+    styles: Sequence[str | Path] = (),
     scripts: Sequence[str] | None = (),
     language: str = ENGLISH,
     **values: Any,
 ) -> str:
     """A page as HTML text: a template that extends page.html.j2, with base.css and base.js before its own parts.
 
-    styles, scripts: names of files beside the templates; scripts None: a page without any. A pure function: the
-    same values give the same text.
+    styles, scripts: names of files beside the templates, or paths; scripts None: a page without any. A pure function:
+    the same values give the same text.
     """
     style = "".join(part(name) for name in ("base.css", *styles))
     script = "" if scripts is None else "".join(part(name) for name in ("base.js", *scripts))
@@ -120,9 +121,10 @@ def environment(language: str = ENGLISH) -> Environment:
 
 
 @cache
-def part(name: str) -> str:
+def part(name: str | Path) -> str:
     """A style or a script that pages are made of."""
-    return files("in4310.reporting").joinpath("templates", name).read_text(encoding="utf-8")
+    place = files("in4310.reporting") / "templates" / name if isinstance(name, str) else name
+    return place.read_text(encoding="utf-8")
 
 
 def hash_of(text: str) -> str:

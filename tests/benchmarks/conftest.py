@@ -55,8 +55,8 @@ def pytest_benchmark_update_json(
     config: pytest.Config, benchmarks: list[Any], output_json: dict[str, Any]
 ) -> None:
     """With --report DIR beside --benchmark-json FILE: the page, too."""
-    folder = config.getoption("report")
+    folder = config.getoption("in4310_report")
     if folder:
-        from in4310.reporting.benchmarks import write_benchmarks
+        from benchmarks.page import write_benchmarks
 
         print(f"\nbenchmarks: {write_benchmarks(output_json, Path(folder))}")

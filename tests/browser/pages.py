@@ -7,13 +7,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from reporting.measured import measured
+from benchmarks.measured import measured
+from benchmarks.page import render_benchmarks
 
 from browser.classes import AT, PAIRS, class_of
 from browser.figures import plot
 from in4310.grading.class_page import class_page
 from in4310.grading.likeness_page import likeness_page
-from in4310.reporting.benchmarks import render_benchmarks
 from in4310.reporting.html import render
 
 PICTURES = {"pictures/sizes-1.png": plot()}

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from html import unescape
+from pathlib import Path
 
 import pytest
+from benchmarks.measured import measured
+from benchmarks.page import _figures, render_benchmarks
+from benchmarks.scale import duration, fit, serial_share, speed_up
 from hypothesis import given
 from hypothesis import strategies as st
-from reporting.measured import measured
-
-from in4310.errors import InputError
-from in4310.reporting.benchmarks import read_benchmarks, render_benchmarks, write_benchmarks
-from in4310.reporting.scale import duration, fit, serial_share, speed_up
 
 
 @pytest.fixture
@@ -25,7 +23,7 @@ def test_every_claim_is_there_with_goal_and_verdict_in_words(record: dict):
     assert "1" in page.split("of 2 goals met")[0][-80:]
     for text in (
         "3.14 times",
-        "images per second 31.2",
+        "31.2 images/s",
         "2.5 % over",
         "at most 1 % over",
         "not met",
@@ -39,8 +37,8 @@ def test_every_claim_is_there_with_goal_and_verdict_in_words(record: dict):
 
 def test_growth_and_processes_are_carried_on(record: dict):
     page = unescape(render_benchmarks(record))
-    assert "600: 0.7 s, 6 000: 6.1 s (images)" in page
-    assert "1 000 000 images: 17 min" in page  # 0.1 + 0.001 a piece
+    assert "600: 0.7 s, 6,000: 6.1 s (images)" in page
+    assert "1,000,000 images: 17 min" in page  # 0.1 + 0.001 a piece
     assert "83.3 %" in page  # 10 s against 6 s
     assert "64 processes: 4.71 times" in page  # a fifth of the work does not divide
 
@@ -51,22 +49,54 @@ def test_a_single_growth_without_a_name_has_that_of_its_claim(record: dict):
     record["benchmarks"].append({"group": "grading", "extra_info": info})
     page = unescape(render_benchmarks(record))
     assert "a class of any size" in page
-    assert "5 000 submissions: 83 min" in page  # 2 s and 1 s a piece
+    assert "5,000 submissions: 83 min" in page  # 2 s and 1 s a piece
 
 
-def test_the_page_is_written_and_read_again(record: dict, tmp_path):
-    file = tmp_path / "benchmark.json"
-    file.write_text(json.dumps(record))
-    path = write_benchmarks(read_benchmarks(file), tmp_path / "report")
-    assert path.read_text() == render_benchmarks(record)
+def test_the_page_is_written_beside_the_measurements(pytester):
+    """pytest --benchmark-json FILE --report DIR, as a user gives it: the hook makes the page of what was measured."""
+    pytester.makeconftest((Path(__file__).parent / "conftest.py").read_text())
+    pytester.makepyfile(
+        "def test_it(benchmark, claim):\n"
+        "    claim('a sum', 3.0, 'times', at_least=2, seconds={'ours': 0.5, 'theirs': 1.5})\n"
+        "    benchmark.pedantic(lambda: None, rounds=1)\n"
+    )
+    found = pytester.runpytest_subprocess(
+        "--benchmark-only",
+        "--benchmark-json=found.json",
+        "--report=pages",
+        "-o",
+        f"pythonpath={Path(__file__).parents[1]}",
+    )
+    assert found.ret == 0, found.stdout.str()
+    found.stdout.fnmatch_lines(["benchmarks: pages*index.html"])
+    page = unescape((pytester.path / "pages" / "index.html").read_text())
+    for text in (
+        "a sum",
+        "3 times",
+        "at least 2 times",
+        "1.5 s (3 times ours)",
+        "1</strong> <span>of 1 goals met",
+    ):
+        assert text in page
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"benchmarks": 3}'])
-def test_another_file_is_one_line(tmp_path, text: str):
-    file = tmp_path / "some.json"
-    file.write_text(text)
-    with pytest.raises(InputError, match=r"some.json: expected the file of pytest --benchmark-only"):
-        read_benchmarks(file)
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("images_per_second", 31.25, {"": "31.2 images/s"}),
+        ("their_images_per_second", 1234.5, {"their": "1,234 images/s"}),
+        ("seconds", {"ours": 0.5, "full": 20.0}, {"ours": "0.5 s", "full": "20 s (40 times ours)"}),
+        ("seconds in all, and processor seconds", [130.0, 1.5], {"in all, and processor": "2.2 min, 1.5 s"}),
+        ("times_the_fastest_peer", 2.5, {"the fastest peer": "2.5 times"}),
+        ("percent_of_the_epoch_waiting", 0.25, {"the epoch waiting": "0.25 %"}),
+        ("data_mib", 1531.25, {"data": "1,531 MiB"}),
+        ("errors", {"ours": 2.5e-9}, {"errors, ours": "2.5e-09"}),
+        ("precision", "bf16", {"precision": "bf16"}),
+        ("chosen", {"device": "cpu"}, {"chosen, device": "cpu"}),
+    ],
+)
+def test_figures_have_units(key, value, said):
+    assert dict(_figures(key, value)) == said
 
 
 # --- scale ---

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from in4310.errors import InputError
-from in4310.reporting.language import ENGLISH
-from in4310.reporting.page import page
-from in4310.reporting.scale import Fit, duration, fit, serial_share, speed_up
+from benchmarks.scale import Fit, duration, fit, serial_share, speed_up
+
+from in4310.reporting.page import environment, page
 from in4310.solution.saving import write_aside
 
+HERE = Path(__file__).parent
 SAID = {
     "claim",
     "goal",
@@ -24,6 +24,14 @@ SAID = {
     "scale",
     "processes",
 }  # what has a place of its own on the page
+# Words of a figure's name that state its unit, and how it is said instead.
+UNITS = (
+    (re.compile(r"\bseconds(?: each)?\b"), lambda value: duration(value)),
+    (re.compile(r"\bmib\b", re.IGNORECASE), lambda value: f"{value:,.0f} MiB"),
+    (re.compile(r"\bpercent(?: of\b)?"), lambda value: f"{said(value)} %"),
+    (re.compile(r"^times\b"), lambda value: f"{said(value)} times"),
+    (re.compile(r"\bimages per second\b"), lambda value: f"{said(value)} images/s"),
+)
 CARRIED_ON = {"images": 1_000_000, "submissions": 5000}
 PROCESSES = 64
 
@@ -38,7 +46,7 @@ class Claim:
     ratio: float
     unit: str
     met: bool | None
-    figures: dict[str, str]
+    figures: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -94,37 +102,19 @@ class Processes:
         return speed_up(PROCESSES, serial_share(self.one, self.two))
 
 
-def read_benchmarks(path: Path) -> dict[str, Any]:
-    """Read what pytest --benchmark-json wrote; InputError for any other file."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not JSON"
-        raise InputError(
-            f"{path}: expected the file of pytest --benchmark-only --benchmark-json FILE ({reason})"
-        ) from None
-    if not isinstance(found, dict) or not isinstance(found.get("benchmarks"), list):
-        raise InputError(
-            f"{path}: expected the file of pytest --benchmark-only --benchmark-json FILE, found other JSON"
-        )
-    return found
-
-
-def write_benchmarks(record: Mapping[str, Any], folder: Path, language: str = ENGLISH) -> Path:
+def write_benchmarks(record: Mapping[str, Any], folder: Path) -> Path:
     """Write index.html of the benchmarks into `folder`, and return its path."""
-    text = render_benchmarks(record, language)
+    text = render_benchmarks(record)
     return write_aside(folder / "index.html", lambda file: file.write(text.encode()))
 
 
-def render_benchmarks(record: Mapping[str, Any], language: str = ENGLISH) -> str:
+def render_benchmarks(record: Mapping[str, Any]) -> str:
     """The page of one pytest-benchmark record. A pure function: the same record gives the same text."""
     claims = [claim for b in record["benchmarks"] if (claim := _claim(b)) is not None]
     judged = [claim for claim in claims if claim.met is not None]
     return page(
-        "benchmarks.html.j2",
-        language=language,
-        styles=("benchmarks.css",),
-        scripts=(),
+        environment().from_string((HERE / "page.html.j2").read_text(encoding="utf-8")),
+        styles=[HERE / "page.css"],
         claims=claims,
         groups=list(dict.fromkeys(claim.group for claim in claims)),
         met=sum(bool(claim.met) for claim in judged),
@@ -136,7 +126,7 @@ def render_benchmarks(record: Mapping[str, Any], language: str = ENGLISH) -> str
         made_at=str(record.get("datetime", ""))[:19].replace("T", " "),
         commit=str(record.get("commit_info", {}).get("id", ""))[:12],
         duration=duration,
-        number=_number,
+        said=said,
     )
 
 
@@ -144,7 +134,7 @@ def _claim(benchmark: Mapping[str, Any]) -> Claim | None:
     info = benchmark.get("extra_info", {})
     if "claim" not in info or "ratio" not in info or info.get("scale") or info.get("processes"):
         return None
-    figures = {key.replace("_", " "): _figure(value) for key, value in info.items() if key not in SAID}
+    figures = [one for key, value in info.items() if key not in SAID for one in _figures(key, value)]
     return Claim(
         str(benchmark.get("group") or "others"),
         str(info["claim"]),
@@ -177,16 +167,45 @@ def _processes(info: Mapping[str, Any]) -> list[Processes]:
 
 def _machine(record: Mapping[str, Any]) -> dict[str, str]:
     info = record.get("machine_info", {})
-    said = {str(key): str(value) for key, value in info.get("in4310", {}).items()}
-    return said | {"Python": str(info.get("python_version", ""))}
+    yes = {True: "yes", False: "no"}
+    told = {
+        str(key): yes[value] if isinstance(value, bool) else str(value)
+        for key, value in info.get("in4310", {}).items()
+    }
+    return told | {"Python": str(info.get("python_version", ""))}
 
 
-def _figure(value: Any) -> str:
-    return _number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+def _figures(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Name and figure of what else a benchmark measured, with its unit; of several things measured, one each.
+
+    Where ours is among them, the others are said in proportion to it, too.
+    """
+    name, unit = key.replace("_", " "), said
+    for word, form in UNITS:
+        if word.search(name):
+            name, unit = " ".join(word.sub("", name).split()).replace(" ,", ",").strip(", "), form
+            break
+    if isinstance(value, Mapping):
+        ours = value.get("ours")
+        for who, one in value.items():
+            times = f" ({said(one / ours)} times ours)" if ours and who != "ours" and _is_number(one) else ""
+            yield f"{name}, {who}".removeprefix(", "), _with_unit(one, unit) + times
+    elif isinstance(value, list | tuple):
+        yield name, ", ".join(_with_unit(one, unit) for one in value)
+    else:
+        yield name, _with_unit(value, unit)
 
 
-def _number(value: float) -> str:
-    """Three significant digits, no exponent where a reader needs none."""
+def _with_unit(value: Any, unit: Any) -> str:
+    return unit(value) if _is_number(value) else str(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def said(value: float) -> str:
+    """A number to three digits, '31.2' or '17,034'; with an exponent where it is small or large beyond reading."""
     if value != 0 and not 1e-3 <= abs(value) < 1e6:
         return f"{value:.1e}"
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
