@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from in4310.judging import mistakes
 from in4310.judging.judge import Judge
-from in4310.solution import metrics
+from in4310.judging.mistakes.search import Budget, seen
+from in4310.submission.formats import finite
 from in4310.submission.live import ADAPTERS, Live
 from in4310.submission.sandbox.worker import Answer, WorkerFailed
 
@@ -65,11 +67,10 @@ def check_split(live: Live, judge: Judge, classes: list[str]) -> None:
         "split of the same files in another order",
         _same(first == reordered),
         "the same split",
-        mistake="" if first == reordered else "the split depends on the order in which files are listed",
-        mend="sort the paths before shuffling them",
+        mistake=seen("split: live", first == reordered, False),
     )
     judge.expect(first != other, "split with another seed", _same(first == other), "another split",
-                 mistake="" if first != other else "the seed has no effect")  # fmt: skip
+                 mistake=seen("split: live", True, first == other))  # fmt: skip
     union = first["train"] | first["val"] | first["test"]
     overlap = sum(len(s) for s in first.values()) - len(union)
     judge.expect(overlap == 0 and union == set(labels), "its sets: files twice, and files left out",
@@ -109,7 +110,7 @@ def check_overlap(live: Live, judge: Judge, classes: list[str]) -> None:
             f"disjointness check on {name}",
             "finds an overlap" if said else "finds none",
             "an overlap" if overlapping else "none",
-            mistake="the check cannot fail, or looks within one class only" if overlapping else "",
+            mistake=seen("overlap: live", overlapping),
         )
 
 
@@ -130,24 +131,20 @@ def check_metrics(live: Live, judge: Judge, classes: list[str]) -> None:
     labels[: len(classes)] = np.arange(len(classes))  # every class is there
     logits = generator.normal(size=(157, len(classes))) + 1.2 * np.eye(len(classes))[labels]
     scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    ours = metrics.evaluate(labels, scores, classes)
+    ours = mistakes.metrics.Scored(labels, scores, tuple(classes), {})
     with asking(judge, "the function 'metrics'") as asked:
         asked.append(live.call("metrics", {}, labels=labels, scores=scores))
     if not asked:
         return
     found = asked[0].result if isinstance(asked[0].result, dict) else {}
-    for name, right, wrong in (
-        ("accuracy", ours.accuracy, ours.mean_accuracy),
-        ("mean_accuracy", ours.mean_accuracy, ours.accuracy),
-        ("map", ours.map, None),
-    ):
-        value = found.get(name)
-        figure = (
-            float(value) if isinstance(value, int | float) and not isinstance(value, bool) else float("nan")
-        )
-        mixed = wrong is not None and abs(figure - wrong) < 1e-6 < abs(right - wrong)
-        judge.close(f"{name} on random scores", figure, right, 1e-6, "rounding of float64",
-                    mistake="mean over classes and overall accuracy are exchanged" if mixed else "")  # fmt: skip
+    wrong: dict[mistakes.metrics.Key, float] = {}
+    for name in ("accuracy", "mean_accuracy", "map"):
+        value, right = finite(found.get(name)), ours.right((name, None)) or 0.0
+        figure = float("nan") if value is None else value
+        if not judge.close(f"{name} on random scores", figure, right, 1e-6, "rounding of float64"):
+            wrong[name, None] = figure
+    for matches in mistakes.metrics.diagnose(ours, wrong, Budget()):
+        judge.blame(matches)
 
 
 def check_rank(live: Live, judge: Judge) -> None:
@@ -156,23 +153,30 @@ def check_rank(live: Live, judge: Judge) -> None:
     scores = generator.dirichlet(np.full(6, 0.5), 97)
     paths = [f"c{i % 6}/{i}.jpg" for i in generator.permutation(97).tolist()]
     column, k = int(generator.integers(0, 6)), 10
-    order = np.argsort(-scores[:, column], kind="stable")
+    classes = [str(c) for c in range(6)]
+    board = mistakes.rankings.Board(
+        scores, paths, np.array([int(p[1]) for p in paths]), classes, classes[column], k
+    )
+    order = np.argsort(-board.own, kind="stable")
     right = {"top": [paths[i] for i in order[:k]], "bottom": [paths[i] for i in order[::-1][:k]]}
     with asking(judge, "the function 'rank'") as asked:
         asked.append(live.call("rank", {"paths": paths, "column": column, "k": k}, scores=scores))
     if not asked:
         return
     found = asked[0].result if isinstance(asked[0].result, dict) else {}
+    wrong = {}
     for side, expected in right.items():
         given = found.get(side)
         given = [e[0] if isinstance(e, list) and e else e for e in given] if isinstance(given, list) else []
-        judge.expect(
+        if not judge.expect(
             given in (expected, expected[::-1]) if side == "bottom" else given == expected,
             f"{side} {k} of a column of random scores",
             f"{sum(a == b for a, b in zip(given, expected, strict=False))} of {k} in their place",
             f"{k} in order",
             mend="sort by the class's own column over all rows",
-        )
+        ):
+            wrong[side] = [p for p in given if isinstance(p, str)]
+    judge.blame(mistakes.rankings.diagnose({board.name: board}, {board.name: wrong}, 1e-12, Budget()))
 
 
 def check_compare(live: Live, judge: Judge) -> None:
@@ -201,8 +205,7 @@ def check_compare(live: Live, judge: Judge) -> None:
             f"comparison of {name}",
             {True: "agree", False: "differ", None: f"{str(value)[:40]}, neither True nor False"}[said],
             "agree" if agrees else "differ",
-            mistake="exact equality refuses rounding noise" if agrees and said is False else
-            "the tolerance is too wide, or the file is compared with itself" if said is True and not agrees else "",
+            mistake=[] if said is None else seen("compare: live", agrees),
             mend="np.allclose(saved, scores, atol=1e-4)",
         )  # fmt: skip
 

@@ -1,15 +1,15 @@
 """Live functions that work on a network: one training epoch, hook statistics, spectra, and the evaluation transform.
 
 Each is given a small network drawn anew (`harness.SmallNetwork`), and we know what comes out: right, or with a known
-mistake. The known mistakes are computed, not guessed.
+mistake, for which the registry is asked.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from in4310.judging.asked import asking
+from in4310.judging.inside import Inside, Pixels
 from in4310.judging.judge import Judge
+from in4310.judging.mistakes import shares, spectra, training
+from in4310.judging.mistakes.search import Budget, seen
+from in4310.judging.mistakes.training import Epoch, apart
 from in4310.solution import feature_maps, spectrum
 from in4310.submission.formats import finite
 from in4310.submission.live import ADAPTERS, Live
+from in4310.submission.pieces import Missing
 from in4310.submission.sandbox.harness import Loader, SmallNetwork, small_network, weights_of
 
 State = dict[str, np.ndarray]
@@ -70,17 +75,19 @@ def draw() -> Drawn:
 # -- one epoch of training ----------------------------------------------------------------------------
 
 
-def trained(drawn: Drawn, zeroed: bool = True, training: bool = True, step: str = "each") -> State:
-    """Weights after one epoch of plain SGD over the batches; `step`: each batch, last (of the epoch only), or never."""
-    model = small_network(drawn.state).train(training)
+def trained(drawn: Drawn, epoch: Epoch = Epoch()) -> State:  # noqa: B008 - frozen
+    """Weights after one epoch of plain SGD over the batches."""
+    model = small_network(drawn.state).train(epoch.training)
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
-    for images, labels in drawn.loader:
-        if zeroed:
+    taken = list(drawn.loader)[: epoch.batches]
+    for images, labels in taken * epoch.times:
+        if epoch.zeroed:
             optimizer.zero_grad()
-        nn.functional.cross_entropy(model(images), labels).backward()
-        if step == "each":
+        logits = model(images)
+        nn.functional.cross_entropy(logits.softmax(dim=1) if epoch.softmax else logits, labels).backward()
+        if epoch.step == "each":
             optimizer.step()
-    if step == "last":
+    if epoch.step == "last":
         optimizer.step()
     return weights_of(model)
 
@@ -89,12 +96,6 @@ def _loss(state: Mapping[str, np.ndarray], drawn: Drawn) -> float:
     with torch.no_grad():
         logits = small_network(state).train()(drawn.images)
         return float(nn.functional.cross_entropy(logits, drawn.labels))
-
-
-def _apart(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray], part: str = "") -> float:
-    return max(
-        (float(np.abs(a[n] - b[n]).max()) for n in b if part in n and "num_batches" not in n), default=0.0
-    )
 
 
 def check_train(live: Live, judge: Judge) -> None:
@@ -112,68 +113,45 @@ def check_train(live: Live, judge: Judge) -> None:
     if not same or not all(np.isfinite(v).all() for v in found.values()):
         judge.expect(False, "weights after one epoch", "NaN, or none", "finite weights of the network given")
         return
-    mistakes: dict[str, dict[str, Any]] = {
-        "gradients are not zeroed between batches: optimizer.zero_grad() is missing": {"zeroed": False},
-        "the network was left in eval mode: model.train() is missing": {"training": False},
-        "optimizer.step() is never called, or the gradients are zeroed before it": {"step": "never"},
-        "optimizer.step() is called once an epoch, after the last batch": {"step": "last"},
-    }
     right = trained(drawn)
-    tolerance = 1e-5 + 0.01 * _apart(right, drawn.state)
-    chosen: list[str] = []
-    if _apart(found, right) > tolerance:
-        # One mistake, then two at a time: the first that gives these very weights.
-        for names in [(m,) for m in mistakes] + [p for p in product(mistakes, mistakes) if p[0] < p[1]]:
-            options = {k: v for m in names for k, v in mistakes[m].items()}
-            if len(options) == len(names) and _apart(found, trained(drawn, **options)) <= 1e-5:
-                chosen = list(names)
-                break
-    stays = {part: _apart(found, drawn.state, part) <= 1e-7 for part in ("weight", "running")}
-    mistake = "; ".join(chosen)
+    plain = apart(found, right) <= 1e-5 + 0.01 * apart(right, drawn.state)
+    matches = [] if plain else training.diagnose(found, partial(trained, drawn), Budget())
+    stays = {part: apart(found, drawn.state, part) <= 1e-7 for part in ("weight", "running")}
     judge.expect(
-        not chosen,
+        not matches,
         "weights after one epoch of its training on a small network",
-        "those of one with a mistake" if chosen else "those of plain SGD" if _apart(found, right) <= tolerance
+        "those of one with a mistake" if matches else "those of plain SGD" if plain
         else "others than of plain SGD, and of no known mistake",
         "those of a right epoch",
-        mistake=mistake,
-        mend="for each batch: zero_grad(), loss.backward(), step(); model.train() before the loop",
+        mistake=matches,
     )  # fmt: skip
     judge.expect(not stays["weight"], "weights changed by one epoch", "no" if stays["weight"] else "yes", "yes",
-                 mistake=mistake, mend="call loss.backward() and optimizer.step() for each batch")  # fmt: skip
+                 mend="call loss.backward() and optimizer.step() for each batch")  # fmt: skip
     judge.expect(not stays["running"], "batch-norm statistics updated", "no" if stays["running"] else "yes", "yes",
-                 mistake=mistake or "the network was left in eval mode: model.train() is missing",
-                 mend="call model.train() at the start of each epoch of training")  # fmt: skip
+                 mistake=seen("statistics of batch-norm"))  # fmt: skip
     before, after = _loss(drawn.state, drawn), _loss(found, drawn)
     judge.expect(
         after < before, "loss of the batches after one epoch", f"{after:.4f}", f"below {before:.4f}, as before",
-        mistake=mistake, mend="step against the gradient of the loss",
+        mend="step against the gradient of the loss",
     )  # fmt: skip
 
 
 # -- statistics of feature maps -------------------------------------------------------------------------
 
 
-def outputs(drawn: Drawn, training: bool = False, copied: bool = True) -> dict[str, list[Tensor]]:
-    """Module -> its output for each batch. Not `copied`: as a hook sees it that keeps what ReLU overwrites later."""
-    model = small_network(drawn.state).train(training)
-    found: dict[str, list[Tensor]] = {name: [] for name in LOOKED_INTO}
+def inside(drawn: Drawn) -> Inside:
+    """The small network over the images drawn: what a function that is asked for statistics is given."""
 
-    def keep(name: str) -> Callable[..., None]:
-        return lambda _module, _inputs, output: found[name].append(output.clone() if copied else output)
+    def batches(size: int, pixels: Pixels | None, normalised: bool) -> Iterator[Tensor]:
+        if not normalised:
+            raise Missing("images", "they are given as they are")
+        images = drawn.images
+        if pixels is not None:
+            changed = [pixels(image.permute(1, 2, 0).numpy()).transpose(2, 0, 1) for image in images]
+            images = torch.from_numpy(np.stack(changed))
+        return iter(images.split(size))
 
-    named = dict(model.named_modules())
-    for name in LOOKED_INTO:
-        named[name].register_forward_hook(keep(name))
-    with torch.no_grad():
-        for images, _ in drawn.loader:
-            model(images)
-    return found
-
-
-def _share(batches: list[Tensor]) -> float:
-    values = torch.cat(batches)
-    return 100 * float((values <= 0).double().mean())
+    return Inside(small_network(drawn.state), LOOKED_INTO, len(drawn.images), batches)
 
 
 def check_non_positive(live: Live, judge: Judge) -> None:
@@ -182,33 +160,20 @@ def check_non_positive(live: Live, judge: Judge) -> None:
     found = _asked_of_modules(live, judge, "non_positive", drawn)
     if found is None:
         return
-    right, maps = _right_percentages(drawn), outputs(drawn)
-    late, mode = outputs(drawn, copied=False), outputs(drawn, training=True)
+    looked, claimed = inside(drawn), {}
+    right = feature_maps.non_positive(looked.model, (x for x, _ in drawn.loader), LOOKED_INTO)
     for name in LOOKED_INTO:
         number = finite(found.get(name))
-        value = float("nan") if number is None else number
-        batches = maps[name]
-        wrong = {
-            "counts < 0, not <= 0": 100 * float((torch.cat(batches) < 0).double().mean()),
-            "the share of positive values: 100 minus the right figure": 100 - right[name],
-            "a share of 1, not a percentage": right[name] / 100,
-            "the hook keeps a reference, and an in-place ReLU has changed the tensor: copy it in the hook":
-                _share(late[name]),
-            "computed in training mode: model.eval() is missing": _share(mode[name]),
-            "the first batch only": _share(batches[:1]),
-            "the last batch only": _share(batches[-1:]),
-            "the first image only": _share([batches[0][:1]]),
-            "a mean over batches of unequal size": float(np.mean([_share([b]) for b in batches])),
-        }  # fmt: skip
-        near = [text for text, w in wrong.items() if abs(value - w) <= 1e-3 < abs(right[name] - w)]
-        judge.close(f"non-positive values of {name} of a small network, percent", value, right[name], 1e-3,
-                    "percentage points", mistake=" or ".join(near[:2]),
-                    mend="in eval mode: sum (output <= 0) inside the hook, over all images")  # fmt: skip
-
-
-def _right_percentages(drawn: Drawn) -> dict[str, float]:
-    model = small_network(drawn.state)
-    return feature_maps.non_positive(model, (x for x, _ in drawn.loader), LOOKED_INTO)
+        claimed[name] = float("nan") if number is None else number
+        judge.close(
+            f"non-positive values of {name} of a small network, percent",
+            claimed[name],
+            right[name],
+            1e-3,
+            "percentage points",
+            mend="in eval mode: sum (output <= 0) inside the hook, over all images",
+        )
+    judge.blame(shares.diagnose(looked, claimed, 1e-3, Budget()))
 
 
 def check_spectrum(live: Live, judge: Judge) -> None:
@@ -217,9 +182,8 @@ def check_spectrum(live: Live, judge: Judge) -> None:
     found = _asked_of_modules(live, judge, "spectrum", drawn)
     if found is None:
         return
-    model = small_network(drawn.state)
-    ours = spectrum.eigenvalues(model, (x for x, _ in drawn.loader), LOOKED_INTO, k=None)
-    maps, mode = outputs(drawn), outputs(drawn, training=True)
+    looked, answered = inside(drawn), dict[str, np.ndarray]()
+    ours = spectrum.eigenvalues(looked.model, (x for x, _ in drawn.loader), LOOKED_INTO, k=None)
     for name in LOOKED_INTO:
         claimed = found.get(name)
         numbers = [finite(v) for v in claimed] if isinstance(claimed, list) else []
@@ -231,65 +195,22 @@ def check_spectrum(live: Live, judge: Judge) -> None:
             )
             continue
         good = any(_fits(values, right * scale) for scale in (1, IMAGES / (IMAGES - 1)))
-        mistake = "" if good else " or ".join(_spectral_mistakes(values, maps[name], mode[name])[:2])
+        answered[name] = values
         judge.expect(
             good,
             f"eigenvalues of {name} of a small network, the largest",
             f"{values[0]:.6g} ({len(values)} values)",
             f"{right[0]:.6g} ({len(right)} channels)",
             tolerance="1e-4 of the largest; N or N - 1",
-            mistake=mistake,
             mend="average each channel over its positions, centre over the images, eigvalsh, largest first",
         )
+    judge.blame(spectra.diagnose(looked, answered, 1e-4, Budget()))
 
 
 def _fits(values: np.ndarray, right: np.ndarray) -> bool:
     """Whether the values are the largest of the right ones; zeros may follow where there are more."""
     padded = np.pad(right, (0, max(0, len(values) - len(right))))[: len(values)]
     return bool(np.abs(values - padded).max() <= 1e-4 * max(float(right.max()), 1e-12))
-
-
-def _spectral_mistakes(values: np.ndarray, maps: list[Tensor], mode: list[Tensor]) -> list[str]:
-    whole = torch.cat(maps).double()
-    features = whole.flatten(2).mean(dim=2).numpy()
-    trained_mode = torch.cat(mode).double().flatten(2).mean(dim=2).numpy()
-    centred = features - features.mean(axis=0)
-    right = _eigenvalues(centred.T @ centred / IMAGES)
-    deviations = np.where(centred.std(axis=0) > 0, centred.std(axis=0), 1)
-    flat = whole.flatten(1).numpy()
-    flat = flat - flat.mean(axis=0)
-    rows = features.T - features.T.mean(axis=0)
-    variants = {
-        "the features are not centred": _eigenvalues(features.T @ features / IMAGES),
-        "not divided by the number of images": right * IMAGES,
-        "singular values, not eigenvalues: square them and divide by N": np.sqrt(right * IMAGES),
-        "square roots of the eigenvalues": np.sqrt(right),
-        "squares of the eigenvalues": right**2,
-        "eigenvalues of the correlation, not of the covariance":
-            _eigenvalues(np.corrcoef(features.T / deviations[:, None])),
-        "whole maps flattened, not averaged over positions": _eigenvalues(flat @ flat.T / IMAGES),
-        "the covariance of the transpose: images by images, centred over channels":
-            _eigenvalues(rows.T @ rows / rows.shape[0]),
-        "computed in training mode: model.eval() is missing":
-            _eigenvalues(np.cov(trained_mode.T, bias=True)),
-        "the first batch only": _eigenvalues(np.cov(features[:BATCH].T, bias=True)),
-    }  # fmt: skip
-    found = []
-    for text, wrong in variants.items():
-        count = np.array([1.0, IMAGES / (IMAGES - 1), BATCH / (BATCH - 1)])
-        if any(_fits(values, wrong * scale) for scale in count):
-            found.append(text)
-    if not found and any(_fits(values[::-1], right * s) for s in (1, IMAGES / (IMAGES - 1))):
-        found.append("the order is ascending")
-    if not found and _fits(values, np.sort(right)[: len(values)]):
-        found.append("the smallest eigenvalues, not the largest")
-    return found
-
-
-def _eigenvalues(matrix: Any) -> np.ndarray:
-    if not np.isfinite(matrix).all():
-        return np.full(len(matrix), np.inf)
-    return np.maximum(np.linalg.eigvalsh(matrix)[::-1], 0)
 
 
 def _asked_of_modules(live: Live, judge: Judge, adapter: str, drawn: Drawn) -> dict[str, Any] | None:
@@ -356,8 +277,7 @@ def check_transform(live: Live, judge: Judge) -> None:
     off = max(float(np.abs(array - first[name]).max()) for name, array in flat)
     judge.expect(
         off <= 1e-6, "the same image transformed again, the largest difference", f"{off:.3g}", "0",
-        mistake="" if off <= 1e-6 else "the transform of evaluation is random: augmentation belongs to training only",
-        mend="use Resize and CenterCrop for validation and test, no Random... transform",
+        mistake=seen("transform: live"),
     )  # fmt: skip
     apart = min(float(np.abs(first[a] - first[b]).max()) for a in first for b in first if a < b)
     judge.expect(
@@ -398,8 +318,7 @@ def check_train_loader(live: Live, judge: Judge) -> None:
         "order of the training images in two epochs",
         "as they are listed" if ordered else "the same" if epochs[0] == epochs[1] else "different",
         "different",
-        mistake="the training images come in the same order in each epoch: the loader is not shuffled",
-        mend="DataLoader(train_set, batch_size=64, shuffle=True)",
+        mistake=seen("loaders: live"),
     )
 
 

@@ -29,10 +29,8 @@ from typing import Any
 import numpy as np
 
 from in4310.errors import InputError
-from in4310.judging import mistakes
 from in4310.judging.audit import bound
 from in4310.judging.class_order import confusion, exchanged
-from in4310.judging.mistakes.search import Budget, Match
 from in4310.judging.networks import Networks
 from in4310.places import cache_folder
 from in4310.solution import images, metrics, scores
@@ -45,11 +43,6 @@ FEW = 500  # images that are decoded for one submission; more, and the whole dat
 
 class Evidence(Networks):
     """A submission, the trusted data and the edition, with everything that can be computed from them."""
-
-    @cached_property
-    def budget(self) -> Budget:
-        """Time for the diagnoses of this submission."""
-        return Budget()
 
     @cached_property
     def classes(self) -> list[str]:
@@ -206,15 +199,6 @@ class Evidence(Networks):
             return self.labels(name), values.astype(np.float64)
         except (Missing, InputError):
             return None
-
-    @cached_property
-    def scores_matches(self) -> list[Match]:
-        """Known mistakes that give the test scores handed in; [] for right ones, and where none does."""
-        try:
-            claimed = np.asarray(self.submission.scores)
-            return mistakes.scores.diagnose(self, claimed, self.edition.tolerances.score, self.budget)
-        except (Missing, InputError):
-            return []
 
 
 def is_one_hot(values: np.ndarray) -> bool:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
-from in4310.errors import InputError
-from in4310.solution.images import Images, batches
-from in4310.submission.pieces import Missing
-
-if TYPE_CHECKING:
-    from in4310.judging.evidence import Evidence
+from in4310.solution.feature_maps import observe
 
 BATCH = 64
+Pixels = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -28,87 +22,70 @@ class Maps:
     shares: dict[str, np.ndarray]
     negative: dict[str, np.ndarray]
     means: dict[str, np.ndarray]
-    detail: str = ""
 
 
+@dataclass(frozen=True)
 class Inside:
-    """Statistics of modules over images of the course (or of a comparison set), under a way of computing; kept."""
+    """Modules of a network over images: those of a submission, or those that a live function is given.
 
-    def __init__(self, evidence: Evidence, loaded: Images, modules: Sequence[str], model: nn.Module):
-        self.evidence, self.loaded, self.modules, self.model = evidence, loaded, tuple(modules), model
+    `batches(size, pixels, normalised)` gives the images, float32 (n, 3, H, W), as the network takes them: each changed
+    by `pixels` ((H, W, 3) to the same) before, normalised or not; raises Missing for what cannot be done to them.
+    `other`: the network before training, or after; raises Missing or InputError where it cannot be had.
+    """
+
+    model: nn.Module
+    modules: tuple[str, ...]
+    images: int
+    batches: Callable[[int, Pixels | None, bool], Iterable[Tensor]]
+    other: Callable[[], nn.Module] | None = None
+
+    @cached_property
+    def right(self) -> Maps:
+        """Without a mistake."""
+        return self.maps()
 
     def maps(
         self,
         training: int = 0,
         late: bool = False,
         model: nn.Module | None = None,
-        pixels: Callable[[np.ndarray], np.ndarray] | None = None,
+        pixels: Pixels | None = None,
         normalised: bool = True,
-        detail: str = "",
     ) -> Maps:
         """One pass. `training`: in training mode with batches of that size; `late`: read after ReLU overwrote them."""
         network = model or self.model
-        loaded = self.loaded
-        if pixels is not None:
-            loaded = Images(
-                loaded.paths, np.stack([pixels(p) for p in loaded.pixels]), loaded.labels, loaded.classes
-            )
-        stated = self.evidence.preprocessing
-        if not normalised:
-            stated = replace(stated, mean=(0.0,) * 3, std=(1.0,) * 3)
-        shares: dict[str, list[np.ndarray]] = {m: [] for m in self.modules}
-        negative: dict[str, list[np.ndarray]] = {m: [] for m in self.modules}
-        means: dict[str, list[np.ndarray]] = {m: [] for m in self.modules}
+        maps = Maps({}, {}, {})
+        parts: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in self.modules}
+        waiting: list[tuple[str, Tensor]] = []
+        buffers = {n: b.clone() for n, b in network.named_buffers()} if training else {}
 
         def take(name: str, output: Tensor) -> None:
             flat = output.flatten(1)
-            shares[name].append((flat <= 0).double().mean(dim=1).cpu().numpy())
-            negative[name].append((flat < 0).double().mean(dim=1).cpu().numpy())
-            kept = output.double().flatten(2).mean(dim=2) if output.ndim > 2 else output.double()
-            means[name].append(kept.cpu().numpy())
+            shares = [(side.double().mean(dim=1)) for side in (flat <= 0, flat < 0)]
+            means = output.double().flatten(2).mean(dim=2) if output.ndim > 2 else output.double()
+            parts[name].append(tuple(x.cpu() for x in (*shares, means)))
 
-        waiting: list[tuple[str, Tensor]] = []
+        def wait(name: str, output: Tensor) -> None:
+            waiting.append((name, output))
 
-        def hook(name: str) -> Callable[..., None]:
-            if late:
-                return lambda _m, _i, output: waiting.append((name, output))
-            return lambda _m, _i, output: take(name, output)
+        def fed() -> Iterator[Tensor]:
+            network.train(bool(training))  # `observe` has put it in eval mode, and puts back what was
+            for batch in self.batches(training or BATCH, pixels, normalised):
+                yield batch
+                for name, output in waiting:
+                    take(name, output)
+                waiting.clear()
 
-        named = dict(network.named_modules())
-        buffers = {n: b.clone() for n, b in network.named_buffers()} if training else {}
-        handles = [named[m].register_forward_hook(hook(m)) for m in self.modules]
-        network.train(bool(training))
         try:
-            with torch.inference_mode():
-                for x, _ in batches(loaded, stated, training or BATCH, self.evidence.device):
-                    network(x)
-                    for name, output in waiting:
-                        take(name, output)
-                    waiting.clear()
+            observe(network, fed(), {m: [partial(wait if late else take, m)] for m in self.modules})
         finally:
-            for handle in handles:
-                handle.remove()
-            network.eval()
             for name, buffer in network.named_buffers():
                 if name in buffers:
                     buffer.copy_(buffers[name])
-
-        def whole(parts: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
-            return {m: np.concatenate(p) for m, p in parts.items() if p}
-
-        return Maps(whole(shares), whole(negative), whole(means), detail)
-
-
-def sources(inside: Inside, tuned: bool = True) -> Iterator[tuple[str, Maps]]:
-    """Name of the hypothesis -> statistics under it: what the network was, and what it was given."""
-    yield "in-place", inside.maps(late=True)
-    for size in (64, 32, 16, 100, 128, 200, 256, 8, 50, 1):
-        if 1 < size <= max(2, len(inside.loaded)):
-            yield "train-mode", inside.maps(training=size, detail=f"batches of {size}")
-    with suppress(Missing, InputError):
-        other = inside.evidence.untuned if tuned else inside.evidence.model
-        if set(inside.modules) <= {n for n, _ in other.named_modules()}:
-            yield "other-network", inside.maps(model=other)
-    yield "not-normalised", inside.maps(normalised=False)
-    yield "bgr", inside.maps(pixels=lambda p: p[:, :, ::-1])
-    yield "hwc", inside.maps(pixels=lambda p: np.resize(p, (3, *p.shape[:2])).transpose(1, 2, 0))
+        for name, found in parts.items():
+            if found:
+                kept = [
+                    np.concatenate([part.numpy() for part in column]) for column in zip(*found, strict=True)
+                ]
+                maps.shares[name], maps.negative[name], maps.means[name] = kept
+        return maps

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from in4310.judging.mistakes.search import Match
+from in4310.judging.mistake import Match
 from in4310.judging.verdict import Diagnosis, Finding, Outcome, Picture, overall
 
 SHOWN = 12  # offending items listed in a finding; the count is always given
@@ -40,7 +40,7 @@ class Judge:
         tolerance: str = "",
         details: Iterable[Any] = (),
         mend: str = "",
-        mistake: str = "",
+        mistake: str | Sequence[Match] = "",
         otherwise: Outcome = Outcome.FAILED,
     ) -> bool:
         """Record a finding; when not good it fails the check (or only warns). Returns `good`."""
@@ -57,7 +57,10 @@ class Judge:
         )
         if not good:
             self.mend = self.mend or mend
-            self.mistake = self.mistake or mistake
+            if not isinstance(mistake, str):
+                self.blame([] if self.mistake else mistake)
+            else:
+                self.mistake = self.mistake or mistake
         return bool(good)
 
     def close(
@@ -93,15 +96,16 @@ class Judge:
             return
         said = " or ".join(match.sentence for match in matches)
         self.mistake = f"{self.mistake}; {said}" if self.diagnoses else said
-        self.mend = "; ".join(dict.fromkeys(h.mend for match in matches for h in match.mistakes))
+        mends = dict.fromkeys(h.mend for match in matches for h in match.mistakes if h.mend)
+        self.mend = "; ".join(mends) or self.mend
         self.diagnoses += [
             Diagnosis(
                 names=list(match.names),
                 mistake=match.mistake,
                 sentence=match.sentence,
                 quality=match.quality,
-                mend="; ".join(h.mend for h in match.mistakes),
-                links=list(dict.fromkeys(h.link for h in match.mistakes)),
+                mend="; ".join(h.mend for h in match.mistakes if h.mend) or self.mend,
+                links=list(dict.fromkeys(h.link for h in match.mistakes if h.link)),
             )
             for match in matches
         ]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from in4310.judging.judge import Judge, listed
-from in4310.judging.mistakes.search import Hypothesis, Match, fits
+from in4310.judging.mistake import Hypothesis, Match
 from in4310.judging.verdict import Outcome
 
 figures = st.floats(-1e6, 1e6)
@@ -152,17 +152,3 @@ def test_pictures_are_kept_in_their_order():
     assert [(p.file, p.caption, p.alt, content) for p, content in judge.pictures] == [
         (".png", "first", "what it shows", b"1"), (".jpg", "second", "alt", b"2")
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("under", "without", "tolerance", "right"),
-    [
-        (1.0, 5.0, 1.0, True),  # on the edge of the tolerance, and exactly five times better
-        (1.0, 4.9, 1.0, False),
-        (1.1, 50.0, 1.0, False),
-        (0.0, 1.0, 1.0, False),  # without the mistake it is within tolerance: nothing is wrong
-        (0.0, 1.1, 1.0, True),
-    ],
-)
-def test_the_edges_of_a_fit(under, without, tolerance, right):
-    assert fits(under, without, tolerance) is right

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from in4310.judging import mistakes
+from in4310.judging.mistake import Hypothesis, Match
 from in4310.judging.mistakes import REGISTRY, metrics, rankings, scores, spectra
 from in4310.judging.mistakes.scores import Rows
-from in4310.judging.mistakes.search import Budget, Hypothesis, Match, best, fits, known
+from in4310.judging.mistakes.search import Budget, Claim, World, best, known, search, seen
 from in4310.solution.metrics import evaluate
 from in4310.submission.source import Call
 
@@ -36,7 +37,9 @@ def scored():
 def evidence(scored):
     paths = tuple(f"{CLASSES[c]}/{i} a.jpg" for i, c in enumerate(scored["test"][0]))
     val = tuple(f"{CLASSES[c]}/v{i}.jpg" for i, c in enumerate(scored["val"][0]))
+    kept = {}
     return SimpleNamespace(
+        once=lambda key, make: kept[key] if key in kept else kept.setdefault(key, make()),
         scored=lambda name, compute=False: scored.get(name),
         classes=CLASSES,
         source=[Call("evaluate.py", 41, "DataLoader", ("<test>",), {"shuffle": True}, "test_loader")],
@@ -51,9 +54,21 @@ def test_every_hypothesis_says_what_to_do():
     assert len(REGISTRY) >= 60
     for key, h in REGISTRY.items():
         assert key == f"{h.about}/{h.name}"
-        assert h.sentence[0].islower() or h.sentence.startswith("F1")
-        assert h.mend
-        assert h.link.startswith("https://")
+        assert h.sentence[0].islower() or h.sentence.startswith(("F1", "{}"))
+        assert (
+            h.mend
+            or "form" not in h.figure.__module__.rpartition(".")[2]
+            or h.name in ("val-for-test", "imagenet-head")
+        )
+        assert not h.link or h.link.startswith("https://")
+
+
+def test_a_sentence_stands_in_one_place():
+    """Another way to tell a mistake says it in the same words, under the same name; no two mistakes share them."""
+    names = {}
+    for h in REGISTRY.values():
+        names.setdefault(h.sentence, set()).add(h.name)
+    assert all(len(of_one) == 1 for of_one in names.values()), names
 
 
 # -- metrics -----------------------------------------------------------------------------------------
@@ -76,7 +91,7 @@ def test_a_metric_names_the_mistake_that_gave_it(evidence, scored, name, digits)
             wrong[key] = round(value, digits)
             kinds.add(key[0])
     assert wrong
-    found = metrics.diagnose(evidence, "test", wrong, Budget())
+    (found,) = metrics.diagnose(metrics.of_submission(evidence, "test"), wrong, Budget())
     assert name in [n for m in found for n in m.names]
     least = min(abs(v - case.right(key)) for key, v in wrong.items())
     for match in found:
@@ -108,14 +123,14 @@ def test_the_right_figures_are_those_of_the_solution(evidence, scored):
 def test_two_digits_are_too_few_for_a_claim(evidence, scored):
     right = metrics.Scored(*scored["test"], tuple(CLASSES), {}).right(("mean_accuracy", None))
     wrong = {("accuracy", None): round(right, 2)}
-    assert metrics.diagnose(evidence, "test", wrong, Budget()) == []
+    assert list(metrics.diagnose(metrics.of_submission(evidence, "test"), wrong, Budget())) == [[]]
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(0.05, 0.95), min_size=6, max_size=6))
 def test_figures_that_fit_nothing_are_not_explained(evidence, values):
     wrong = {("ap", c): v for c, v in zip(CLASSES, values, strict=True)}
-    assert metrics.diagnose(evidence, "test", wrong, Budget()) == []
+    assert list(metrics.diagnose(metrics.of_submission(evidence, "test"), wrong, Budget())) == [[]]
 
 
 # -- scores: what was done with the output ---------------------------------------------------------------
@@ -172,17 +187,17 @@ def differing(listed, wanted):
 @pytest.mark.parametrize("name", [h.name for h in known("ranking")])
 def test_a_ranking_names_the_mistake_that_gave_it(evidence, scored, name, k):
     values, paths = scored["test"][1], evidence.split["test"]
-    labels = scored["test"][0]
+    labels, others = scored["test"][0], {"val": (evidence.split["val"], scored["val"][1])}
     wrong, off = {}, 0
     for c in ("sea", "forest"):
-        board = rankings.Board(values, paths, labels, CLASSES.index(c), k, evidence)
+        board = rankings.Board(values, paths, labels, CLASSES, c, k, others)
         guess = next(iter(REGISTRY[f"ranking/{name}"].figure(board)))
         order = np.argsort(-guess.value, kind="stable")
         listed = [guess.paths[i] for i in order]
         wrong[c] = {"top": listed[guess.top], "bottom": listed[guess.bottom][::-1]}
         right = [paths[i] for i in np.argsort(-values[:, CLASSES.index(c)], kind="stable")]
         off += differing(wrong[c]["top"], right[:k]) + differing(wrong[c]["bottom"], right[-k:])
-    found = rankings.diagnose(evidence, values, wrong, 1e-9, Budget())
+    found = rankings.diagnose(rankings.boards(evidence, values, wrong), wrong, 1e-9, Budget())
     assert name in [n for m in found for n in m.names]
     assert {m.quality for m in found} == {f"{4 * k} places: 0 differ, against {off} without the mistake"}
     assert all(isinstance(m.detail, str) and m.places == () for m in found)
@@ -191,7 +206,7 @@ def test_a_ranking_names_the_mistake_that_gave_it(evidence, scored, name, k):
 def test_a_ranking_that_fits_nothing_is_not_explained(evidence, scored):
     paths = evidence.split["test"]
     wrong = {"sea": {"top": list(paths[40:50]), "bottom": list(paths[60:70])}}
-    assert rankings.diagnose(evidence, scored["test"][1], wrong, 1e-9, Budget()) == []
+    assert rankings.diagnose(rankings.boards(evidence, scored["test"][1], wrong), wrong, 1e-9, Budget()) == []
 
 
 # -- spectra ------------------------------------------------------------------------------------------
@@ -227,11 +242,64 @@ def test_the_smallest_and_closest_mistake_is_named_and_those_that_fit_alike():
     assert best([]) == []
 
 
+def claim(claimed, without, tolerance=0.1, **more):
+    """Of one figure, by what a mistake `x` gives for it."""
+    ask = lambda figure, given, key: [(guess, "") for guess in given]  # noqa: E731
+    return Claim(
+        (0,),
+        lambda _, guess: abs(guess - claimed),
+        lambda _: tolerance,
+        without,
+        "figures",
+        print,
+        ask,
+        **more,
+    )
+
+
 @given(st.floats(0, 10), st.floats(0, 10), st.floats(1e-9, 1))
 def test_a_match_is_within_tolerance_and_much_better_than_no_mistake(under, without, tolerance):
-    if fits(under, without, tolerance):
-        assert under <= tolerance < without
-        assert under * 5 <= without
+    mistake = Hypothesis("a", "x", "a", "mend", "https://x", print)
+    found = list(claim(0.0, without, tolerance).explained(World([under]), mistake))
+    assert len(found) == (under <= tolerance < without and under * 5 <= without)
+
+
+@pytest.mark.parametrize(
+    ("under", "without", "tolerance", "right"),
+    [
+        (1.0, 5.0, 1.0, True),  # on the edge of the tolerance, and exactly five times better
+        (1.0, 4.9, 1.0, False),
+        (1.1, 50.0, 1.0, False),
+        (0.0, 1.0, 1.0, False),  # without the mistake it is within tolerance: nothing is wrong
+        (0.0, 1.1, 1.0, True),
+    ],
+)
+def test_the_edges_of_a_fit(under, without, tolerance, right):
+    mistake = Hypothesis("a", "x", "a", "mend", "https://x", print)
+    assert bool(list(claim(0.0, without, tolerance).explained(World([under]), mistake))) is right
+
+
+def test_many_guesses_explain_nothing_that_few_digits_fit_by_chance():
+    mistake = Hypothesis("a", "x", "a", "mend", "https://x", print)
+    few = claim(0.5, 0.3, 0.001, chance=0.004)
+    assert len(list(few.explained(World([0.5]), mistake))) == 1
+    assert list(few.explained(World([0.1, 0.2, 0.5]), mistake)) == []
+    assert list(few.explained(World([0.5]), mistake, others=3)) == []
+
+
+def test_nothing_wrong_is_not_searched():
+    nothing = Claim((), print, print, 0.0, "figures", print)
+    assert search("metric", nothing, lambda source: pytest.fail("computed"), Budget()) == []
+
+
+def test_a_mistake_of_form_fills_its_sentence_or_adds_a_detail():
+    (match,) = seen("kept epoch", 6, "run-1", True, False)
+    assert match.sentence == "the last epoch (6) of run-1 was saved, not the best"
+    assert match.quality == "seen in what was handed in"
+    (match,) = seen("class order", ["column 2 is sea"], False)
+    assert match.names == ("classes-permuted",)
+    assert match.sentence == "the columns are in another order of classes (column 2 is sea)"
+    assert seen("ranked images", set()) == []
 
 
 def test_places_are_asked_for_only_after_a_match(evidence, scored):

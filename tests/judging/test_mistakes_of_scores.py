@@ -87,7 +87,7 @@ def test_right_scores_are_no_mistake(world):
 
 def test_outputs_are_named_with_their_quality(world):
     order = np.random.RandomState(0).permutation(len(PATHS))
-    (match,) = scores.diagnose(world, right(world)[order], TOLERANCE, Budget())
+    (match,) = scores.diagnose(world, right(world)[order], TOLERANCE, Budget(source=lambda: world.source))
     assert match.names == ("rows-shuffled",)
     assert match.places == ("evaluate.py:7: DataLoader(test, shuffle=True)",)
     assert match.count == len(PATHS)

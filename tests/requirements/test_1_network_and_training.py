@@ -10,6 +10,7 @@ import torch
 from in4310.judging import exhibits
 from in4310.judging.asked_network import check_train
 from in4310.judging.evidence import number
+from in4310.judging.mistakes.search import seen
 from in4310.judging.pictures import look
 from in4310.judging.verdict import Outcome
 from in4310.shown import shown
@@ -42,7 +43,7 @@ def test_network_outputs(evidence, judge):
         "outputs of the last layer",
         outputs,
         len(evidence.classes),
-        mistake="the last layer of the ImageNet network was kept" if outputs == 1000 else "",
+        mistake=seen("outputs", outputs),
         mend=f"replace it: model.fc = nn.Linear(model.fc.in_features, {len(evidence.classes)})",
     )
     broken = [n for n, t in evidence.state.items() if t.is_floating_point() and not torch.isfinite(t).all()]
@@ -105,7 +106,7 @@ def test_three_settings(evidence, edition, judge):
         len(same),
         0,
         details=[f"{a} = {b}" for a, b in same],
-        mistake="a setting never reached the optimiser" if same else "",
+        mistake=seen("settings: alike"),
     )
     through = _trained_through(runs)
     judge.expect(
@@ -114,8 +115,7 @@ def test_three_settings(evidence, edition, judge):
         "not all" if through else "all, as far as the curves tell",
         "all",
         details=through,
-        mistake="one model was trained on through all settings: each begins where the one before ended",
-        mend="build the model and the optimiser anew for each setting",
+        mistake=seen("settings: through"),
         otherwise=Outcome.WARNED,
     )
     if live := evidence.runs("train_epoch"):
@@ -220,18 +220,13 @@ def test_best_on_validation(evidence, edition, judge):
     good = apart(closest_best) <= exact or (apart(closest_best) <= loose and apart(nearest) > exact)
     run_best = [max((e for e in epochs if e[0] == nearest[0]), key=lambda e: e[k]) for k in (2, 3)]
     best_of_run = apart(nearest) <= exact and nearest in run_best
-    mistake = ""
+    mistake = []
     if not good and not best_of_run and apart(nearest) <= exact:
-        last = max(e[1] for e in epochs if e[0] == nearest[0])
-        on_test = [e for e in epochs if e[0] == nearest[0] and number(e[4], "test_map") is not None]
-        if nearest[1] == last:
-            mistake = f"the last epoch ({last}) of {nearest[0]} was saved, not the best"
-        elif on_test and nearest == max(on_test, key=lambda e: e[4]["test_map"]):
-            mistake = (
-                f"epoch {nearest[1]} of {nearest[0]} is the best on test: the test set chose the weights"
-            )
-        else:
-            mistake = f"the weights are those of epoch {nearest[1]} of {nearest[0]}"
+        own = [e for e in epochs if e[0] == nearest[0]]
+        on_test = [e for e in own if number(e[4], "test_map") is not None]
+        last = nearest[1] == max(e[1] for e in own)
+        chosen = bool(on_test) and nearest == max(on_test, key=lambda e: e[4]["test_map"])
+        mistake = seen("kept epoch", nearest[1], nearest[0], last, chosen)
     judge.expect(
         good or best_of_run,
         "validation mAP and accuracy of the weights handed in, recomputed",

@@ -8,6 +8,7 @@ import pytest
 from in4310.judging import exhibits, mistakes
 from in4310.judging.asked import check_compare, check_metrics, check_rank
 from in4310.judging.evidence import is_one_hot, number
+from in4310.judging.mistakes.search import Budget, seen
 from in4310.judging.verdict import Outcome
 from in4310.solution.metrics import wilson
 from in4310.submission.formats import last_two_parts
@@ -25,29 +26,15 @@ def test_scores_shape(evidence, judge):
     found = evidence.submission.scores.shape
     wanted = (len(evidence.split["test"]), len(evidence.classes))
     sizes = {name: len(paths) for name, paths in evidence.split.items()}
-    rows = found[0] if found else 0
-    other = next((n for n in ("val", "train") if rows == sizes[n] != sizes["test"]), None)
-    mistake = ""
-    if found != wanted and other:
-        mistake = f"these are as many rows as the {other} set has"
-    elif len(found) == 1 and rows == wanted[0]:
-        mistake = "only one number an image was saved: the largest score, or the predicted class"
-    elif len(found) == 2 and rows < wanted[0]:
-        batches = [b for b in (16, 32, 64, 128, 256) if rows == wanted[0] // b * b]
-        if batches:
-            mistake = (
-                f"the last batch is missing: {rows} is the largest multiple of {batches[0]} below {wanted[0]}"
-            )
+    told = [] if found == wanted else mistakes.scores.matches(evidence)
     judge.expect(
         found == wanted,
         "shape of the test scores",
         " x ".join(map(str, found)) or "a single number",
         " x ".join(map(str, wanted)),
-        mistake=mistake,
+        mistake=told or seen("shape of scores", found, wanted, sizes),
         mend="save all softmax scores of all test images, drop_last=False",
     )
-    if found != wanted:
-        judge.blame(evidence.scores_matches)
 
 
 @pytest.mark.requirement("1h")
@@ -64,40 +51,19 @@ def test_scores_are_probabilities(evidence, edition, judge):
         "rows that are all 0 but for a single 1",
         f"all {len(scores)}" if is_one_hot(scores) else "not all",
         "not all: softmax of a network gives shares",
-        mistake="these are labels or hard predictions, not scores" if is_one_hot(scores) else "",
         mend="save torch.softmax(logits, dim=1)",
     )
     tolerance = edition.tolerances.row_sum
     sums = scores.sum(axis=1)
-    columns = scores.sum(axis=0)
     low, high = float(scores.min()), float(scores.max())
     classes = scores.shape[1]
-    mistake = ""
-    if low < -tolerance or high > 1 + tolerance:
-        log = high <= 1e-6 and np.abs(np.exp(scores).sum(axis=1) - 1).max() <= 1e-3
-        mistake = "log-softmax was saved: exp of the scores sums to 1" if log else ""
-    elif (
-        np.abs(sums - 1).max() > tolerance
-        and np.abs(columns - np.round(columns)).max() < 1e-2
-        and columns.min() > 0.5
-    ):
-        mistake = (
-            "the columns sum to whole numbers: softmax was taken over the batch (dim=0), not over the classes"
-        )
     judge.expect(
         low >= -tolerance and high <= 1 + tolerance,
         "range of the scores",
         f"{low:.4g} to {high:.4g}",
         "0 to 1",
-        mistake=mistake,
         mend="save torch.softmax(logits, dim=1)",
     )
-    if (
-        not mistake
-        and np.abs(sums - 1).max() > tolerance
-        and np.array_equal(scores, scores.astype(np.float16))
-    ):
-        mistake = "saved in half precision: every number is one of float16, which knows three digits"
     worst = int(np.abs(sums - 1).argmax())
     judge.expect(
         abs(sums[worst] - 1) <= tolerance,
@@ -105,14 +71,12 @@ def test_scores_are_probabilities(evidence, edition, judge):
         f"{sums[worst]:.6f} (row {worst})",
         "1",
         tolerance=f"{tolerance:g}",
-        mistake=mistake
-        or ("the scores were rounded" if np.abs(scores * 100 - np.round(scores * 100)).max() < 1e-4 else ""),
         mend="save torch.softmax(logits, dim=1) in full float32 precision",
     )
     twice = math.e / (math.e + classes - 1)
     if high <= twice + 1e-4 and low >= 1 / (math.e + classes - 1) - 1e-4:
         # A network that has hardly learnt is as unsure: what it really gives decides.
-        said = [m for m in evidence.scores_matches if "softmax-twice" in m.names]
+        said = [m for m in mistakes.scores.matches(evidence) if "softmax-twice" in m.names]
         judge.expect(
             not said,
             "largest score",
@@ -123,7 +87,7 @@ def test_scores_are_probabilities(evidence, edition, judge):
         )
     if judge.outcome is Outcome.FAILED:
         exhibits.not_probabilities(judge, scores, tolerance)
-        judge.blame(evidence.scores_matches)
+        judge.blame(mistakes.scores.matches(evidence) or seen("form of scores", scores, tolerance))
 
 
 @pytest.mark.requirement("1h")
@@ -153,7 +117,7 @@ def test_scores_reproduce(evidence, edition, judge):
         mend="load the weights kept, call model.eval(), use the evaluation transform and shuffle=False",
     )
     if len(wrong):
-        judge.blame(evidence.scores_matches)
+        judge.blame(mistakes.scores.matches(evidence))
     if not evidence.submission.table("preprocessing"):
         judge.expect(True, "preprocessing", evidence.inferred.how)
     exhibits.scores_against(judge, claimed, ours, tolerance, "" if len(wrong) else sampled)
@@ -247,14 +211,9 @@ def _show(evidence, edition, judge, kind, mean):
 
 
 def _blame(evidence, judge, name, wrong):
-    """Mistakes that give all wrong figures of a set; where none does, those of each kind by themselves."""
-    matches = mistakes.metrics.diagnose(evidence, name, wrong, evidence.budget)
-    if matches or len({kind for kind, _ in wrong}) < 2:
+    scored = mistakes.metrics.of_submission(evidence, name) if wrong else None
+    for matches in mistakes.metrics.diagnose(scored, wrong, Budget.of(evidence)):
         judge.blame(matches)
-        return
-    for kind in dict.fromkeys(kind for kind, _ in wrong):
-        part = {key: value for key, value in wrong.items() if key[0] == kind}
-        judge.blame(mistakes.metrics.diagnose(evidence, name, part, evidence.budget))
 
 
 @pytest.mark.requirement("1e", partial=True)
@@ -387,7 +346,7 @@ def test_ranking_from_test_set(evidence, judge):
         f"{len(foreign)} of {len(ranked)}",
         0,
         details=foreign,
-        mistake=f"images of {' and '.join(sorted(elsewhere))} were ranked" if foreign and elsewhere else "",
+        mistake=seen("ranked images", elsewhere),
     )
 
 
@@ -450,5 +409,6 @@ def test_ranking_order(evidence, edition, judge):
             )
             if not good:
                 wrong.setdefault(c, {})[side] = entries
-    judge.blame(mistakes.rankings.diagnose(evidence, scores, wrong, same, evidence.budget))
+    boards = mistakes.rankings.boards(evidence, scores, wrong)
+    judge.blame(mistakes.rankings.diagnose(boards, wrong, same, Budget.of(evidence)))
     exhibits.rankings(judge, evidence, handed, scores, wrong, edition.ranking.k, same)

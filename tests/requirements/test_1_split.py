@@ -10,6 +10,7 @@ from in4310.judging import exhibits
 from in4310.judging.asked import check_overlap, check_split
 from in4310.judging.asked_network import check_train_loader, check_transform
 from in4310.judging.class_order import best_order, confusion, moved_columns
+from in4310.judging.mistakes.search import seen
 from in4310.judging.verdict import Outcome
 from in4310.solution.splits import Split, overlap_by_content, overlap_by_name, stratified_split
 from in4310.submission.formats import SETS, is_absolute
@@ -41,17 +42,13 @@ def test_split_covers_data(evidence, judge):
     copies = [p for p in left_out if contents.get(p) in present]
     unreadable = [p for p in left_out if p not in copies and not _decodes(evidence.data.root / p)]
     missing = [p for p in left_out if p not in copies and p not in unreadable]
-    taken = evidence.class_counts(used)
-    equal = len(set(taken.values())) == 1 and len(set(evidence.class_counts(list(labels)).values())) > 1
     judge.expect(
         not missing,
         "images left out",
         f"{len(missing)} of {len(labels)} ({len(set(used) & set(labels))} used)",
         0,
         details=missing,
-        mistake=f"{taken.most_common(1)[0][1]} images of each class were taken, whatever its size"
-        if equal
-        else "",
+        mistake=seen("split: left out", evidence.class_counts(used), evidence.class_counts(list(labels))),
         mend="use all images: the training set is everything that is neither test nor validation",
     )
     if copies:
@@ -87,7 +84,7 @@ def test_split_sizes(evidence, edition, judge):
             f"{found[name]} ({found[name] / total:.1%} of {total})",
             wanted,
             tolerance=f"{edition.split.size_tolerance:.0%}",
-            mistake="validation and test are swapped" if swapped else "",
+            mistake=seen("split: sizes", swapped),
             mend=f"draw {asked['test']} images for test and {asked['val']} for validation, the rest for training",
         )
     train = len(evidence.split["train"])
@@ -179,7 +176,7 @@ def test_split_disjoint_by_name(evidence, judge):
             len(shared),
             0,
             details=shared,
-            mistake=f"{second} was drawn from images that still held {first}" if len(shared) > 10 else "",
+            mistake=seen("split: overlap", first, second, shared),
             mend="take the files of one set away before the next is drawn",
         )
     if live := evidence.runs("overlap"):
@@ -251,8 +248,7 @@ def test_loaders_follow_split(evidence, judge):
             f"{agree:.1%} of {len(labels)} rows",
             f"more than {chance + noise:.1%}",
             tolerance=f"a random order gives {chance:.1%}, five standard errors are {noise:.1%}",
-            mistake="rows and labels are unrelated: the loader was shuffled, or labels come from elsewhere",
-            mend="use shuffle=False for validation and test, and take labels from the folder names",
+            mistake=seen("loaders"),
         )
     if live := evidence.runs("transform"):
         check_transform(live, judge)
@@ -281,9 +277,7 @@ def test_class_order(evidence, judge):
         )
         return
     moved = moved_columns([stated[i] for i in order], stated)
-    all_through = "; the network was trained so: all else is judged in this order" * (
-        evidence.classes != stated
-    )
+    all_through = evidence.classes != stated
     judge.expect(
         best - right < 0.10 and evidence.classes == stated,
         "accuracy with the columns in the stated order",
@@ -291,6 +285,6 @@ def test_class_order(evidence, judge):
         f"{best:.4f}, the best of all orders",
         tolerance="0.1: a weak network may confuse two classes, not exchange them",
         details=moved,
-        mistake="; ".join(moved)[:180] + all_through if all_through or best - right >= 0.10 else "",
+        mistake=seen("class order", moved, all_through),
         mend=f"number the classes in the order {', '.join(stated)}, not as the file system lists them",
     )

@@ -5,7 +5,9 @@ import pytest
 from in4310.judging import exhibits, mistakes, statistics
 from in4310.judging.asked_network import check_non_positive
 from in4310.judging.claimed import MODULES, PATHS
+from in4310.judging.mistakes.search import Budget, seen
 from in4310.judging.pictures import look
+from in4310.judging.verdict import Outcome
 from in4310.submission.formats import finite, last_two_parts
 from in4310.submission.pieces import Missing, Unreadable
 
@@ -67,7 +69,7 @@ def test_non_positive_in_range(evidence, edition, judge):
         "different images averaged over",
         len(set(paths)),
         f"at least {asked}",
-        mistake="the same images came again" if len(set(paths)) < asked <= len(paths) else "",
+        mistake=seen("images of statistics", paths, asked),
     )
 
 
@@ -97,7 +99,7 @@ def test_non_positive_recomputed(evidence, edition, judge):
             "non_positive", f"{len(unknown)} of its images are not in the data set, e.g. {unknown[0]!r}"
         )
     ours = statistics.non_positive(evidence, paths, _known(evidence, table))
-    tolerance, wrong = edition.tolerances.percent, {}
+    tolerance, told = edition.tolerances.percent, {}
     exhibits.shares_against(
         judge, table, {m: ours.get(m) for m in table}, tolerance, f"over the same {len(paths)} images"
     )
@@ -108,7 +110,8 @@ def test_non_positive_recomputed(evidence, edition, judge):
                 False, f"non-positive values of {name}", value, "a percentage of a module of the network"
             )
             continue
-        good = judge.close(
+        told[name] = claimed
+        judge.close(
             f"non-positive values of {name}, percent",
             claimed,
             ours[name],
@@ -117,10 +120,9 @@ def test_non_positive_recomputed(evidence, edition, judge):
             digits=2,
             mend="count (output <= 0) inside the hook, in eval mode, over all images",
         )
-        if not good:
-            wrong[name] = claimed
-    if wrong:
-        judge.blame(mistakes.shares.diagnose(evidence, paths, wrong, tolerance, evidence.budget))
+    if judge.outcome is Outcome.FAILED:
+        inside = mistakes.inside.of_submission(evidence, evidence.images(paths), ours)
+        judge.blame(mistakes.shares.diagnose(inside, told, tolerance, Budget.of(evidence)))
 
 
 def _compare_with_typical(evidence, edition, judge):
@@ -139,6 +141,7 @@ def _compare_with_typical(evidence, edition, judge):
         + edition.tolerances.percent,
         f"over {images} other images, as the ones used are not named",
     )
+    told, tolerances = {}, {}
     for name, value in table.items():
         claimed = finite(value)
         if name not in ours or claimed is None:
@@ -149,12 +152,7 @@ def _compare_with_typical(evidence, edition, judge):
         mean, deviation = ours[name]
         error = statistics.standard_error(deviation, images, edition.statistics.images)
         tolerance = 6 * error + edition.tolerances.percent
-        variants = {
-            "this is the share of positive values: 100 minus the right figure": 100 - mean,
-            "this is a share of 1, not a percentage": mean / 100,
-        }
-        near = [text for text, v in variants.items() if abs(claimed - v) <= tolerance]
-        good = abs(claimed - mean) <= tolerance
+        told[name], tolerances[name] = claimed, tolerance
         judge.close(
             f"non-positive values of {name}, percent",
             claimed,
@@ -162,9 +160,10 @@ def _compare_with_typical(evidence, edition, judge):
             tolerance,
             f"percentage points: six standard errors over {edition.statistics.images} unnamed images",
             digits=2,
-            mistake=near[0] if near and not good else "",
             mend="count (output <= 0) inside the hook, in eval mode; list the images, so that it can be computed again",
         )
+    means = {name: mean for name, (mean, _) in ours.items()}
+    judge.blame(mistakes.shares.of_unnamed_images(told, means, tolerances))
 
 
 @pytest.mark.requirement("2c")
@@ -188,7 +187,7 @@ def test_feature_map_pictures(evidence, edition, judge):
         f"{len(indices) - len(absent)} of {asked}",
         f"{asked}, numbered from {indices[0] if indices else 0}",
         details=[f"no PNG for image {i}" for i in absent],
-        mistake="one picture for all images" if len(files) == 1 < asked else "",
+        mistake=seen("pictures", len(files), asked),
         mend="save one PNG an image: 000.png, 001.png, ...",
     )
     looks = {f: look(f) for f in files}

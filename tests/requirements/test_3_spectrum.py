@@ -5,6 +5,7 @@ import pytest
 
 from in4310.judging import exhibits, mistakes, statistics
 from in4310.judging.asked_network import check_spectrum
+from in4310.judging.mistakes.search import Budget, seen
 from in4310.judging.pictures import look
 from in4310.judging.plots import SpectrumPair
 from in4310.judging.verdict import Outcome
@@ -49,10 +50,8 @@ def test_eigenvalues_valid(evidence, edition, judge):
                 f"{where}: order",
                 "descending" if (np.diff(values) <= rounding).all() else "not descending",
                 "descending",
-                mistake="the order is ascending"
-                if (np.diff(values) >= -rounding).all() and len(values) > 1
-                else "",
-                mend="reverse them: eigvalsh returns ascending eigenvalues",
+                mistake=seen("order of eigenvalues", values, rounding),
+                mend="sort them, the largest first",
             )
             nonzero = int((values > rounding).sum())
             judge.expect(nonzero <= images - 1, f"{where}: eigenvalues above zero", nonzero,
@@ -87,7 +86,7 @@ def _recompute(evidence, edition, judge, series):
         judge.expect(False, "model of a series", model, "tuned or untuned")
         return {}
     if "paths" not in series:
-        return _compare_with_typical(evidence, judge, series, model, data)
+        return _compare_with_typical(evidence, judge, series, model, data, edition.statistics.images)
     paths = tuple(last_two_parts(str(p)) if data == "course" else str(p) for p in series["paths"])
     if data == "course" and (unknown := [p for p in paths if p not in evidence.data.labels]):
         raise Unreadable(
@@ -98,7 +97,7 @@ def _recompute(evidence, edition, judge, series):
     ours = statistics.spectra(
         evidence, model, data, paths, modules, flatten=bool(series.get("flatten", False))
     )
-    images, wrong, pairs = len(paths), {}, {}
+    images, told, pairs = len(paths), {}, {}
     for module, entry in series["modules"].items():
         where = f"{_where(series)}, {module}"
         claimed = _values(entry, where)
@@ -119,8 +118,7 @@ def _recompute(evidence, edition, judge, series):
         pairs[module] = SpectrumPair(
             claimed * (images - 1) / images if unbiased else claimed, right, good=good
         )
-        if not good:
-            wrong[module] = claimed
+        told[module] = claimed
         judge.expect(
             good,
             f"{where}: largest of {len(claimed)} eigenvalues",
@@ -130,15 +128,15 @@ def _recompute(evidence, edition, judge, series):
             tolerance=f"{tolerance:g} of the largest",
             mend="average each channel over its positions, centre over the images, divide by N",
         )
-    if wrong:
+    if not all(pair.good for pair in pairs.values()):
+        loaded = evidence.images(paths) if data == "course" else evidence.comparison_images(data, paths)
+        inside = mistakes.inside.of_submission(evidence, loaded, ours, model)
         tolerance = edition.tolerances.eigenvalue
-        judge.blame(
-            mistakes.spectra.diagnose(evidence, model, data, paths, wrong, tolerance, evidence.budget)
-        )
+        judge.blame(mistakes.spectra.diagnose(inside, told, tolerance, Budget.of(evidence)))
     return pairs
 
 
-def _compare_with_typical(evidence, judge, series, model, data):
+def _compare_with_typical(evidence, judge, series, model, data, images):
     """Images not named: each eigenvalue within the range over draws of other images; returns both for the picture."""
     names = dict(evidence.model.named_modules())
     modules = [m for m in series["modules"] if m in names and m]
@@ -156,23 +154,15 @@ def _compare_with_typical(evidence, judge, series, model, data):
             with np.errstate(invalid="ignore"):
                 return float(((values >= low - slack) & (values <= high + slack)).mean())
 
-        # Single eigenvalues far down may leave the range of forty draws; nine of ten must lie in it.
-        good = inside(claimed) >= 0.9 and low[0] - slack <= claimed[0] <= high[0] + slack
+        good = inside(claimed) >= mistakes.spectra.ENOUGH and low[0] - slack <= claimed[0] <= high[0] + slack
         pairs[module] = SpectrumPair(claimed, range=(low, high), good=bool(good))
-        variants = {
-            "these are singular values: square them and divide by N": claimed**2 / max(2, len(claimed)),
-            "these are square roots of the eigenvalues": claimed**2,
-            "these are squares of the eigenvalues": np.sqrt(np.abs(claimed)),
-            "in ascending order": claimed[::-1],
-        }
-        mistake = next((text for text, v in variants.items() if inside(v) >= 0.9), "") if not good else ""
         judge.expect(
             good,
             f"{where}: {len(claimed)} eigenvalues, images not named",
             f"{inside(claimed):.0%} within the range; the largest is {claimed[0]:.5g}",
             f"{low[0]:.5g} to {high[0]:.5g} for the largest",
             tolerance="range over 40 draws of other images of the same data set, widened by a quarter",
-            mistake=mistake,
+            mistake=[] if good else mistakes.spectra.of_unnamed_images(claimed, inside, images),
             mend="average each channel over its positions, centre over the images, divide by N; name the images",
         )
     return pairs
@@ -269,7 +259,7 @@ def test_comparison_complete(evidence, edition, judge):
             "spectra of the untuned and the trained network",
             "equal to the last digit" if first[0] == first[1] else "different",
             "different",
-            mistake="the same network was used for both" if first[0] == first[1] else "",
+            mistake=seen("networks compared"),
         )
 
 

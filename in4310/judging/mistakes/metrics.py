@@ -6,20 +6,20 @@ at together, and no more than the digits that were handed in is granted to round
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.metrics import average_precision_score, f1_score, precision_score, roc_auc_score
 
+from in4310.judging.mistake import Match
 from in4310.judging.mistakes import places
-from in4310.judging.mistakes.search import CLEARER, Budget, Match, best, hypothesis, known, located
+from in4310.judging.mistakes.search import BATCHES, Budget, Claim, World, hypothesis, search
 
 if TYPE_CHECKING:
     from in4310.judging.evidence import Evidence
 
-BATCHES = (64, 32, 128, 16, 100, 50, 256, 8, 10, 20, 200)
 SKLEARN = "https://scikit-learn.org/stable/modules/generated/sklearn.metrics."
 AP = SKLEARN + "average_precision_score.html"
 ACCURACY = SKLEARN + "accuracy_score.html"
@@ -275,46 +275,55 @@ def another_class(s: Scored, key: Key) -> list[tuple[float, str]]:
     return found
 
 
-def diagnose(evidence: Evidence, which: str, wrong: Mapping[Key, float], budget: Budget) -> list[Match]:
-    """Mistakes that give all the wrong figures of one set, `which`: figure -> value handed in, as a share of 1."""
-    if not wrong:
-        return []
-    values = evidence.scored(which, compute=True)
-    if values is None:
-        return []
-    kept = evidence.__dict__.setdefault("_scored_cases", {})
-    if which not in kept:
+def of_submission(evidence: Evidence, which: str) -> Scored | None:
+    """Labels and scores of a set, 'val' or 'test', that the metrics handed in are made of; None where there are none."""
+
+    def made() -> Scored | None:
+        values = evidence.scored(which, compute=True)
+        if values is None:
+            return None
         others = {
             n: p for n in ("val", "test", "train") if n != which and (p := evidence.scored(n)) is not None
         }
-        kept[which] = Scored(*values, tuple(evidence.classes), others)
-    scored: Scored = kept[which]
-    right = {key: scored.right(key) for key in wrong}
+        return Scored(*values, tuple(evidence.classes), others)
+
+    kept: Scored | None = evidence.once(("scored case", which), made)
+    return kept
+
+
+def diagnose(scored: Scored | None, wrong: Mapping[Key, float], budget: Budget) -> Iterator[list[Match]]:
+    """Mistakes that give all the wrong figures (as claimed, as a share of 1); where none does, those of each kind."""
+    if scored is None or not wrong:
+        return
+    found = _explained(scored, wrong, budget)
+    kinds = dict.fromkeys(kind for kind, _ in wrong)
+    if found or len(kinds) < 2:
+        yield found
+        return
+    for kind in kinds:
+        yield _explained(scored, {key: v for key, v in wrong.items() if key[0] == kind}, budget)
+
+
+def _explained(scored: Scored, wrong: Mapping[Key, float], budget: Budget) -> list[Match]:
+    with budget:
+        right = {key: scored.right(key) for key in wrong}
     off = [abs(v - r) for key, v in wrong.items() if (r := right[key]) is not None]
-    without = min(off, default=0.0)
     room = {key: _rounding(value) for key, value in wrong.items()}
     if max(room.values()) > COARSE and len(wrong) < 3:
         return []  # two digits agree with too much by chance
-    matches: list[Match] = []
-    with budget:
-        for mistake in known("metric"):
-            if mistake.expensive and (matches or not budget.left):
-                break
-            by_detail: dict[str, list[float]] = {}
-            for i, key in enumerate(wrong):
-                # A detail (a size of the batch) that misses one figure need not be computed for the others.
-                apart = {d: abs(value - wrong[key]) for value, d in _listed(mistake.figure(scored, key))}
-                near = {d: off for d, off in apart.items() if off <= room[key]}
-                by_detail = {
-                    d: [*by_detail.get(d, []), off] for d, off in near.items() if d in by_detail or not i
-                }
-                if not by_detail:
-                    break
-            for detail, offs in by_detail.items():
-                if max(offs) * CLEARER <= without:
-                    seen = located((mistake,), lambda: evidence.source)
-                    matches.append(Match((mistake,), max(offs), without, len(wrong), "figures", detail, seen))
-    return best(matches)
+    # Many things give 0 and 1: such a figure proves nothing.
+    chances = [min(1.0, 4 * room[key]) for key, value in wrong.items() if 1e-9 < value < 1 - 1e-9]
+    claim = Claim(
+        tuple(wrong),
+        lambda key, guess: abs(guess - wrong[key]),
+        lambda key: room[key],
+        min(off, default=0.0),
+        "figures",
+        Scored.right,
+        lambda figure, given, key: _listed(figure(given, key)),
+        chance=float(np.prod(chances)),
+    )
+    return search("metric", claim, lambda source: [World(scored)], budget)
 
 
 def _listed(value: float | list[tuple[float, str]] | None) -> list[tuple[float, str]]:

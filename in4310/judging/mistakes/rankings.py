@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from in4310.judging.mistake import Match
 from in4310.judging.mistakes import places
-from in4310.judging.mistakes.search import Budget, Match, best, hypothesis, known, located
+from in4310.judging.mistakes.search import BATCHES, LUCK, Budget, Claim, World, hypothesis, search
 from in4310.submission.pieces import Missing
 
 if TYPE_CHECKING:
@@ -33,19 +35,33 @@ class Sorted:
 
 @dataclass(frozen=True)
 class Board:
-    """Scores float64 (N, C) of the test set with its paths and labels; the class's column; how many a side."""
+    """Scores float64 (N, C) of images with their paths and labels; the class to rank by, and how many a side.
+
+    `others`: paths and scores of other sets, by name.
+    """
 
     scores: np.ndarray
-    paths: tuple[str, ...]
+    paths: Sequence[str]
     labels: np.ndarray
-    column: int
+    classes: Sequence[str]
+    name: str
     k: int
-    evidence: Evidence
+    others: Mapping[str, tuple[Sequence[str], np.ndarray]] = field(default_factory=dict)
+
+    @property
+    def column(self) -> int:
+        """Of the class."""
+        return self.classes.index(self.name)
+
+    @property
+    def own(self) -> np.ndarray:
+        """The class's own scores (N,)."""
+        return self.scores[:, self.column]
 
     def sorted(self, value: np.ndarray, rows: np.ndarray | None = None, detail: str = "") -> Sorted:
         """Top and bottom by a value, over some of the rows."""
         chosen = np.arange(len(self.paths)) if rows is None else rows
-        paths = [self.paths[i] for i in chosen]
+        paths = [self.paths[int(i)] for i in chosen]
         return Sorted(paths, value[chosen], slice(0, self.k), slice(-self.k, None), detail)
 
 
@@ -66,14 +82,14 @@ def largest_of_any(b: Board) -> Iterator[Sorted]:
             places.named("argsort", "sort", "topk", "sorted"))  # fmt: skip
 def exchanged(b: Board) -> Iterator[Sorted]:
     """Ascending for descending."""
-    yield b.sorted(-b.scores[:, b.column])
+    yield b.sorted(-b.own)
 
 
 @hypothesis("ranking", "bottom-of-top", "the bottom is the bottom of the top: of the highest scores, not of the whole set",
             "take the lowest scores of the whole test set", TOPK, places.named("topk"))  # fmt: skip
 def bottom_of_top(b: Board) -> Iterator[Sorted]:
     """The bottom cut from a list of the highest only."""
-    order = b.sorted(b.scores[:, b.column])
+    order = b.sorted(b.own)
     for length in (b.k, 2 * b.k, 50, 100):
         if b.k <= length < len(b.paths):
             yield Sorted(
@@ -86,7 +102,7 @@ def bottom_of_top(b: Board) -> Iterator[Sorted]:
 )
 def other_column(b: Board) -> Iterator[Sorted]:
     """Each other column."""
-    for column, name in enumerate(b.evidence.classes):
+    for column, name in enumerate(b.classes):
         if column != b.column:
             yield b.sorted(b.scores[:, column], detail=name)
 
@@ -100,7 +116,7 @@ def other_column(b: Board) -> Iterator[Sorted]:
 )
 def classified_only(b: Board) -> Iterator[Sorted]:
     """By the own column, over images whose largest score is the class's."""
-    yield b.sorted(b.scores[:, b.column], np.flatnonzero(b.scores.argmax(axis=1) == b.column))
+    yield b.sorted(b.own, np.flatnonzero(b.scores.argmax(axis=1) == b.column))
 
 
 @hypothesis("ranking", "first-images", "the first and last images of the list were taken, nothing was sorted",
@@ -115,79 +131,96 @@ def first_images(b: Board) -> Iterator[Sorted]:
 )
 def one_batch(b: Board) -> Iterator[Sorted]:
     """The first or the last batch."""
-    for size in (16, 32, 64, 100, 128, 256):
+    for size in BATCHES:
         if 2 * b.k <= size < len(b.paths):
-            yield b.sorted(b.scores[:, b.column], np.arange(size), f"the first {size}")
+            yield b.sorted(b.own, np.arange(size), f"the first {size}")
             rest = len(b.paths) % size or size
             if rest >= b.k:
-                yield b.sorted(
-                    b.scores[:, b.column], np.arange(len(b.paths) - rest, len(b.paths)), f"the last {rest}"
-                )
+                yield b.sorted(b.own, np.arange(len(b.paths) - rest, len(b.paths)), f"the last {rest}")
 
 
-@hypothesis("ranking", "other-set", "images of another set were ranked", "rank the test set", LOADER)
+@hypothesis("ranking", "other-set", "images of {} were ranked", "rank the test set", LOADER)
 def other_set(b: Board) -> Iterator[Sorted]:
     """The validation set, where its scores were handed in."""
-    if "scores_val" in b.evidence.submission.located:
-        values = b.evidence.handed_in("val")[:, b.column]
-        yield Sorted(b.evidence.split["val"], values, slice(0, b.k), slice(-b.k, None), "val")
+    for name, (paths, scores) in b.others.items():
+        yield Sorted(paths, scores[:, b.column], slice(0, b.k), slice(-b.k, None), name)
+
+
+def boards(
+    evidence: Evidence, scores: np.ndarray, wrong: Mapping[str, Mapping[str, Sequence[str]]]
+) -> dict[str, Board]:
+    """Class -> what its images were ranked by: the scores of a submission's test set."""
+    paths, others = evidence.split["test"], dict[str, tuple[Sequence[str], np.ndarray]]()
+    labels = np.array(
+        [evidence.classes.index(c) if (c := evidence.data.labels.get(p)) else -1 for p in paths]
+    )
+    if "scores_val" in evidence.submission.located:
+        with suppress(Missing):
+            others["val"] = (evidence.split["val"], evidence.handed_in("val"))
+    return {
+        c: Board(scores, paths, labels, evidence.classes, c, _length(sides), others)
+        for c, sides in wrong.items()
+    }
 
 
 def diagnose(
-    evidence: Evidence,
-    scores: np.ndarray,
+    boards: Mapping[str, Board],
     wrong: Mapping[str, Mapping[str, Sequence[str]]],
     same: float,
     budget: Budget,
 ) -> list[Match]:
     """Mistakes that give every wrong list: class -> side -> paths, in the order handed in. `same`: ties in the scores."""
-    paths = evidence.split["test"]
-    labels = np.array(
-        [evidence.classes.index(c) if (c := evidence.data.labels.get(p)) else -1 for p in paths]
-    )
-    matches: list[Match] = []
-    total = sum(len(p) for sides in wrong.values() for p in sides.values())
+    total = sum(len(paths) for sides in wrong.values() for paths in sides.values())
     if not total:
         return []
-    with budget:
-        for mistake in known("ranking"):
-            details: list[str] = []
-            fitting = True
-            for name, sides in wrong.items():
-                k = max(len(p) for p in sides.values())
-                board = Board(scores, paths, labels, evidence.classes.index(name), k, evidence)
-                try:
-                    found = [g.detail for g in mistake.figure(board)
-                             if not any(_misplaced(g, side, listed, same) for side, listed in sides.items())]  # fmt: skip
-                except Missing:
-                    found = []
-                fitting = fitting and bool(found)
-                details += [d for d in found[:1] if d]
-            if fitting:
-                where = located((mistake,), lambda: evidence.source)
-                said = ", ".join(dict.fromkeys(details))
-                without = _without(scores, evidence, wrong, same)
-                matches.append(Match((mistake,), 0, without, total, "places", said, where))
-    return best(matches)
+
+    def misplaced(name: str, guess: Sorted) -> int:
+        return sum(_misplaced(guess, side, listed, same) for side, listed in wrong[name].items())
+
+    def apart(name: str, guess: Sorted) -> float:
+        luck = np.prod([_luck(guess, side, same, len(boards[name].paths)) for side in wrong[name]])
+        return misplaced(name, guess) if luck < LUCK else np.inf
+
+    def right(board: Board) -> Iterator[Sorted]:
+        yield board.sorted(board.own)
+
+    claim = Claim(
+        tuple(wrong),
+        apart,
+        lambda name: 0,
+        sum(misplaced(name, next(right(board))) for name, board in boards.items()),
+        "places",
+        right,
+        lambda figure, given, name: ((guess, guess.detail) for guess in figure(given[name])),
+        lambda _: total,
+        mixed=True,
+    )
+    return search("ranking", claim, lambda source: [World(boards)], budget)
 
 
-def _without(
-    scores: np.ndarray, evidence: Evidence, wrong: Mapping[str, Mapping[str, Sequence[str]]], same: float
-) -> int:
-    off = 0
-    for name, sides in wrong.items():
-        own = scores[:, evidence.classes.index(name)]
-        k = max(len(p) for p in sides.values())
-        right = Sorted(evidence.split["test"], own, slice(0, k), slice(-k, None))
-        off += sum(_misplaced(right, side, listed, same) for side, listed in sides.items())
-    return off
+def _length(sides: Mapping[str, Sequence[str]]) -> int:
+    return max(len(paths) for paths in sides.values())
+
+
+def _wanted(guess: Sorted, side: str) -> np.ndarray:
+    """Values of the images that stand there, from the outside in."""
+    descending = np.sort(guess.value)[::-1]
+    return descending[guess.top] if side == "top" else descending[guess.bottom][::-1]
+
+
+def _luck(guess: Sorted, side: str, same: float, images: int) -> float:
+    """How likely images drawn at random are as good: where most scores are 0 or 1, nearly any may stand there."""
+    wanted = _wanted(guess, side)
+    if not len(wanted):
+        return 1.0
+    tied = (guess.value >= wanted.min() - same) & (guess.value <= wanted.max() + same)
+    return float(tied.sum() / images) ** len(wanted)
 
 
 def _misplaced(guess: Sorted, side: str, listed: Sequence[str], same: float) -> int:
     """Places that hold another image than a mistake would put there; images of equal value may change places."""
     value_of = dict(zip(guess.paths, guess.value, strict=True))
-    descending = np.sort(guess.value)[::-1]
-    wanted = descending[guess.top] if side == "top" else descending[guess.bottom][::-1]
+    wanted = _wanted(guess, side)
     if len(listed) != len(wanted):
         return len(listed)
     found = np.array([value_of.get(p, np.inf) for p in listed])

@@ -7,8 +7,9 @@ cost forward passes: they are tried on a few rows first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,17 +19,17 @@ from scipy.optimize import linear_sum_assignment
 from torch import nn
 
 from in4310.errors import InputError
+from in4310.judging.mistake import Hypothesis, Match
 from in4310.judging.mistakes import places
-from in4310.judging.mistakes.search import Budget, Hypothesis, Match, best, fits, hypothesis, known, located
+from in4310.judging.mistakes.search import BATCHES, Budget, Claim, World, hypothesis, search
 from in4310.judging.preprocessing import NORMS, candidates, variants
-from in4310.solution.images import Images, Preprocessing, batches
+from in4310.solution.images import Images, Preprocessing, batches, load_images
 from in4310.submission.pieces import Missing
 
 if TYPE_CHECKING:
     from in4310.judging.evidence import Evidence
 
 FEW, MORE = 8, 32  # rows that an expensive source is tried on, and confirmed on
-BATCHES = (64, 32, 128, 16, 100, 50, 256, 8, 200)
 LOADER = "https://pytorch.org/docs/stable/data.html#torch.utils.data.DataLoader"
 SOFTMAX = "https://pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html"
 EVAL = "https://pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.eval"
@@ -101,8 +102,6 @@ class Case:
         return torch.cat(parts).double().numpy()
 
     def _load(self, chosen: tuple[str, ...], preprocessing: Preprocessing) -> Images:
-        from in4310.solution.images import load_images
-
         evidence = self.evidence
         if preprocessing == evidence.preprocessing:
             return evidence.images(chosen)
@@ -285,7 +284,7 @@ def single_rows(claimed: np.ndarray, rows: Rows) -> Undone:
 )  # fmt: skip
 def train_mode(case: Case) -> Iterator[Rows]:
     """Batch-norm with the statistics of the batch itself, so whole batches from the start, of the usual sizes."""
-    for size in (s for s in BATCHES if s <= max(len(case.claimed), 8) and s <= 128):
+    for size in (s for s in BATCHES if 8 <= s <= min(128, max(len(case.claimed), 8))):
         rows = np.arange(min(size, len(case.claimed), len(case.paths)))
         if len(rows) >= 4:
             yield Rows(rows, case.scores(rows, training=True, batch_size=size), f"batches of {size}")
@@ -383,8 +382,6 @@ def grey(case: Case) -> Iterator[Rows]:
 )  # fmt: skip
 def np_resize(case: Case) -> Iterator[Rows]:
     """np.resize of the decoded file to the network's size."""
-    from PIL import Image
-
     evidence, size = case.evidence, case.evidence.preprocessing.size
     chosen = tuple(case.paths[i] for i in case.few)
     pixels = []
@@ -496,80 +493,65 @@ def batch_softmax(case: Case) -> Iterator[Rows]:
 # -- search ----------------------------------------------------------------------------------------------
 
 
+def matches(evidence: Evidence) -> list[Match]:
+    """Known mistakes that give the test scores handed in; [] for right ones, and where none does."""
+
+    def found() -> list[Match]:
+        try:
+            claimed = np.asarray(evidence.submission.scores)
+            return diagnose(evidence, claimed, evidence.edition.tolerances.score, Budget.of(evidence))
+        except (Missing, InputError):
+            return []
+
+    kept: list[Match] = evidence.once(("mistakes of scores",), found)
+    return kept
+
+
 def diagnose(evidence: Evidence, claimed: np.ndarray, tolerance: float, budget: Budget) -> list[Match]:
     """Mistakes that give the scores handed in, float (N, C): one alone, else a source and an output together."""
     if claimed.ndim != 2 or claimed.shape[1] != len(evidence.classes) or not np.isfinite(claimed).all():
         return []
     claimed = claimed.astype(np.float64)
-    at, ours = evidence.audited("test")
-    case = Case(evidence, claimed, at, ours)
+    case = Case(evidence, claimed, *evidence.audited("test"))
     if not len(case.at) or not np.isfinite(case.ours).all():
         return []
-    right = Rows(case.at, case.ours)
-    without = _apart(claimed[case.at], case.ours)
-    if len(claimed) != len(case.paths):
-        without = np.inf
-    outputs = known("scores: output")
-    matches: list[Match] = []
-    tried: list[tuple[Hypothesis, Rows]] = []
+    whole = len(claimed) == len(case.paths)
+    without = _apart(claimed[case.at], case.ours) if whole else np.inf
+    if without <= tolerance:
+        return []
 
-    def found(mistakes: tuple[Hypothesis, ...], under: float, rows: Rows, detail: str) -> None:
-        if fits(under, without, tolerance):
-            said = ", ".join(d for d in (detail, rows.detail) if d)
-            seen = located(mistakes, lambda: evidence.source)
-            matches.append(Match(mistakes, under, without, len(rows.at), "rows", said, seen))
+    def worlds(source: Hypothesis | None) -> Iterator[World]:
+        if source is None:
+            yield World(Rows(case.at, case.ours))
+            return
+        for rows in source.figure(case):
+            known_rows = whole and np.isin(rows.at, case.at).all()
+            if known_rows and _apart(rows.scores, case.right(rows.at)) <= tolerance:
+                continue  # e.g. another interpolation where no image is resized: it explains nothing
+            surer = partial(_confirmed, source, case, rows) if source.expensive else None
+            yield World(rows, source, rows.detail, surer)
 
-    with budget:
-        for output in outputs:
-            under, detail = output.figure(claimed, right)
-            found((output,), under, right, detail)
-        # What the network was given changes the scores of images that it is unsure of, before all others.
-        elsewhere = (
-            len(claimed) != len(case.paths) or _apart(claimed[case.few], case.right(case.few)) > tolerance
-        )
-        for source in known("scores: source"):
-            if source.expensive and (matches or not budget.left or not elsewhere):
-                break
-            for rows in _rows(source, case):
-                if _changes_nothing(rows, case, tolerance):
-                    continue  # e.g. another interpolation where no image is resized: it explains nothing
-                under = _apart(claimed[rows.at], rows.scores)
-                if source.expensive and fits(under, without, tolerance):
-                    rows = _confirmed(source, case, rows)
-                    under = _apart(claimed[rows.at], rows.scores)
-                found((source,), under, rows, "")
-                tried.append((source, rows))
-                if matches or not budget.left:
-                    break
-        if not matches:
-            for source, rows in tried:
-                for output in outputs:
-                    under, detail = output.figure(claimed, rows)
-                    if source.expensive and fits(under, without, tolerance):
-                        rows = _confirmed(source, case, rows)
-                        under, detail = output.figure(claimed, rows)
-                    found((source, output), under, rows, detail)
-    return best(matches)
-
-
-def _changes_nothing(rows: Rows, case: Case, tolerance: float) -> bool:
-    """Whether a source gives what our network gives without it."""
-    known = np.isin(rows.at, case.at).all() and len(case.claimed) == len(case.paths)
-    return bool(known and _apart(rows.scores, case.right(rows.at)) <= tolerance)
+    claim = Claim(
+        keys=(0,),
+        apart=lambda _, off: (
+            off
+        ),  # an output is undone on what was claimed, and says itself how far it is off
+        tolerance=lambda _: tolerance,
+        without=without,
+        what="rows",
+        right=lambda claimed, rows: (_apart(claimed[rows.at], rows.scores), ""),
+        ask=lambda figure, rows, _: [figure(claimed, rows)],
+        count=lambda rows: len(rows.at),
+    )
+    # What the network was given changes the scores of images that it is unsure of, before all others.
+    elsewhere = not whole or _apart(claimed[case.few], case.right(case.few)) > tolerance
+    return search("scores", claim, worlds, budget, sources=elsewhere)
 
 
 def _confirmed(source: Hypothesis, case: Case, first: Rows) -> Rows:
     """The same guess on more rows."""
     case.count = MORE
     try:
-        return next((rows for rows in _rows(source, case) if rows.detail == first.detail), first)
+        return next((rows for rows in source.figure(case) if rows.detail == first.detail), first)
     finally:
         case.count = FEW
-
-
-def _rows(source: Hypothesis, case: Case) -> Iterable[Rows]:
-    """What a source gives; an image that cannot be had ends it, as it proves nothing."""
-    try:
-        yield from source.figure(case)
-    except (Missing, InputError):
-        return

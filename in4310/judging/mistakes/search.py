@@ -1,64 +1,63 @@
-"""What a hypothesis is, the registry of all, and which of those that fit is named."""
+"""The registry of known mistakes, and the one search for those that give what was claimed.
+
+It does not matter where a claim comes from: a file, a live function that was called, a run that is watched. The caller
+says what was claimed (`Claim`), how to compute it again under a source of mistakes (`worlds`), and within what tolerance.
+"""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
+from in4310.errors import InputError
+from in4310.judging.mistake import SEEN, Hypothesis, Match, Places
+from in4310.submission.pieces import Missing
 from in4310.submission.source import Call
 
 SECONDS = 120.0  # of processor time, for all diagnoses of one submission; cheap hypotheses first
 ALIKE = 10.0  # matches within this factor of the best one fit alike: rounding decides between them, not the mistake
 NOISE = 1e-6  # float32 arithmetic: below it, a better fit means nothing
+LUCK = 0.01  # of figures that somebody made up, fewer than this share may be named by a hypothesis
 CLEARER = 5.0  # a mistake must explain the figure so many times better than no mistake does
-
-Places = Callable[[Iterable[Call]], list[Call]]
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """A known mistake. `about`: scores, metrics, ranking, non_positive or eigenvalues.
-
-    `figure` computes what would have been handed in; its arguments depend on `about` (see the module of that name).
-    `sentence` is for the student, as the continuation of 'these figures come out if ...'; `places` picks calls of the
-    student's own source that would be the mistake, asked only when the figures speak for it.
-    """
-
-    name: str
-    about: str
-    sentence: str
-    mend: str
-    link: str
-    figure: Callable[..., Any]
-    places: Places | None = None
-    expensive: bool = False
-
-
+BATCHES = (64, 32, 16, 128, 100, 50, 256, 8, 200, 20, 10, 4)  # sizes in use, the most usual first
 REGISTRY: dict[str, Hypothesis] = {}
+Figure = Callable[..., Any]
+Guesses = Iterable[
+    tuple[Any, str]
+]  # what would have been handed in, and which variant of the mistake gives it
 
 
 def hypothesis(
     about: str,
     name: str,
     sentence: str,
-    mend: str,
-    link: str,
+    mend: str = "",
+    link: str = "",
     places: Places | None = None,
     expensive: bool = False,
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[Figure], Figure]:
     """Register the decorated function as a hypothesis. Raises ValueError for a name that is taken."""
 
-    def register(figure: Callable[..., Any]) -> Callable[..., Any]:
-        key = f"{about}/{name}"
-        if key in REGISTRY:
-            raise ValueError(f"hypothesis {key} is registered twice")
-        REGISTRY[key] = Hypothesis(name, about, sentence, mend, link, figure, places, expensive)
-        return figure
+    def register(figure: Figure) -> Figure:
+        return _enter(Hypothesis(name, about, sentence, mend, link, figure, places, expensive))
 
     return register
+
+
+def again(registered: Figure, about: str) -> Callable[[Figure], Figure]:
+    """Register the decorated function as another way to tell a mistake that is registered: the same sentence and mend."""
+    mistake = next(h for h in REGISTRY.values() if h.figure is registered)
+    return lambda figure: _enter(replace(mistake, about=about, figure=figure, expensive=False))
+
+
+def _enter(mistake: Hypothesis) -> Figure:
+    key = f"{mistake.about}/{mistake.name}"
+    if key in REGISTRY:
+        raise ValueError(f"hypothesis {key} is registered twice")
+    REGISTRY[key] = mistake
+    return mistake.figure
 
 
 def known(about: str) -> list[Hypothesis]:
@@ -67,62 +66,42 @@ def known(about: str) -> list[Hypothesis]:
     return sorted(found, key=lambda h: h.expensive)
 
 
-@dataclass(frozen=True)
-class Match:
-    """A mistake, or a pair of them, that gives the figures handed in.
+def seen(about: str, *given: Any) -> list[Match]:
+    """The first mistake of form that is seen: its function gives True, or what there is to say of it; else False or None."""
+    for mistake in known(about):
+        said = mistake.figure(*given)
+        if said is not None and said is not False:
+            return [_match((mistake,), () if said is True else said, 0, 0, 1, SEEN)]
+    return []
 
-    `under` and `without`: largest difference if the mistake was made, and if none was; `count`: figures compared.
-    """
 
-    mistakes: tuple[Hypothesis, ...]
-    under: float
-    without: float
-    count: int
-    what: str = "figures"
-    detail: str = ""
-    places: tuple[str, ...] = ()
+def _match(
+    mistakes: tuple[Hypothesis, ...],
+    said: Sequence[object],
+    under: float,
+    without: float,
+    count: int,
+    what: str,
+) -> Match:
+    """What is said fills the places of the sentence; what is left is the detail."""
+    places = sum(h.sentence.count("{}") for h in mistakes)
+    detail = _together(*map(str, said[places:]))
+    return Match(mistakes, under, without, count, what, detail, filled=tuple(said[:places]))
+
+
+def _together(*said: str) -> str:
+    return ", ".join(dict.fromkeys(filter(None, said)))
+
+
+class Keeper(Protocol):
+    """What is judged, as far as every diagnosis needs it: it keeps what was computed, and has read the source."""
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of its hypotheses."""
-        return tuple(h.name for h in self.mistakes)
+    def source(self) -> list[Call]:
+        """Calls in the student's own source."""
 
-    @property
-    def mistake(self) -> str:
-        """What was done, in words that are the same for everyone who did it."""
-        return " and ".join(h.sentence for h in self.mistakes)
-
-    @property
-    def sentence(self) -> str:
-        """For the student: the mistake, where the source shows it, and how well it fits."""
-        where = f"; see {' and '.join(self.places[:3])}" if self.places else ""
-        return f"{self.mistake}{f' ({self.detail})' if self.detail else ''}{where}"
-
-    @property
-    def quality(self) -> str:
-        """How well it fits, beside how well no mistake does."""
-        if self.what == "places":
-            return f"{self.count} places: {self.under:.0f} differ, against {self.without:.0f} without the mistake"
-        against = f"{self.without:.1e}" if math.isfinite(self.without) else "another number of rows"
-        return f"{self.count} {self.what}: largest difference {self.under:.1e}, against {against} without the mistake"
-
-
-def fits(under: float, without: float, tolerance: float) -> bool:
-    """Whether a mistake explains figures that are wrong: within tolerance, and clearly better than no mistake."""
-    return under <= tolerance < without and under * CLEARER <= without
-
-
-def best(matches: Iterable[Match]) -> list[Match]:
-    """The smallest and closest; all that fit alike are kept, the first of each name, at most four."""
-    found = list(matches)
-    if not found:
-        return []
-    fewest = min(len(m.mistakes) for m in found)
-    found = [m for m in found if len(m.mistakes) == fewest]
-    closest = min(m.under for m in found)
-    alike = [m for m in found if m.under <= max(ALIKE * closest, NOISE)]
-    unique = {m.names: m for m in sorted(alike, key=lambda m: -m.under)}
-    return sorted(unique.values(), key=lambda m: m.under)[:4]
+    def once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """What `make` gave at the first call with this key."""
 
 
 @dataclass
@@ -130,10 +109,17 @@ class Budget:
     """Time for the diagnoses of one submission, in seconds of the processor: a busy machine finds what an idle one does."""
 
     seconds: float = SECONDS
+    source: Callable[[], Iterable[Call]] = tuple
     _used: float = 0.0
     ran_out: bool = False
     fruitless: set[str] = field(default_factory=set)  # kinds of figures for which nothing was found before
     _since: list[float] = field(default_factory=list)
+
+    @staticmethod
+    def of(evidence: Keeper) -> Budget:
+        """The one of a submission; places of mistakes are looked up in its source."""
+        found: Budget = evidence.once(("budget",), lambda: Budget(source=lambda: evidence.source))
+        return found
 
     def __enter__(self) -> Budget:
         self._since.append(time.process_time())
@@ -153,6 +139,146 @@ class Budget:
         if self._used + running > self.seconds:
             self.ran_out = True
         return not self.ran_out
+
+
+@dataclass(frozen=True)
+class World:
+    """What figures are computed from: as it is right, or as a source of mistakes would have it.
+
+    `surer`: the same with more to compare, asked before anything is said, where `given` is but a few rows.
+    """
+
+    given: Any
+    source: Hypothesis | None = None
+    detail: str = ""
+    surer: Callable[[], Any] | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Figures that are wrong, and what it takes for a mistake to explain them.
+
+    `apart` says how far a guess lies from what was claimed for a key, `without` how far the right figures do; `tolerance`
+    is of each key. `right` computes a figure without a mistake, from a world; `ask` calls a hypothesis for one key.
+    `chance`: how likely one guess fits by accident, so that few digits of a single figure are not explained by many guesses.
+    `mixed`: each key may come from another variant of the mistake (another column for each class). `only`: the names of
+    those that can be told from so little.
+    """
+
+    keys: Sequence[Any]
+    apart: Callable[[Any, Any], float]
+    tolerance: Callable[[Any], float]
+    without: float
+    what: str
+    right: Figure
+    ask: Callable[[Figure, Any, Any], Guesses] = lambda figure, given, key: figure(given, key)
+    count: Callable[[Any], int] | None = None
+    chance: float = 0.0
+    mixed: bool = False
+    only: Sequence[str] = ()
+
+    def explained(self, world: World, way: Hypothesis | None, others: int = 1) -> Iterator[Match]:
+        """Matches of a mistake (None: only the world's own), one for each variant that gives the figures of all keys.
+
+        `others`: how many that are as likely are tried.
+        """
+        off: dict[str, float] = {}
+        guesses = 0
+        for i, key in enumerate(self.keys):
+            # A variant that misses one figure need not be computed for the others.
+            near: dict[str, float] = {}
+            for guess, detail in self.ask(way.figure if way else self.right, world.given, key):
+                guesses += not i
+                apart = self.apart(key, guess)
+                if apart <= min(self.tolerance(key), near.get(detail, float("inf"))):
+                    near[detail] = apart
+            if self.mixed and near:
+                detail = min(near, key=lambda d: near[d])
+                before, worst = next(iter(off.items()), ("", 0.0))
+                off = (
+                    {_together(*before.split(", "), detail): max(worst, near[detail])} if off or not i else {}
+                )
+            else:
+                off = {d: max(a, off.get(d, 0.0)) for d, a in near.items() if d in off or not i}
+            if not off:
+                return
+        right = self.without <= min(map(self.tolerance, self.keys))
+        if right or self.chance * guesses * others > LUCK:
+            return
+        mistakes = tuple(h for h in (world.source, way) if h is not None)
+        for detail, under in off.items():
+            if under * CLEARER <= self.without:
+                said = _together(world.detail, detail)
+                count = self.count(world.given) if self.count else len(self.keys)
+                yield _match(mistakes, (said,), under, self.without, count, self.what)
+
+    def surely(self, world: World, way: Hypothesis | None, others: int = 1) -> list[Match]:
+        """`explained`, and where that was by a few rows, by more of them."""
+        found = list(self.explained(world, way, others))
+        if found and world.surer is not None:
+            found = list(self.explained(replace(world, given=world.surer(), surer=None), way, others))
+        return found
+
+
+Worlds = Callable[[Hypothesis | None], Iterable[World]]
+
+
+def search(about: str, claim: Claim, worlds: Worlds, budget: Budget, sources: bool = True) -> list[Match]:
+    """Mistakes `about` a kind of figure that give a claim: the smallest and closest, those that fit alike all of them.
+
+    First each with what is right (`worlds(None)`); then each source ('about: source', mostly forward passes) by itself, as
+    long as nothing fits and time is left; then one of each together, with the worlds that were computed. `sources`: whether
+    to try those that are expensive.
+    """
+    ways = [
+        way for way in (*known(about), *known(f"{about}: output")) if not claim.only or way.name in claim.only
+    ]
+    matches, tried = list[Match](), list[World]()
+    if not claim.keys:
+        return []
+    with budget:
+        for world in worlds(None):
+            for way in ways:
+                if way.expensive and (matches or not budget.left):
+                    break
+                matches += claim.explained(world, way)
+        for source in known(f"{about}: source"):
+            if source.expensive and (matches or not sources or not budget.worthwhile(about)):
+                break
+            for world in _computed(worlds, source):
+                matches += claim.surely(world, None)
+                tried.append(world)
+                if matches or not budget.left:
+                    break
+        if not matches:
+            if any(world.source and world.source.expensive for world in tried):
+                budget.fruitless.add(about)
+            for world in tried:
+                for way in ways:
+                    if world.source is None or way.name != world.source.name:
+                        matches += claim.surely(world, way, len(tried) * len(ways))
+    return [replace(m, places=located(m.mistakes, budget.source)) for m in best(matches)]
+
+
+def _computed(worlds: Worlds, source: Hypothesis) -> Iterator[World]:
+    """Worlds of a source; an image or a network that cannot be had ends it, as it proves nothing."""
+    try:
+        yield from worlds(source)
+    except (Missing, InputError):
+        return
+
+
+def best(matches: Iterable[Match]) -> list[Match]:
+    """The smallest and closest; all that fit alike are kept, the first of each name, at most four."""
+    found = list(matches)
+    if not found:
+        return []
+    fewest = min(len(m.mistakes) for m in found)
+    found = [m for m in found if len(m.mistakes) == fewest]
+    closest = min(m.under for m in found)
+    alike = [m for m in found if m.under <= max(ALIKE * closest, NOISE)]
+    unique = {frozenset(m.names): m for m in sorted(alike, key=lambda m: -m.under)}
+    return sorted(unique.values(), key=lambda m: m.under)[:4]
 
 
 def located(mistakes: Iterable[Hypothesis], source: Callable[[], Iterable[Call]]) -> tuple[str, ...]:

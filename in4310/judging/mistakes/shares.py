@@ -1,130 +1,83 @@
-"""Mistakes that give wrong percentages of non-positive values: another source of maps, another way of counting, or both."""
+"""Mistakes that give wrong percentages of non-positive values: another way of counting, or other maps (`inside`), or both."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from in4310.judging.inside import Inside, Maps, sources
+from in4310.judging.inside import Inside, Maps
+from in4310.judging.mistake import Match
 from in4310.judging.mistakes import places
-from in4310.judging.mistakes.search import (
-    REGISTRY,
-    Budget,
-    Match,
-    Places,
-    best,
-    fits,
-    hypothesis,
-    known,
-    located,
-)
+from in4310.judging.mistakes.inside import MODULE, elsewhere, worlds
+from in4310.judging.mistakes.search import BATCHES, Budget, Claim, World, hypothesis, search
 
-if TYPE_CHECKING:
-    from in4310.judging.evidence import Evidence
-
-HOOKS = "https://pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.register_forward_hook"
-EVAL = "https://pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.eval"
-BATCHES = (64, 32, 16, 128, 100, 50, 20, 10, 8, 4)
+HOOKS = MODULE + "#torch.nn.Module.register_forward_hook"
+Guess = Iterator[tuple[float, str]]  # a percentage, and which variant gives it
 
 
-def _source(about: str, name: str, sentence: str, mend: str, link: str, where: Places | None = None) -> None:
-    hypothesis(about, name, sentence, mend, link, where, expensive=True)(sources)
-
-
-for _about in ("non_positive: source", "eigenvalues: source"):
-    _source(_about, "in-place", "the hook kept a reference to a tensor that an in-place ReLU changed afterwards",
-            "compute inside the hook, or keep output.clone()", HOOKS)  # fmt: skip
-    _source(_about, "train-mode", "the network was in training mode: model.eval() is missing",
-            "call model.eval() before the loop", EVAL, places.named("train"))  # fmt: skip
-    _source(_about, "other-network", "this is the figure of the other network: before training for after, or the reverse",
-            "load the weights that the figure is for", "https://pytorch.org/tutorials/beginner/saving_loading_models.html")  # fmt: skip
-    _source(_about, "not-normalised", "the images were not normalised", "use the transform of the evaluation",
-            "https://pytorch.org/vision/stable/transforms.html")  # fmt: skip
-    _source(_about, "bgr", "the colours are in the order BGR: OpenCV's, where the network expects RGB",
-            "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)",
-            "https://docs.opencv.org/4.x/d8/d01/group__imgproc__color__conversions.html", places.named("imread"))  # fmt: skip
-    _source(_about, "hwc", "height, width and channels were read as channels, height and width",
-            "image.transpose(2, 0, 1)", "https://pytorch.org/vision/stable/transforms.html")  # fmt: skip
-
-Figures = dict[str, float]
+def right(maps: Maps, module: str) -> Guess:
+    """The right way of counting."""
+    yield 100 * float(maps.shares[module].mean()), ""
 
 
 @hypothesis(
     "non_positive",
     "negative-only",
-    "zeros were not counted: < 0 in place of <= 0",
+    "zeros were not counted: it counts < 0, not <= 0",
     "count (output <= 0)",
     HOOKS,
 )
-def negative_only(maps: Maps) -> list[tuple[Figures, str]]:
+def negative_only(maps: Maps, module: str) -> Guess:
     """Share below zero."""
-    return [({m: 100 * float(v.mean()) for m, v in maps.negative.items()}, "")]
+    yield 100 * float(maps.negative[module].mean()), ""
 
 
 @hypothesis("non_positive", "positive-share", "this is the share of positive values: 100 minus the right figure",
             "count (output <= 0)", HOOKS)  # fmt: skip
-def positive_share(maps: Maps) -> list[tuple[Figures, str]]:
+def positive_share(maps: Maps, module: str) -> Guess:
     """100 - share."""
-    return [({m: 100 - 100 * float(v.mean()) for m, v in maps.shares.items()}, "")]
+    yield 100 - 100 * float(maps.shares[module].mean()), ""
 
 
 @hypothesis("non_positive", "not-percent", "this is a share of 1, not a percentage", "multiply by 100", HOOKS)
-def not_percent(maps: Maps) -> list[tuple[Figures, str]]:
+def not_percent(maps: Maps, module: str) -> Guess:
     """Share of 1."""
-    return [({m: float(v.mean()) for m, v in maps.shares.items()}, "")]
+    yield float(maps.shares[module].mean()), ""
 
 
 @hypothesis("non_positive", "first-batch", "the same batch was used again and again, or only one: next(iter(loader)) in the loop",
             "for images in loader: ...", "https://pytorch.org/docs/stable/data.html", places.named("next"))  # fmt: skip
-def first_batch(maps: Maps) -> list[tuple[Figures, str]]:
-    """Mean over the first batch, or the last."""
-    sides = [(slice(0, n), f"the first {n} images", n) for n in BATCHES]
-    sides += [(slice(-n, None), f"the last {n} images", n) for n in BATCHES]
-    found = [
-        ({m: 100 * float(v[rows].mean()) for m, v in maps.shares.items() if size < len(v)}, detail)
-        for rows, detail, size in sides
-    ]
-    found.append(({m: 100 * float(v[0]) for m, v in maps.shares.items()}, "the first image"))
-    found.append(({m: 100 * float(v[-1]) for m, v in maps.shares.items()}, "the last image"))
-    found += [
-        (
-            {m: 100 * float(v[len(v) - (len(v) % n or n) :].mean()) for m, v in maps.shares.items()},
-            f"the last batch of {n}",
-        )
-        for n in BATCHES
-    ]
-    return [(figures, detail) for figures, detail in found if figures]
+def first_batch(maps: Maps, module: str) -> Guess:
+    """Mean over the first batch, or the last, whole or short; over one image."""
+    shares = 100 * maps.shares[module]
+    for size in (s for s in BATCHES if s < len(shares)):
+        yield float(shares[:size].mean()), f"the first {size} images"
+        yield float(shares[-size:].mean()), f"the last {size} images"
+        yield float(shares[-(len(shares) % size or size) :].mean()), f"the last batch of {size}"
+    yield float(shares[0]), "the first image"
+    yield float(shares[-1]), "the last image"
 
 
 @hypothesis("non_positive", "batch-average", "averaged over batches of unequal size, the last one counting as much as the others",
             "sum over all images, and divide once", HOOKS)  # fmt: skip
-def batch_average(maps: Maps) -> list[tuple[Figures, str]]:
+def batch_average(maps: Maps, module: str) -> Guess:
     """Mean of batch means."""
-    found = []
-    for size in BATCHES:
-        figures = {}
-        for m, v in maps.shares.items():
-            if size < len(v) and len(v) % size:
-                figures[m] = 100 * float(np.mean([v[i : i + size].mean() for i in range(0, len(v), size)]))
-        if figures:
-            found.append((figures, f"batches of {size}"))
-    return found
+    for size, means in _batches(maps.shares[module]):
+        if len(maps.shares[module]) % size:
+            yield 100 * float(np.mean(means)), f"batches of {size}"
 
 
 @hypothesis("non_positive", "wrong-count", "divided by another number than that of the images",
             "divide by the number of images, or of values, that were summed", HOOKS)  # fmt: skip
-def wrong_count(maps: Maps) -> list[tuple[Figures, str]]:
+def wrong_count(maps: Maps, module: str) -> Guess:
     """Sum over n images divided by a whole number of batches times their size, or by one batch more or less."""
-    found = []
-    images = len(next(iter(maps.shares.values()), ()))
+    shares = maps.shares[module]
+    images = len(shares)
     for size in BATCHES:
         for count in {-(-images // size) * size, (images // size) * size, (images // size + 1) * size}:
             if count not in (0, images):
-                figures = {m: 100 * float(v.sum()) / count for m, v in maps.shares.items()}
-                found.append((figures, f"{count}, where {images} images were summed"))
-    return found
+                yield 100 * float(shares.sum()) / count, f"{count}, where {images} images were summed"
 
 
 @hypothesis(
@@ -134,22 +87,18 @@ def wrong_count(maps: Maps) -> list[tuple[Figures, str]]:
     "divide by the number of batches",
     HOOKS,
 )
-def summed(maps: Maps) -> list[tuple[Figures, str]]:
+def summed(maps: Maps, module: str) -> Guess:
     """Sum of batch means."""
-    found = []
-    for size in BATCHES:
-        figures = {m: 100 * float(sum(v[i : i + size].mean() for i in range(0, len(v), size)))
-                   for m, v in maps.shares.items()}  # fmt: skip
-        found.append((figures, f"batches of {size}"))
-    return found
+    for size, means in _batches(maps.shares[module]):
+        yield 100 * float(sum(means)), f"batches of {size}"
 
 
 @hypothesis("non_positive", "pooled", "all modules have the same figure: they were pooled, or counted into one variable",
             "keep one counter a module", HOOKS)  # fmt: skip
-def pooled(maps: Maps) -> list[tuple[Figures, str]]:
+def pooled(maps: Maps, module: str) -> Guess:
     """Mean over modules."""
-    values = [100 * float(v.mean()) for v in maps.shares.values()]
-    return [(dict.fromkeys(maps.shares, float(np.mean(values))), "")] if len(values) > 1 else []
+    if len(maps.shares) > 1:
+        yield 100 * float(np.mean([shares.mean() for shares in maps.shares.values()])), ""
 
 
 @hypothesis(
@@ -159,81 +108,47 @@ def pooled(maps: Maps) -> list[tuple[Figures, str]]:
     "keep the name beside its figure",
     HOOKS,
 )
-def other_module(maps: Maps) -> list[tuple[Figures, str]]:
-    """Shifted by one place, or in reverse."""
-    names = list(maps.shares)
-    values = [100 * float(maps.shares[n].mean()) for n in names]
-    if len(names) < 3:
-        return []
-    orders = {
-        "in reverse": values[::-1],
-        "shifted by one": values[1:] + values[:1],
-        "shifted back": values[-1:] + values[:-1],
-    }
-    return [(dict(zip(names, order, strict=True)), how) for how, order in orders.items()]
+def other_module(maps: Maps, module: str) -> Guess:
+    """In reverse, or shifted by one place."""
+    for other, how in elsewhere(list(maps.shares), module):
+        yield 100 * float(maps.shares[other].mean()), how
 
 
-@hypothesis("non_positive: both", "not-reset",
-            "the counters were not reset: the figure is pooled over the networks before and after training",
-            "make new counters for each network and data set", HOOKS)  # fmt: skip
-def not_reset(maps: Maps, other: Maps) -> Figures:
-    """Mean over both networks, on the same images."""
-    return {
-        m: 50 * float(v.mean() + other.shares[m].mean()) for m, v in maps.shares.items() if m in other.shares
-    }
+def _batches(shares: np.ndarray) -> Iterator[tuple[int, list[float]]]:
+    """Sizes of batches, with the mean of each batch."""
+    for size in BATCHES:
+        if size < len(shares):
+            yield size, [float(shares[i : i + size].mean()) for i in range(0, len(shares), size)]
 
 
-def right(maps: Maps) -> list[tuple[Figures, str]]:
-    """The right way of counting."""
-    return [({m: 100 * float(v.mean()) for m, v in maps.shares.items()}, "")]
-
-
-def diagnose(
-    evidence: Evidence, paths: tuple[str, ...], claimed: Mapping[str, float], tolerance: float, budget: Budget
-) -> list[Match]:
-    """Mistakes that give the percentages handed in for modules (all of those that are wrong)."""
-    loaded = evidence.images(paths)
-    inside = Inside(evidence, loaded, list(claimed), evidence.model)
-    matches: list[Match] = []
+def diagnose(inside: Inside, claimed: Mapping[str, float], tolerance: float, budget: Budget) -> list[Match]:
+    """Mistakes that give the percentages claimed for modules, the wrong ones and those that are right all the same."""
     with budget:
-        ours = inside.maps()
-        plain, _ = right(ours)[0]
-        wrong = {m: v for m, v in claimed.items() if m in plain and abs(v - plain[m]) > tolerance}
-        if not wrong:
-            return []
-        without = max(abs(v - plain[m]) for m, v in wrong.items())
+        claim = _claim(inside.right, claimed, dict.fromkeys(claimed, tolerance))
+    return search("non_positive", claim, worlds(inside), budget)
 
-        def compare(maps: Maps, source: str | None) -> None:
-            ways: list[tuple[str | None, Callable[[Maps], list[tuple[Figures, str]]]]] = (
-                [(None, right)] if source else []
-            )
-            ways += [(h.name, h.figure) for h in known("non_positive")]
-            for name, way in ways:
-                for figures, detail in way(maps):
-                    if not set(wrong) <= set(figures):
-                        continue
-                    under = max(abs(figures[m] - v) for m, v in wrong.items())
-                    if fits(under, without, tolerance):
-                        keys = [f"non_positive: source/{source}"] * bool(source) + [
-                            f"non_positive/{name}"
-                        ] * bool(name)
-                        mistakes = tuple(REGISTRY[key] for key in keys)
-                        said = ", ".join(d for d in (maps.detail, detail) if d)
-                        where = located(mistakes, lambda: evidence.source)
-                        matches.append(
-                            Match(mistakes, under, without, len(wrong), "percentages", said, where)
-                        )
 
-        compare(ours, None)
-        if not matches:
-            for source, maps in sources(inside):
-                compare(maps, source)
-                if source == "other-network":
-                    mistake = REGISTRY["non_positive: both/not-reset"]
-                    pooled_figures = mistake.figure(ours, maps)
-                    under = max(abs(pooled_figures.get(m, np.inf) - v) for m, v in wrong.items())
-                    if fits(under, without, tolerance):
-                        matches.append(Match((mistake,), under, without, len(wrong), "percentages"))
-                if any(len(m.mistakes) == 1 for m in matches) or not budget.left:
-                    break
-    return best(matches)
+def of_unnamed_images(
+    claimed: Mapping[str, float], ours: Mapping[str, float], tolerance: Mapping[str, float]
+) -> list[Match]:
+    """The same where the images are not known: by the mean percentage over others alone, within what they may differ."""
+    alike = Maps({name: np.array([value / 100]) for name, value in ours.items()}, {}, {})
+    claim = _claim(alike, claimed, tolerance, only=("positive-share", "not-percent"))
+    return search("non_positive", claim, lambda source: [World(alike)], Budget(), sources=False)
+
+
+def _claim(
+    ours: Maps, claimed: Mapping[str, float], tolerance: Mapping[str, float], only: tuple[str, ...] = ()
+) -> Claim:
+    off = {m: abs(v - next(right(ours, m))[0]) for m, v in claimed.items()}
+    wrong = [m for m, apart in off.items() if not apart <= tolerance[m]]  # NaN is wrong, and nothing gives it
+    return Claim(
+        sorted(claimed, key=lambda m: m not in wrong) if wrong else (),
+        lambda module, guess: abs(guess - claimed[module]),
+        lambda module: tolerance[module],
+        max((off[m] for m in wrong), default=0.0),
+        "percentages",
+        right,
+        chance=0.0 if only else float(np.prod([tolerance[m] / 25 for m in wrong])),  # of half of 0 to 100
+        only=only,
+    )

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import nn
 
-from in4310.judging.inside import Inside, sources
-from in4310.judging.mistakes.search import REGISTRY, Budget, Match, best, fits, hypothesis, known, located
+from in4310.judging.inside import BATCH, Inside, Maps
+from in4310.judging.mistake import SEEN, Match
+from in4310.judging.mistakes.inside import elsewhere, worlds
+from in4310.judging.mistakes.search import (
+    BATCHES,
+    REGISTRY,
+    Budget,
+    Claim,
+    Figure,
+    Guesses,
+    hypothesis,
+    search,
+)
 from in4310.solution import spectrum
-
-if TYPE_CHECKING:
-    from in4310.judging.evidence import Evidence
 
 COV = "https://numpy.org/doc/stable/reference/generated/numpy.cov.html"
 EIGH = "https://numpy.org/doc/stable/reference/generated/numpy.linalg.eigvalsh.html"
 SVD = "https://numpy.org/doc/stable/reference/generated/numpy.linalg.svd.html"
 CORR = "https://numpy.org/doc/stable/reference/generated/numpy.corrcoef.html"
+ENOUGH = 0.9  # of the eigenvalues must lie in the range over draws of other images: single ones far down may leave it
 Guess = Iterator[tuple[np.ndarray, str]]
 
 
@@ -40,6 +47,12 @@ def right(x: np.ndarray) -> np.ndarray:
     return values
 
 
+def _either(values: np.ndarray, images: int, said: str = "") -> Guess:
+    """Divided by N, or by N - 1."""
+    yield values, said
+    yield values * images / (images - 1), ", ".join(filter(None, (said, "divided by N - 1")))
+
+
 @hypothesis(
     "eigenvalues",
     "not-centred",
@@ -49,8 +62,7 @@ def right(x: np.ndarray) -> np.ndarray:
 )
 def not_centred(x: np.ndarray, k: int) -> Guess:
     """Second moments."""
-    yield eigenvalues(x.T @ x / len(x)), ""
-    yield eigenvalues(x.T @ x / (len(x) - 1)), "divided by N - 1"
+    yield from _either(eigenvalues(x.T @ x / len(x)), len(x))
 
 
 @hypothesis(
@@ -88,16 +100,14 @@ def singular_values(x: np.ndarray, k: int) -> Guess:
 )
 def square_roots(x: np.ndarray, k: int) -> Guess:
     """Standard deviations."""
-    yield np.sqrt(right(x)), ""
-    yield np.sqrt(right(x) * len(x) / (len(x) - 1)), "divided by N - 1"
+    yield from ((np.sqrt(values), how) for values, how in _either(right(x), len(x)))
 
 
 @hypothesis("eigenvalues", "squares", "these are squares of the eigenvalues",
             "singular values of a covariance are its eigenvalues; those of the features are squared once", SVD)  # fmt: skip
 def squares(x: np.ndarray, k: int) -> Guess:
     """Squared once more."""
-    yield right(x) ** 2, ""
-    yield (right(x) * len(x) / (len(x) - 1)) ** 2, "divided by N - 1"
+    yield from ((values**2, how) for values, how in _either(right(x), len(x)))
 
 
 @hypothesis(
@@ -111,8 +121,7 @@ def correlation(x: np.ndarray, k: int) -> Guess:
     """Features divided by their deviations; constant channels stay 0."""
     deviation = x.std(axis=0)
     z = centred(x) / np.where(deviation > 1e-12, deviation, 1)
-    yield eigenvalues(z.T @ z / len(x)), ""
-    yield eigenvalues(z.T @ z / (len(x) - 1)), "divided by N - 1"
+    yield from _either(eigenvalues(z.T @ z / len(x)), len(x))
 
 
 @hypothesis("eigenvalues", "transposed",
@@ -160,33 +169,35 @@ def logarithms(x: np.ndarray, k: int) -> Guess:
     EIGH,
 )
 def ascending(x: np.ndarray, k: int) -> Guess:
-    """All of them from the smallest, or the largest k of them."""
-    yield right(x)[:k][::-1], "of the largest"
-    yield right(x)[:k][::-1] * len(x) / (len(x) - 1), "of the largest, divided by N - 1"
-    yield np.sort(right(x)), ""
-    yield np.sort(right(x) * len(x) / (len(x) - 1)), "divided by N - 1"
+    """The largest k of them, from the smallest."""
+    yield from _either(right(x)[:k][::-1], len(x), "of the largest")
+
+
+@hypothesis("eigenvalues", "smallest", "these are the smallest eigenvalues, not the largest",
+            "eigvalsh returns ascending eigenvalues: reverse them before the first are taken", EIGH)  # fmt: skip
+def smallest(x: np.ndarray, k: int) -> Guess:
+    """The first k as eigvalsh returns them, or those from the largest of them."""
+    if k < x.shape[1]:
+        yield from _either(np.sort(right(x))[:k], len(x), "in ascending order")
+        yield from _either(np.sort(right(x))[:k][::-1], len(x))
 
 
 @hypothesis("eigenvalues", "one-batch", "only one batch of images was used", "collect the features of all batches",
             "https://pytorch.org/docs/stable/data.html")  # fmt: skip
 def one_batch(x: np.ndarray, k: int) -> Guess:
     """The first or last batch of the usual sizes."""
-    for size in (64, 32, 16, 100, 128, 50):
+    for size in BATCHES:
         if size < len(x):
             for part, which in ((x[:size], "first"), (x[len(x) - (len(x) % size or size) :], "last")):
                 if len(part) > 1:
-                    yield right(part), f"the {which} batch of {size}"
-                    yield (
-                        right(part) * len(part) / (len(part) - 1),
-                        f"the {which} batch of {size}, divided by N - 1",
-                    )
+                    yield from _either(right(part), len(part), f"the {which} batch of {size}")
 
 
 @hypothesis("eigenvalues", "batch-average", "the covariance of each batch was averaged over the batches",
             "collect the features of all batches first", COV)  # fmt: skip
 def batch_average(x: np.ndarray, k: int) -> Guess:
     """Mean of covariances, each centred by its own batch."""
-    for size in (64, 32, 16, 100, 128, 50):
+    for size in BATCHES:
         if size < len(x):
             parts = [x[i : i + size] for i in range(0, len(x), size)]
             yield eigenvalues(np.mean([np.cov(p.T, bias=True) for p in parts], axis=0)), f"batches of {size}"
@@ -194,105 +205,91 @@ def batch_average(x: np.ndarray, k: int) -> Guess:
                 yield eigenvalues(np.mean([np.cov(p.T) for p in parts], axis=0)), f"batches of {size}, N - 1"
 
 
+@hypothesis("eigenvalues: source", "other-module", "these are the figures of other modules", "keep the name beside its figure",
+            COV)  # fmt: skip
+def other_module(inside: Inside) -> Iterator[tuple[Maps, str]]:
+    """In reverse, or shifted by one place."""
+    means, names = inside.right.means, inside.modules
+    for how in ("in reverse", "shifted by one", "shifted back"):
+        found = {m: means[other] for m in names for other, said in elsewhere(names, m) if said == how}
+        if found:
+            yield Maps({}, {}, found), how
+
+
+@hypothesis("eigenvalues: source", "flattened", "whole maps were flattened, not averaged over positions",
+            "output.mean(dim=(2, 3)) before the covariance", COV, expensive=True)  # fmt: skip
+def flattened(inside: Inside) -> Iterator[tuple[dict[str, np.ndarray], str]]:
+    """Not features, of which there would be too many, but the eigenvalues themselves."""
+    found = spectrum.eigenvalues(
+        inside.model, inside.batches(BATCH, None, True), list(inside.modules), k=None, flatten=True
+    )
+    yield {name: one.values for name, one in found.items()}, ""
+
+
 def diagnose(
-    evidence: Evidence,
-    model: str,
-    data: str,
-    paths: tuple[str, ...],
-    claimed: Mapping[str, np.ndarray],
-    tolerance: float,
-    budget: Budget,
+    inside: Inside, claimed: Mapping[str, np.ndarray], tolerance: float, budget: Budget
 ) -> list[Match]:
-    """Mistakes that give the wrong eigenvalues of a series: module -> values as handed in."""
-    if not claimed or any(not len(v) or not np.isfinite(v).all() for v in claimed.values()):
+    """Mistakes that give the eigenvalues claimed, the wrong ones and those that are right all the same.
+
+    claimed: module -> values, of any number; `tolerance` is a share of the largest.
+    """
+    if any(not len(v) or not np.isfinite(v).all() for v in claimed.values()):
         return []
-    loaded = evidence.images(paths) if data == "course" else evidence.comparison_images(data, paths)
-    net = evidence.model if model == "tuned" else evidence.untuned
-    inside = Inside(evidence, loaded, list(claimed), net)
-    matches: list[Match] = []
     with budget:
-        ours = inside.maps()
-        spectra = {m: right(x) for m, x in ours.means.items()}
-        without = max(_off(claimed[m], spectra[m]) for m in claimed)
+        spectra = {m: right(inside.right.means[m]) for m in claimed}
 
-        def compare(features: Mapping[str, np.ndarray], source: str | None, said: str) -> None:
-            ways: list[tuple[str | None, Callable[[np.ndarray, int], Guess]]] = (
-                [(None, _right)] if source else []
-            )
-            ways += [(h.name, h.figure) for h in known("eigenvalues")]
-            for name, way in ways:
-                # The module with the fewest channels first: what does not fit there need not be computed elsewhere.
-                off: dict[str, list[float]] = {}
-                for module in sorted(claimed, key=lambda m: features[m].shape[1]):
-                    values = claimed[module]
-                    apart = {d: _off(values, guess) for guess, d in way(features[module], len(values))}
-                    off = {d: [*off.get(d, []), a] for d, a in apart.items() if d in off or not off}
-                    off = {d: worst for d, worst in off.items() if max(worst) <= tolerance}
-                    if not off:
-                        break
-                for detail, worst in off.items():
-                    under = max(worst)
-                    if len(worst) == len(claimed) and fits(under, without, tolerance):
-                        keys = [f"eigenvalues: source/{source}"] * bool(source) + [
-                            f"eigenvalues/{name}"
-                        ] * bool(name)
-                        mistakes = tuple(REGISTRY[key] for key in keys)
-                        text = ", ".join(d for d in (said, detail) if d)
-                        where = located(mistakes, lambda: evidence.source)
-                        matches.append(Match(mistakes, under, without, len(claimed), "spectra", text, where))
+    def computed(given: Maps | dict[str, np.ndarray], module: str) -> Guess:
+        if isinstance(given, Maps):
+            x = given.means[module]
+            yield from _either(right(x), len(x))
+        else:
+            yield from _either(given[module], inside.images)
+            yield given[module] * inside.images, "not divided"
 
-        compare(ours.means, None, "")
-        if not matches:
-            _whole_maps(evidence, net, inside, claimed, without, tolerance, matches)
-        if not matches:
-            for source, maps in (
-                sources(inside, tuned=model == "tuned") if budget.worthwhile("eigenvalues") else ()
-            ):
-                compare(maps.means, source, maps.detail)
-                if any(len(m.mistakes) == 1 for m in matches) or not budget.left:
-                    break
-            if not matches:
-                budget.fruitless.add("eigenvalues")
-    return best(matches)
+    def ask(figure: Figure, given: Maps | dict[str, np.ndarray], module: str) -> Guesses:
+        if figure is computed:
+            return computed(given, module)
+        return figure(given.means[module], len(claimed[module])) if isinstance(given, Maps) else ()
+
+    off = {
+        m: min(_off(v, good) for good, _ in _either(spectra[m], inside.images)) for m, v in claimed.items()
+    }
+    wrong = [m for m in claimed if off[m] > tolerance]
+    claim = Claim(
+        # The module with the fewest channels first: what does not fit there need not be computed elsewhere.
+        sorted(claimed, key=lambda m: (m not in wrong, len(spectra[m]))) if wrong else (),
+        lambda module, guess: _off(claimed[module], guess),
+        lambda module: tolerance,
+        max((off[m] for m in wrong), default=0.0),
+        "spectra",
+        computed,
+        ask,
+        chance=float(np.prod([_chance(claimed[m], tolerance) for m in wrong])),
+    )
+    return search("eigenvalues", claim, worlds(inside), budget)
 
 
-def _right(x: np.ndarray, k: int) -> Guess:
-    yield right(x), ""
-    yield right(x) * len(x) / (len(x) - 1), "divided by N - 1"
+def of_unnamed_images(claimed: np.ndarray, inside: Callable[[np.ndarray], float], images: int) -> list[Match]:
+    """The same where the images are not known: what was claimed, undone, lies `inside` the range over other images."""
+    undone = {
+        "singular-values": claimed**2 / images,
+        "square-roots": claimed**2,
+        "squares": np.sqrt(np.abs(claimed)),
+        "ascending": claimed[::-1],
+    }
+    name = next((name for name, values in undone.items() if inside(values) >= ENOUGH), None)
+    return [Match((REGISTRY[f"eigenvalues/{name}"],), 0, 0, len(claimed), SEEN)] if name else []
 
 
-@hypothesis("eigenvalues: maps", "flattened", "whole maps were flattened, not averaged over positions",
-            "output.mean(dim=(2, 3)) before the covariance", COV)  # fmt: skip
-def flattened(x: np.ndarray, k: int) -> Guess:
-    """Computed by `_whole_maps`, from the images themselves."""
-    yield from _right(x, k)
-
-
-def _whole_maps(
-    evidence: Evidence, net: nn.Module, inside: Inside, claimed: Mapping[str, np.ndarray], without: float,
-    tolerance: float, matches: list[Match],
-) -> None:  # fmt: skip
-    import torch
-
-    with torch.inference_mode():
-        found = spectrum.eigenvalues(
-            net, evidence.batches(inside.loaded)(), list(claimed), k=None, flatten=True
-        )
-    images = len(inside.loaded)
-    for scale, detail in (
-        (1.0, ""),
-        (images / (images - 1), "divided by N - 1"),
-        (float(images), "not divided"),
-    ):
-        under = max(_off(claimed[m], found[m].values * scale) for m in claimed)
-        if fits(under, without, tolerance):
-            mistake = REGISTRY["eigenvalues: maps/flattened"]
-            matches.append(Match((mistake,), under, without, len(claimed), "spectra", detail))
+def _chance(values: np.ndarray, tolerance: float) -> float:
+    """How likely invented eigenvalues fit: the largest within 2 tolerances, others that are not small beside it in 40."""
+    others = int((np.abs(values) > 0.05 * np.abs(values).max()).sum()) - 1
+    return 2 * tolerance * min(1.0, 40 * tolerance) ** max(0, others)
 
 
 def _off(values: np.ndarray, guess: np.ndarray) -> float:
-    """Largest difference relative to the largest value; missing eigenvalues are 0."""
+    """Largest difference relative to the largest value; missing eigenvalues are 0. Zeros alone prove nothing."""
     padded = np.zeros(len(values))
     padded[: min(len(values), len(guess))] = guess[: len(values)]
-    scale = max(float(np.abs(padded).max()), 1e-30)
-    return float(np.abs(values - padded).max() / scale)
+    scale = float(np.abs(padded).max())
+    return float(np.abs(values - padded).max() / scale) if 1e-30 < scale < np.inf else np.inf
