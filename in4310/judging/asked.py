@@ -67,10 +67,10 @@ def check_split(live: Live, judge: Judge, classes: list[str]) -> None:
         "split of the same files in another order",
         _same(first == reordered),
         "the same split",
-        mistake=seen("split: live", first == reordered, False),
+        mistake=seen("form: split live", first == reordered, False),
     )
     judge.expect(first != other, "split with another seed", _same(first == other), "another split",
-                 mistake=seen("split: live", True, first == other))  # fmt: skip
+                 mistake=seen("form: split live", True, first == other))  # fmt: skip
     union = first["train"] | first["val"] | first["test"]
     overlap = sum(len(s) for s in first.values()) - len(union)
     judge.expect(overlap == 0 and union == set(labels), "its sets: files twice, and files left out",
@@ -110,7 +110,7 @@ def check_overlap(live: Live, judge: Judge, classes: list[str]) -> None:
             f"disjointness check on {name}",
             "finds an overlap" if said else "finds none",
             "an overlap" if overlapping else "none",
-            mistake=seen("overlap: live", overlapping),
+            mistake=seen("form: overlap live", overlapping),
         )
 
 
@@ -205,7 +205,7 @@ def check_compare(live: Live, judge: Judge) -> None:
             f"comparison of {name}",
             {True: "agree", False: "differ", None: f"{str(value)[:40]}, neither True nor False"}[said],
             "agree" if agrees else "differ",
-            mistake=[] if said is None else seen("compare: live", agrees),
+            mistake=[] if said is None else seen("form: compare live", agrees),
             mend="np.allclose(saved, scores, atol=1e-4)",
         )  # fmt: skip
 

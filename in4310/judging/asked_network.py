@@ -128,7 +128,7 @@ def check_train(live: Live, judge: Judge) -> None:
     judge.expect(not stays["weight"], "weights changed by one epoch", "no" if stays["weight"] else "yes", "yes",
                  mend="call loss.backward() and optimizer.step() for each batch")  # fmt: skip
     judge.expect(not stays["running"], "batch-norm statistics updated", "no" if stays["running"] else "yes", "yes",
-                 mistake=seen("statistics of batch-norm"))  # fmt: skip
+                 mistake=seen("form: statistics of batch-norm"))  # fmt: skip
     before, after = _loss(drawn.state, drawn), _loss(found, drawn)
     judge.expect(
         after < before, "loss of the batches after one epoch", f"{after:.4f}", f"below {before:.4f}, as before",
@@ -144,7 +144,7 @@ def inside(drawn: Drawn) -> Inside:
 
     def batches(size: int, pixels: Pixels | None, normalised: bool) -> Iterator[Tensor]:
         if not normalised:
-            raise Missing("images", "they are given as they are")
+            raise Missing("images", "normalised")
         images = drawn.images
         if pixels is not None:
             changed = [pixels(image.permute(1, 2, 0).numpy()).transpose(2, 0, 1) for image in images]
@@ -277,7 +277,7 @@ def check_transform(live: Live, judge: Judge) -> None:
     off = max(float(np.abs(array - first[name]).max()) for name, array in flat)
     judge.expect(
         off <= 1e-6, "the same image transformed again, the largest difference", f"{off:.3g}", "0",
-        mistake=seen("transform: live"),
+        mistake=seen("form: transform live"),
     )  # fmt: skip
     apart = min(float(np.abs(first[a] - first[b]).max()) for a in first for b in first if a < b)
     judge.expect(
@@ -318,7 +318,7 @@ def check_train_loader(live: Live, judge: Judge) -> None:
         "order of the training images in two epochs",
         "as they are listed" if ordered else "the same" if epochs[0] == epochs[1] else "different",
         "different",
-        mistake=seen("loaders: live"),
+        mistake=seen("form: loaders live"),
     )
 
 

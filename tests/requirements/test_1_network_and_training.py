@@ -43,7 +43,7 @@ def test_network_outputs(evidence, judge):
         "outputs of the last layer",
         outputs,
         len(evidence.classes),
-        mistake=seen("outputs", outputs),
+        mistake=seen("form: outputs", outputs),
         mend=f"replace it: model.fc = nn.Linear(model.fc.in_features, {len(evidence.classes)})",
     )
     broken = [n for n, t in evidence.state.items() if t.is_floating_point() and not torch.isfinite(t).all()]
@@ -106,7 +106,7 @@ def test_three_settings(evidence, edition, judge):
         len(same),
         0,
         details=[f"{a} = {b}" for a, b in same],
-        mistake=seen("settings: alike"),
+        mistake=seen("form: settings alike"),
     )
     through = _trained_through(runs)
     judge.expect(
@@ -115,7 +115,7 @@ def test_three_settings(evidence, edition, judge):
         "not all" if through else "all, as far as the curves tell",
         "all",
         details=through,
-        mistake=seen("settings: through"),
+        mistake=seen("form: settings through"),
         otherwise=Outcome.WARNED,
     )
     if live := evidence.runs("train_epoch"):
@@ -226,7 +226,7 @@ def test_best_on_validation(evidence, edition, judge):
         on_test = [e for e in own if number(e[4], "test_map") is not None]
         last = nearest[1] == max(e[1] for e in own)
         chosen = bool(on_test) and nearest == max(on_test, key=lambda e: e[4]["test_map"])
-        mistake = seen("kept epoch", nearest[1], nearest[0], last, chosen)
+        mistake = seen("form: kept epoch", nearest[1], nearest[0], last, chosen)
     judge.expect(
         good or best_of_run,
         "validation mAP and accuracy of the weights handed in, recomputed",

@@ -32,7 +32,7 @@ def test_scores_shape(evidence, judge):
         "shape of the test scores",
         " x ".join(map(str, found)) or "a single number",
         " x ".join(map(str, wanted)),
-        mistake=told or seen("shape of scores", found, wanted, sizes),
+        mistake=told or seen("form: shape of scores", found, wanted, sizes),
         mend="save all softmax scores of all test images, drop_last=False",
     )
 
@@ -87,7 +87,7 @@ def test_scores_are_probabilities(evidence, edition, judge):
         )
     if judge.outcome is Outcome.FAILED:
         exhibits.not_probabilities(judge, scores, tolerance)
-        judge.blame(mistakes.scores.matches(evidence) or seen("form of scores", scores, tolerance))
+        judge.blame(mistakes.scores.matches(evidence) or seen("form: scores", scores, tolerance))
 
 
 @pytest.mark.requirement("1h")
@@ -346,7 +346,7 @@ def test_ranking_from_test_set(evidence, judge):
         f"{len(foreign)} of {len(ranked)}",
         0,
         details=foreign,
-        mistake=seen("ranked images", elsewhere),
+        mistake=seen("form: ranked images", elsewhere),
     )
 
 

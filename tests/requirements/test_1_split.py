@@ -48,7 +48,9 @@ def test_split_covers_data(evidence, judge):
         f"{len(missing)} of {len(labels)} ({len(set(used) & set(labels))} used)",
         0,
         details=missing,
-        mistake=seen("split: left out", evidence.class_counts(used), evidence.class_counts(list(labels))),
+        mistake=seen(
+            "form: split left out", evidence.class_counts(used), evidence.class_counts(list(labels))
+        ),
         mend="use all images: the training set is everything that is neither test nor validation",
     )
     if copies:
@@ -84,7 +86,7 @@ def test_split_sizes(evidence, edition, judge):
             f"{found[name]} ({found[name] / total:.1%} of {total})",
             wanted,
             tolerance=f"{edition.split.size_tolerance:.0%}",
-            mistake=seen("split: sizes", swapped),
+            mistake=seen("form: split sizes", swapped),
             mend=f"draw {asked['test']} images for test and {asked['val']} for validation, the rest for training",
         )
     train = len(evidence.split["train"])
@@ -176,7 +178,7 @@ def test_split_disjoint_by_name(evidence, judge):
             len(shared),
             0,
             details=shared,
-            mistake=seen("split: overlap", first, second, shared),
+            mistake=seen("form: split overlap", first, second, shared),
             mend="take the files of one set away before the next is drawn",
         )
     if live := evidence.runs("overlap"):
@@ -248,7 +250,7 @@ def test_loaders_follow_split(evidence, judge):
             f"{agree:.1%} of {len(labels)} rows",
             f"more than {chance + noise:.1%}",
             tolerance=f"a random order gives {chance:.1%}, five standard errors are {noise:.1%}",
-            mistake=seen("loaders"),
+            mistake=seen("form: loaders"),
         )
     if live := evidence.runs("transform"):
         check_transform(live, judge)
@@ -285,6 +287,6 @@ def test_class_order(evidence, judge):
         f"{best:.4f}, the best of all orders",
         tolerance="0.1: a weak network may confuse two classes, not exchange them",
         details=moved,
-        mistake=seen("class order", moved, all_through),
+        mistake=seen("form: class order", moved, all_through),
         mend=f"number the classes in the order {', '.join(stated)}, not as the file system lists them",
     )

@@ -69,7 +69,7 @@ def test_non_positive_in_range(evidence, edition, judge):
         "different images averaged over",
         len(set(paths)),
         f"at least {asked}",
-        mistake=seen("images of statistics", paths, asked),
+        mistake=seen("form: images of statistics", paths, asked),
     )
 
 
@@ -187,7 +187,7 @@ def test_feature_map_pictures(evidence, edition, judge):
         f"{len(indices) - len(absent)} of {asked}",
         f"{asked}, numbered from {indices[0] if indices else 0}",
         details=[f"no PNG for image {i}" for i in absent],
-        mistake=seen("pictures", len(files), asked),
+        mistake=seen("form: pictures", len(files), asked),
         mend="save one PNG an image: 000.png, 001.png, ...",
     )
     looks = {f: look(f) for f in files}

@@ -50,7 +50,7 @@ def test_eigenvalues_valid(evidence, edition, judge):
                 f"{where}: order",
                 "descending" if (np.diff(values) <= rounding).all() else "not descending",
                 "descending",
-                mistake=seen("order of eigenvalues", values, rounding),
+                mistake=seen("form: order of eigenvalues", values, rounding),
                 mend="sort them, the largest first",
             )
             nonzero = int((values > rounding).sum())
@@ -259,7 +259,7 @@ def test_comparison_complete(evidence, edition, judge):
             "spectra of the untuned and the trained network",
             "equal to the last digit" if first[0] == first[1] else "different",
             "different",
-            mistake=seen("networks compared"),
+            mistake=seen("form: networks compared"),
         )
 
 

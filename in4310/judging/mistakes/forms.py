@@ -21,7 +21,7 @@ Said = tuple[object, ...] | bool | None
 # -- the split -----------------------------------------------------------------------------------------
 
 
-@hypothesis("split: left out", "as-many-of-each", "{} images of each class were taken, whatever its size",
+@hypothesis("form: split left out", "as-many-of-each", "{} images of each class were taken, whatever its size",
             "use all images: the training set is everything that is neither test nor validation")  # fmt: skip
 def as_many_of_each(taken: Mapping[str, int], whole: Mapping[str, int]) -> Said:
     """The same number of all classes, which are not of one size."""
@@ -29,20 +29,20 @@ def as_many_of_each(taken: Mapping[str, int], whole: Mapping[str, int]) -> Said:
     return (next(iter(taken.values())),) if equal else None
 
 
-@hypothesis("split: sizes", "val-for-test", "validation and test are swapped")
+@hypothesis("form: split sizes", "val-for-test", "validation and test are swapped")
 def val_for_test(swapped: bool) -> Said:
     """Each has the size of the other."""
     return swapped
 
 
-@hypothesis("split: overlap", "drawn-again", "{} was drawn from images that still held {}",
+@hypothesis("form: split overlap", "drawn-again", "{} was drawn from images that still held {}",
             "take the files of one set away before the next is drawn")  # fmt: skip
 def drawn_again(first: str, second: str, shared: Collection[str]) -> Said:
     """More than a slip."""
     return (second, first) if len(shared) > 10 else None
 
 
-@hypothesis("split: live", "listing-order", "the split depends on the order in which files are listed",
+@hypothesis("form: split live", "listing-order", "the split depends on the order in which files are listed",
             "sort the paths before shuffling them", SHUFFLE)  # fmt: skip
 def listing_order(same_listing: bool, same_seed: bool) -> Said:
     """The same files in another order are split in another way."""
@@ -50,21 +50,25 @@ def listing_order(same_listing: bool, same_seed: bool) -> Said:
 
 
 @hypothesis(
-    "split: live", "seed-ignored", "the seed has no effect", "use the seed that the function is given", SEED
+    "form: split live",
+    "seed-ignored",
+    "the seed has no effect",
+    "use the seed that the function is given",
+    SEED,
 )
 def seed_ignored(same_listing: bool, same_seed: bool) -> Said:
     """Two seeds give one split."""
     return same_seed
 
 
-@hypothesis("overlap: live", "cannot-fail", "the check cannot fail, or looks within one class only",
+@hypothesis("form: overlap live", "cannot-fail", "the check cannot fail, or looks within one class only",
             "compare the paths of all classes, of each two sets")  # fmt: skip
 def cannot_fail(overlapping: bool) -> Said:
     """It finds nothing where something is."""
     return overlapping
 
 
-@hypothesis("loaders", "rows-and-labels", "rows and labels are unrelated: the loader was shuffled, or labels come from elsewhere",
+@hypothesis("form: loaders", "rows-and-labels", "rows and labels are unrelated: the loader was shuffled, or labels come from elsewhere",
             "use shuffle=False for validation and test, and take labels from the folder names", LOADER,
             places.loaders("shuffle", True, ("test", "eval", "val")))  # fmt: skip
 def rows_and_labels() -> Said:
@@ -72,14 +76,14 @@ def rows_and_labels() -> Said:
     return True
 
 
-@hypothesis("loaders: live", "not-shuffled", "the training images come in the same order in each epoch: the loader is not shuffled",
+@hypothesis("form: loaders live", "not-shuffled", "the training images come in the same order in each epoch: the loader is not shuffled",
             "DataLoader(train_set, batch_size=64, shuffle=True)", LOADER)  # fmt: skip
 def not_shuffled() -> Said:
     """Twice the same order."""
     return True
 
 
-@hypothesis("transform: live", "random-transform", "the transform of evaluation is random: augmentation belongs to training only",
+@hypothesis("form: transform live", "random-transform", "the transform of evaluation is random: augmentation belongs to training only",
             "use Resize and CenterCrop for validation and test, no Random... transform",
             "https://pytorch.org/vision/stable/transforms.html", places.random_transforms)  # fmt: skip
 def random_transform() -> Said:
@@ -87,7 +91,7 @@ def random_transform() -> Said:
     return True
 
 
-@again(scores.classes_permuted, "class order")
+@again(scores.classes_permuted, "form: class order")
 def class_order(moved: Sequence[str], all_through: bool) -> Said:
     """The columns fit the classes better in another order."""
     trained_so = "; the network was trained so: all else is judged in this order" if all_through else ""
@@ -97,21 +101,21 @@ def class_order(moved: Sequence[str], all_through: bool) -> Said:
 # -- scores ----------------------------------------------------------------------------------------------
 
 
-@again(scores.other_set, "shape of scores")
+@again(scores.other_set, "form: shape of scores")
 def rows_of_another_set(found: tuple[int, ...], wanted: tuple[int, int], sizes: Mapping[str, int]) -> Said:
     """As many rows as validation or training images."""
     other = [n for n in ("val", "train") if found and found[0] == sizes[n] != sizes["test"]]
     return (f"these are as many rows as the {other[0]} set has",) if other else None
 
 
-@hypothesis("shape of scores", "one-number", "only one number an image was saved: the largest score, or the predicted class",
+@hypothesis("form: shape of scores", "one-number", "only one number an image was saved: the largest score, or the predicted class",
             "save all softmax scores of all test images", SAVING, places.named("argmax", "max"))  # fmt: skip
 def one_number(found: tuple[int, ...], wanted: tuple[int, int], sizes: Mapping[str, int]) -> Said:
     """As many numbers as images."""
     return len(found) == 1 and found[0] == wanted[0]
 
 
-@again(scores.last_batch_missing, "shape of scores")
+@again(scores.last_batch_missing, "form: shape of scores")
 def whole_batches(found: tuple[int, ...], wanted: tuple[int, int], sizes: Mapping[str, int]) -> Said:
     """All but less than a batch."""
     rows, images = found[0] if found else 0, wanted[0]
@@ -119,21 +123,21 @@ def whole_batches(found: tuple[int, ...], wanted: tuple[int, int], sizes: Mappin
     return (f"{rows} is the largest multiple of {whole[0]} below {images}",) if whole else None
 
 
-@hypothesis("form of scores", "labels", "these are labels or hard predictions, not scores", "save torch.softmax(logits, dim=1)",
+@hypothesis("form: scores", "labels", "these are labels or hard predictions, not scores", "save torch.softmax(logits, dim=1)",
             SOFTMAX, places.named("argmax", "one_hot"))  # fmt: skip
 def labels(values: np.ndarray, tolerance: float) -> Said:
     """Rows that are all 0 but for a single 1."""
     return bool(((values == 0) | (values == 1)).all())
 
 
-@again(scores.log_softmax_saved, "form of scores")
+@again(scores.log_softmax_saved, "form: scores")
 def log_softmax(values: np.ndarray, tolerance: float) -> Said:
     """None above 0, and exp of each row sums to 1."""
     log = values.max() <= 1e-6 and np.abs(np.exp(values).sum(axis=1) - 1).max() <= 1e-3
     return ("exp of the scores sums to 1",) if log and values.min() < -tolerance else None
 
 
-@again(scores.batch_softmax, "form of scores")
+@again(scores.batch_softmax, "form: scores")
 def columns_sum_to_one(values: np.ndarray, tolerance: float) -> Said:
     """Each batch adds 1 to the sum of a column."""
     columns = values.sum(axis=0)
@@ -141,14 +145,14 @@ def columns_sum_to_one(values: np.ndarray, tolerance: float) -> Said:
     return ("the columns sum to whole numbers",) if whole and _in_range(values, tolerance) else None
 
 
-@hypothesis("form of scores", "half-precision", "saved in half precision: every number is one of float16, which knows three digits",
+@hypothesis("form: scores", "half-precision", "saved in half precision: every number is one of float16, which knows three digits",
             "save torch.softmax(logits, dim=1) in full float32 precision", SAVING, places.named("half"))  # fmt: skip
 def half_precision(values: np.ndarray, tolerance: float) -> Said:
     """Numbers of float16."""
     return _in_range(values, tolerance) and np.array_equal(values, values.astype(np.float16))
 
 
-@again(scores.rounded, "form of scores")
+@again(scores.rounded, "form: scores")
 def rounded(values: np.ndarray, tolerance: float) -> Said:
     """Multiples of 0.01."""
     return _in_range(values, tolerance) and bool(np.abs(values * 100 - np.round(values * 100)).max() < 1e-4)
@@ -159,7 +163,7 @@ def _in_range(values: np.ndarray, tolerance: float) -> bool:
 
 
 @hypothesis(
-    "compare: live",
+    "form: compare live",
     "exact-equality",
     "exact equality refuses rounding noise",
     "np.allclose(saved, scores, atol=1e-4)",
@@ -169,14 +173,14 @@ def exact_equality(agrees: bool) -> Said:
     return agrees
 
 
-@hypothesis("compare: live", "compares-nothing", "the tolerance is too wide, or the file is compared with itself",
+@hypothesis("form: compare live", "compares-nothing", "the tolerance is too wide, or the file is compared with itself",
             "np.allclose(saved, scores, atol=1e-4)")  # fmt: skip
 def compares_nothing(agrees: bool) -> Said:
     """It says that altered scores agree."""
     return not agrees
 
 
-@again(rankings.other_set, "ranked images")
+@again(rankings.other_set, "form: ranked images")
 def ranked_elsewhere(sets: Collection[str]) -> Said:
     """Images of the training or validation set."""
     return (" and ".join(sorted(sets)),) if sets else None
@@ -185,7 +189,7 @@ def ranked_elsewhere(sets: Collection[str]) -> Said:
 # -- network and training -----------------------------------------------------------------------------------
 
 
-@hypothesis("outputs", "imagenet-head", "the last layer of the ImageNet network was kept", "",
+@hypothesis("form: outputs", "imagenet-head", "the last layer of the ImageNet network was kept", "",
             "https://pytorch.org/tutorials/beginner/transfer_learning_tutorial.html", places.named("resnet18", "resnet50"))  # fmt: skip
 def imagenet_head(outputs: int | None) -> Said:
     """A thousand classes."""
@@ -193,7 +197,7 @@ def imagenet_head(outputs: int | None) -> Said:
 
 
 @hypothesis(
-    "settings: alike",
+    "form: settings alike",
     "setting-unused",
     "a setting never reached the optimiser",
     "give the optimiser the settings of the run",
@@ -203,14 +207,14 @@ def setting_unused() -> Said:
     return True
 
 
-@hypothesis("settings: through", "trained-through", "one model was trained on through all settings: each begins where the one before ended",
+@hypothesis("form: settings through", "trained-through", "one model was trained on through all settings: each begins where the one before ended",
             "build the model and the optimiser anew for each setting")  # fmt: skip
 def trained_through() -> Said:
     """Each curve begins where another ended."""
     return True
 
 
-@again(training.eval_mode, "statistics of batch-norm")
+@again(training.eval_mode, "form: statistics of batch-norm")
 def statistics_kept() -> Said:
     """They stay as they are."""
     return True
@@ -219,14 +223,16 @@ def statistics_kept() -> Said:
 KEPT = "keep a copy of the best weights: copy.deepcopy(model.state_dict()) when the validation mAP improves"
 
 
-@hypothesis("kept epoch", "last-epoch", "the last epoch ({}) of {} was saved, not the best", KEPT, SAVING)
+@hypothesis(
+    "form: kept epoch", "last-epoch", "the last epoch ({}) of {} was saved, not the best", KEPT, SAVING
+)
 def last_epoch(epoch: object, run: str, last: bool, on_test: bool) -> Said:
     """Its figures are those of the weights handed in."""
     return (epoch, run) if last else None
 
 
 @hypothesis(
-    "kept epoch",
+    "form: kept epoch",
     "best-on-test",
     "epoch {} of {} is the best on test: the test set chose the weights",
     KEPT,
@@ -237,7 +243,7 @@ def best_on_test(epoch: object, run: str, last: bool, on_test: bool) -> Said:
     return (epoch, run) if on_test else None
 
 
-@hypothesis("kept epoch", "other-epoch", "the weights are those of epoch {} of {}", KEPT, SAVING)
+@hypothesis("form: kept epoch", "other-epoch", "the weights are those of epoch {} of {}", KEPT, SAVING)
 def other_epoch(epoch: object, run: str, last: bool, on_test: bool) -> Said:
     """Neither the best nor the last."""
     return epoch, run
@@ -246,7 +252,7 @@ def other_epoch(epoch: object, run: str, last: bool, on_test: bool) -> Said:
 # -- feature maps and spectra --------------------------------------------------------------------------------
 
 
-@hypothesis("images of statistics", "images-again", "the same images came again", "go through the loader once",
+@hypothesis("form: images of statistics", "images-again", "the same images came again", "go through the loader once",
             "https://pytorch.org/docs/stable/data.html", places.named("next"))  # fmt: skip
 def images_again(paths: Sequence[str], asked: int) -> Said:
     """Enough of them are listed, but not enough different ones."""
@@ -254,21 +260,24 @@ def images_again(paths: Sequence[str], asked: int) -> Said:
 
 
 @hypothesis(
-    "pictures", "one-picture", "one picture for all images", "save one PNG an image: 000.png, 001.png, ..."
+    "form: pictures",
+    "one-picture",
+    "one picture for all images",
+    "save one PNG an image: 000.png, 001.png, ...",
 )
 def one_picture(files: int, asked: int) -> Said:
     """A single file."""
     return files == 1 < asked
 
 
-@again(spectra.ascending, "order of eigenvalues")
+@again(spectra.ascending, "form: order of eigenvalues")
 def ascending(values: np.ndarray, rounding: float) -> Said:
     """From the smallest."""
     return len(values) > 1 and bool((np.diff(values) >= -rounding).all())
 
 
 @hypothesis(
-    "networks compared",
+    "form: networks compared",
     "same-network",
     "the same network was used for both",
     "load the weights that the figure is for",
