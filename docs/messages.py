@@ -55,7 +55,7 @@ FIELD = re.compile(r"\{(?::[^{}]*)?\}")
 TWO_WORDS = re.compile(r"[A-Za-z][^A-Za-z]* [^A-Za-z]*[A-Za-z]")
 ONE_WORD = re.compile(r"(?<![\w.\-/}])[A-Za-z]{2,}(?![\w.\-/(={])")
 NO_TEXT = re.compile(
-    r"\\|^(png|jpg|svg)$|^https?://|\.html$|\n|^[\w:. -]+/[\w{}-]*$|^[a-z_]+: (source|output)$|^form: [a-z -]+$"
+    r"\\|^(png|jpg|svg)$|^https?://|\.html$|\n|^[\w:. -]+/[\w{}-]*$|^([a-z_]+|\{0\}): (source|output)$|^form: [a-z -]+$"
 )
 Text = list[str | None]
 Found = dict[str, list[str]]  # message -> files that say it

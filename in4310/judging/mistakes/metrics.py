@@ -287,7 +287,7 @@ def of_submission(evidence: Evidence, which: str) -> Scored | None:
         }
         return Scored(*values, tuple(evidence.classes), others)
 
-    kept: Scored | None = evidence.once(("scored case", which), made)
+    kept: Scored | None = evidence.once(("scored_case", which), made)
     return kept
 
 

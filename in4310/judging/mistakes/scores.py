@@ -503,7 +503,7 @@ def matches(evidence: Evidence) -> list[Match]:
         except (Missing, InputError):
             return []
 
-    kept: list[Match] = evidence.once(("mistakes of scores",), found)
+    kept: list[Match] = evidence.once(("scores_matches",), found)
     return kept
 
 
