@@ -292,52 +292,52 @@ def rankings(
     handed: class -> side -> paths; scores: of the whole test set, None where they are not known; wrong: what the check
     found wrong, class -> side; same: scores nearer than this are the same.
     """
-    paths = evidence.split["test"]
-    sides = [
-        (c, side)
-        for c in sorted(handed, key=lambda c: c not in wrong)[:RANKINGS]
-        for side in ("top", "bottom")
-    ]
-    column = {c: evidence.classes.index(c) for c, _ in sides}
-    of: dict[str, dict[str, float]] = {c: {} for c in column}  # class -> path -> score
+    paths, classes = evidence.split["test"], sorted(handed, key=lambda c: c not in wrong)[:RANKINGS]
+    column = {c: evidence.classes.index(c) for c in classes}
+    sides = [(c, side) for c in classes for side in ("top", "bottom")]
+    of: dict[str, dict[str, float]] = {c: {} for c in classes}  # class -> path -> score
     right: dict[tuple[str, str], list[str]] = {one: [] for one in sides}
-    if scores is not None and np.isfinite(scores).all():
+    if scores is not None and len(scores) and np.isfinite(scores).all():
         of = {c: dict(zip(paths, scores[:, i].tolist(), strict=True)) for c, i in column.items()}
         ranked = {c: rank(scores, paths, i, min(k, len(paths))) for c, i in column.items()}
         right = {(c, side): [p for p, _ in getattr(ranked[c], side)] for c, side in sides}
     pixels = _pixels(evidence, [p for c, s in sides for p in (*handed[c].get(s, ())[:k], *right[c, s])])
 
-    def tile(place: int, path: str, c: str, off: bool) -> Tile:
-        label = evidence.data.labels.get(path, "not in the data set")
-        return figures.ranked_tile(place, pixels.get(path, EMPTY), path, label, of[c].get(path), off)
+    def row(c: str, entries: Sequence[str], off: Sequence[bool]) -> list[Tile]:
+        labels = [evidence.data.labels.get(p, "not in the data set") for p in entries]
+        drawn = enumerate(zip(entries, labels, off, strict=True), 1)
+        return [figures.ranked_tile(i, pixels.get(p, EMPTY), p, x, of[c].get(p), o) for i, (p, x, o) in drawn]
 
+    # Two classes at most, sides that are wrong first. Of each side the images handed in are one row of tiles; where the
+    # side is wrong, those whose score is not the right one at their place are marked, and the right images are a second
+    # row. Without scores of the whole test set nothing is known to be right: paths and classes are shown alone.
     for c, side in sorted(sides, key=lambda one: one[1] not in wrong.get(one[0], {})):
-        entries, best, score = list(handed[c].get(side, ()))[:k], right[c, side], of[c].get
+        entries, best = list(handed[c].get(side, ()))[:k], right[c, side]
         faulty, name = side in wrong.get(c, {}), f"{side.capitalize()} of {c}"
-        misplaced = [
-            faulty and (i >= len(best) or (a := score(p)) is None or abs(a - (score(best[i]) or 0.0)) > same)
-            for i, p in enumerate(entries)
-        ]
-        said = f"{sum(misplaced)} of {len(entries)} out of place"
-        groups = {
-            f"{name}, as handed in" + (f" ✗ ({said})" if faulty else ""): [
-                tile(i, p, c, off) for i, (p, off) in enumerate(zip(entries, misplaced, strict=True), 1)
-            ]
-        }
+        off = _misplaced(entries, best, of[c], same) if faulty else [False] * len(entries)
+        said = f"{sum(off)} of {len(entries)} out of place"
+        groups = {f"{name}, as handed in" + (f" ✗ ({said})" if faulty else ""): row(c, entries, off)}
         if faulty and best:
-            groups[f"{name}, right"] = [tile(i, p, c, False) for i, p in enumerate(best, 1)]
+            groups[f"{name}, right"] = row(c, best, [False] * len(best))
         first = entries[0] if entries else "none"
-        at = score(first)
         attach(
             judge,
             tiles(groups, columns=5, size=(1.3, 1.3)),
             f"{name}: rank, score, true class and path of the images handed in"
             + (", and below them the right ones." if faulty else "."),
             f"{len(entries)} images, the first is {shown(first, 60)}"
-            + ("" if at is None else f" with a score of {at:.4f}")
+            + ("" if first not in of[c] else f" with a score of {of[c][first]:.4f}")
             + (f"; {said}, the right first is {best[0]}." if faulty and best else "."),
             photographs=True,
         )
+
+
+def _misplaced(
+    entries: Sequence[str], best: Sequence[str], of: Mapping[str, float], same: float
+) -> list[bool]:
+    """Which images have another score than the right one at their place; `of`: path -> score."""
+    wanted = [of[p] for p in best[: len(entries)]] + [np.nan] * (len(entries) - len(best))
+    return [not abs(of.get(p, np.nan) - score) <= same for p, score in zip(entries, wanted, strict=True)]
 
 
 # -- inside the network ----------------------------------------------------------------------------

@@ -95,6 +95,9 @@ def infer(
     `handed_in`: float (N, classes), rows in the order of `paths`. The images are those whose scores say most: the least
     certain ones. Rows found elsewhere in the matrix count too: a shuffled loader does not hide the preprocessing.
     """
+    # Each candidate is screened on two images (`possible`), and what is left tried on all eight (`attempt`): the first
+    # that fits is refined. Where none does, all are tried on eight, for how near they come; of the three nearest the
+    # other ways of resizing are tried last. `tried` keeps what came of each attempt, `nearness` the mean difference.
     certain = np.nan_to_num(handed_in, nan=1.0).max(axis=1)
     rows = np.argsort(certain, kind="stable")[:ROWS]
     chosen = tuple(paths[i] for i in rows)
