@@ -1,7 +1,12 @@
 """Runs one executable requirement on evidence, without a pytest run around it; shared by the tests of judging and faults."""
 
+import functools
 import importlib.util
 import inspect
+import os
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +15,7 @@ from in4310.judging import statistics
 from in4310.judging.edition import checks_folder
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
+from in4310.submission.sandbox.worker import Sandbox
 
 
 def undrawn(exhibits):
@@ -25,6 +31,33 @@ def undrawn(exhibits):
             for name, value in vars(exhibits).items()
         }
     )
+
+
+@pytest.fixture
+def folder(reference, tmp_path):
+    """A copy of the reference submission of hard links: unlink before writing."""
+    return Path(shutil.copytree(reference, tmp_path / "submission", copy_function=os.link))
+
+
+@pytest.fixture(scope="session")
+def sandbox_of():
+    """Limits -> a sandbox with them, one for all tests of a process; skips where nothing can be confined."""
+    with ExitStack() as stack:
+
+        @functools.cache
+        def opened(limits):
+            sandbox = stack.enter_context(Sandbox(limits) if limits else Sandbox())
+            if not sandbox.tier.confined:
+                pytest.skip(f"nothing can be confined here: {sandbox.tier.describe()}")
+            return sandbox
+
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def sandbox(sandbox_of):
+    """One sandbox for all live functions."""
+    return sandbox_of(None)
 
 
 class Checks:

@@ -21,19 +21,20 @@ from in4310.submission.intake import take_in
 from in4310.submission.live import ConfinedLoader, Live
 from in4310.submission.pieces import Missing
 from in4310.submission.sandbox.walls import Limits
-from in4310.submission.sandbox.worker import Sandbox
 
 SMALL = Limits(
     seconds=10, memory_bytes=2**30, processes=24, file_bytes=2**24, tmp_bytes=2**25, output_bytes=2**18
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _shared(computed_once):
+    return computed_once
+
+
 @pytest.fixture(scope="session")
-def sandbox():
-    with Sandbox(SMALL) as opened:
-        if not opened.tier.confined:
-            pytest.skip(f"nothing can be confined here: {opened.tier.describe()}")
-        yield opened
+def sandbox(sandbox_of):
+    return sandbox_of(SMALL)
 
 
 @pytest.fixture(scope="session")
@@ -71,17 +72,16 @@ def fingerprint(folder):
 
 @pytest.fixture(scope="session")
 def guarded(reference, data):
-    """What no attack may change: checks, labels and images, another submission."""
-    return [checks_folder(), data.root / "sea", reference]
+    """What no attack may change: checks, labels and images, another submission; folder -> its fingerprint."""
+    return {folder: fingerprint(folder) for folder in (checks_folder(), data.root / "sea", reference)}
 
 
 @pytest.fixture(autouse=True)
 def unharmed(guarded, tmp_path, request):
     """After every attack: nothing guarded was changed, nothing was written that an attack tries to write."""
-    before = [fingerprint(folder) for folder in guarded]
     environment = dict(os.environ)
     yield
-    assert [fingerprint(folder) for folder in guarded] == before
+    assert {folder: fingerprint(folder) for folder in guarded} == guarded
     changed = {k for k in set(environment) | set(os.environ) if environment.get(k) != os.environ.get(k)}
     assert changed <= {"PYTEST_CURRENT_TEST"}
     assert not Path("/tmp/in4310-pwned").exists()

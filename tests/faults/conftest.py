@@ -1,7 +1,5 @@
 """Judges each entry of the catalogue by every check, and prints how well the checks did."""
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -66,16 +64,9 @@ def world(worlds, reference, edition, data):
 
 @pytest.fixture(scope="session")
 def sandbox():
+    """Also where nothing can be confined: faults are judged there, too."""
     with Sandbox() as opened:
         yield opened
-
-
-@pytest.fixture
-def folder(reference, tmp_path):
-    """A copy of the reference submission of hard links: unlink before writing."""
-    target = tmp_path / "submission"
-    shutil.copytree(reference, target, copy_function=os.link)
-    return target
 
 
 class Verdict:

@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import json
-import os
 import shutil
 import xml.etree.ElementTree as ET
 
@@ -53,13 +52,6 @@ def edition():
 @pytest.fixture(scope="module")
 def data(edition):
     return resolve_data(edition, None)
-
-
-@pytest.fixture
-def folder(reference, tmp_path):
-    target = tmp_path / "submission"
-    shutil.copytree(reference, target, copy_function=os.link)
-    return target
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ The full catalogue is a suite of its own; here stands one fault or more for ever
 """
 
 import json
-import os
 import shutil
 
 import numpy as np
@@ -29,14 +28,6 @@ def edition():
 @pytest.fixture(scope="module")
 def data(edition):
     return resolve_data(edition, None)
-
-
-@pytest.fixture
-def folder(reference, tmp_path):
-    """A copy of the reference submission that may be changed; large files are linked, so unlink before writing."""
-    target = tmp_path / "submission"
-    shutil.copytree(reference, target, copy_function=os.link)
-    return target
 
 
 @pytest.fixture

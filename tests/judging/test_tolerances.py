@@ -22,13 +22,6 @@ def edition():
 
 
 @pytest.fixture
-def folder(reference, tmp_path):
-    target = tmp_path / "submission"
-    shutil.copytree(reference, target, copy_function=os.link)
-    return target
-
-
-@pytest.fixture
 def passes(run_check, edition):
     data = resolve_data(edition, None)
 
