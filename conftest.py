@@ -54,6 +54,11 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_configure(config):
+    if config.pluginmanager.hasplugin("hypothesispytest"):
+        from hypothesis import settings
+
+        settings.register_profile("in4310", deadline=None)  # on a busy machine an example takes seconds
+        settings.load_profile("in4310")
     for line in (
         "alone: measures time or memory, or needs both cores: no other test runs meanwhile",
         "slow: longer than a few seconds; left out of the default run, run with -m slow",
