@@ -16,6 +16,7 @@ from in4310.grading.marks import Mark
 from in4310.judging.verdict import Outcome, Requirement, Results
 from in4310.reporting.language import ENGLISH
 from in4310.reporting.page import page, slug
+from in4310.submission.pieces import lacking
 
 BINS = 11  # of the distribution, from 0 to full marks
 MISTAKES = 3  # named for a requirement
@@ -155,7 +156,7 @@ def _mistakes(requirement: Requirement) -> set[str]:
     """The known mistakes; where none is known, which check it was."""
     lost = [c for c in requirement.checks if c.points < c.max_points]
     named = {d.mistake or " + ".join(d.names) for c in lost for d in c.diagnoses[:1]}
-    missing = {f"{c.missing} is missing" for c in lost if c.missing}
+    missing = {lacking(c.missing) for c in lost if c.missing}
     return named or missing or {c.title for c in lost}
 
 

@@ -156,6 +156,7 @@ def mark(
     """
     from in4310.grading.gradebook import GRADEBOOK, Gradebook
     from in4310.grading.override import check_override, read_overrides
+    from in4310.reporting.language import counted
 
     if (who is None) == (table is None):
         raise InputError("give a student, or a table with --csv")
@@ -167,7 +168,7 @@ def mark(
             check_override(book, one, where, given)
         for one, where, given, words in said:
             book.override(one, where, given, words, by or getpass.getuser())
-            parts = ("" if given is None else f"{given:g} points", words)
+            parts = ("" if given is None else counted("%(num)s point", "%(num)s points", given), words)
             click.echo(f"{one} {where}".strip() + f": {', '.join(part for part in parts if part)}")
     click.echo("in4310 grade shows it on the page and in the exports")
 
@@ -333,9 +334,10 @@ def autograder_make(folder: Path, edition: str, data: Path | None) -> None:
 def autograder_run(root: Path) -> None:
     """Judge ROOT/submission and write ROOT/results/results.json. Called by run_autograder."""
     from in4310.grading.autograder import run_autograder
+    from in4310.reporting.language import counted
 
     mark = run_autograder(root)
-    click.echo(mark.error or f"{mark.points:g} points")
+    click.echo(mark.error or counted("%(num)s point", "%(num)s points", mark.points or 0))
 
 
 COMMANDS: tuple[Any, ...] = (grade, mark, explain, replay, compare, likeness, autograder)

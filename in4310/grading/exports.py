@@ -215,7 +215,9 @@ def _points(points: float | None) -> str:
 
 
 def _of(points: float | None, possible: float | None) -> str:
-    return f"{_points(points) or 'no'}{' of ' if _points(possible) else ''}{_points(possible)} points"
+    most = points if possible is None else possible
+    unit = "point" if most == 1 else "points"
+    return f"{_points(points) or 'no'}{' of ' if _points(possible) else ''}{_points(possible)} {unit}"
 
 
 def _number_in(text: str, form: str) -> str:
@@ -318,7 +320,7 @@ def _gradescope_test(mark: Mark, requirement: Requirement, with_images: bool) ->
 
 def _check_lines(check: Check, with_images: bool) -> list[str]:
     lines = [f"{check.outcome}: {shown(check.title)}"]
-    for word, text in (("reason", check.reason), ("mistake", check.mistake), ("mend", check.mend)):
+    for word, text in (("reason", check.reason), ("mistake", check.mistake), ("fix", check.mend)):
         if text:
             lines.append(f"  {word}: {shown(text)}")
     pictures = check.pictures if with_images else []

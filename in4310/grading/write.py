@@ -15,6 +15,8 @@ from in4310.grading.class_page import class_page
 from in4310.grading.grade import STUDENTS
 from in4310.grading.gradebook import GRADEBOOK, Gradebook
 from in4310.grading.marks import Mark
+from in4310.reporting.language import counted, number, translated
+from in4310.reporting.language_record import said
 from in4310.reporting.write import write_report
 from in4310.solution.saving import write_aside
 
@@ -24,7 +26,7 @@ FEEDBACK = "feedback"
 def write_class(marks: Sequence[Mark], out: Path, assignment: str, language: str = "en") -> Path:
     """Write index.html, the exports and the feedback bundles into `out`; returns the path of index.html.
 
-    language: of the page and of the reports; those that are there in another one are written again.
+    language: of the page, the feedback and the reports; those that are there in another one are written again.
 
     Each file is written aside and renamed. Raises InputError, one line, when the folder cannot be written to.
     """
@@ -47,7 +49,7 @@ def write_class(marks: Sequence[Mark], out: Path, assignment: str, language: str
             write(
                 out / "exports" / "gradescope" / mark.who / "results.json", exports.gradescope_results(mark)
             )
-            _bundle(mark, out)
+            _bundle(mark, out, language)
     return write(out / "index.html", class_page(marks, made_at, language, left_aside(out)))
 
 
@@ -78,7 +80,7 @@ def _say_in(language: str, mark: Mark, out: Path) -> None:
             write_report(mark.results, page.parent, None, language)
 
 
-def _bundle(mark: Mark, out: Path) -> None:
+def _bundle(mark: Mark, out: Path, language: str) -> None:
     """feedback/<who>.zip: the student's own report and what a teacher said, and nothing of the others."""
     report = out / STUDENTS / mark.who
     files = sorted(f for f in report.rglob("*") if f.is_file()) if report.is_dir() else []
@@ -90,22 +92,27 @@ def _bundle(mark: Mark, out: Path) -> None:
                 info = zipfile.ZipInfo(file.relative_to(report).as_posix(), (1980, 1, 1, 0, 0, 0))
                 info.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(info, file.read_bytes())
-            archive.writestr(zipfile.ZipInfo("marks.txt", (1980, 1, 1, 0, 0, 0)), _words(mark))
+            archive.writestr(zipfile.ZipInfo("marks.txt", (1980, 1, 1, 0, 0, 0)), _words(mark, language))
 
     write_aside(out / FEEDBACK / f"{mark.who}.zip", pack)
 
 
-def _words(mark: Mark) -> str:
-    lines = [
-        f"{mark.points:g} of {mark.max_points:g} points"
-        if mark.points is not None and mark.max_points
-        else ""
-    ]
+def _words(mark: Mark, language: str) -> str:
+    """Points in all and a line a requirement, in that language, and what a teacher said."""
+    lines = [""]
+    if mark.points is not None and mark.max_points:
+        earned = number(mark.points, language)
+        of = ("%(earned)s of %(num)s point", "%(earned)s of %(num)s points")
+        lines = [counted(*of, mark.max_points, language, earned=earned)]
     for requirement in mark.results.requirements if mark.results else ():
+        title = said(language)(requirement.title, mark.results.edition_language if mark.results else "en")
+        earned, most = (number(p, language) for p in (mark.points_of(requirement), requirement.max_points))
+        of_most = translated("%(earned)s of %(most)s", language, earned=earned, most=most)
         given = mark.override(requirement.id)
-        by = f" (set by {given.by}: {given.comment})" if given else ""
-        lines.append(
-            f"{requirement.id} {requirement.title}: {mark.points_of(requirement):g} of {requirement.max_points:g}{by}"
-        )
+        by = ""
+        if given:
+            by = translated("set by %(teacher)s", language, teacher=given.by) + f": {given.comment}"
+            by = f" ({by})"
+        lines.append(f"{requirement.id} {title}: {of_most}{by}")
     lines += [f"{o.by}: {o.comment}" for o in mark.overrides if o.points is None and o.comment]
     return "\n".join(lines) + "\n"

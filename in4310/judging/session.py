@@ -76,7 +76,7 @@ class Session:
         broken = isinstance(why, Unreadable)
         kind = KINDS.get(why.piece)
         mend = (
-            f"mend {why.piece}: {why}"
+            f"fix {why.piece}: {why}"
             if broken
             else f"hand in {why.piece}"
             + (f" as {' or '.join(kind.places)}, or name its file in submission.toml" if kind else "")

@@ -1,4 +1,4 @@
-"""What stands in the way of full marks, and which one mending gains most."""
+"""What stands in the way of full marks, and which fix gains most."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Gap(NamedTuple):
 
 @dataclass(frozen=True)
 class Cause:
-    """Gaps that one mending closes: they lack the same piece, or show the same mistake; or a single gap."""
+    """Gaps that one fix closes: they lack the same piece, or show the same mistake; or a single gap."""
 
     gaps: tuple[Gap, ...]
     piece: str = ""  # that all of them lack; 'judge' where the judge itself failed
@@ -50,12 +50,12 @@ class Cause:
 
     @property
     def points(self) -> float:
-        """What mending it gains, over all its checks; with those that may follow, at most."""
+        """What fixing it gains, over all its checks; with those that may follow, at most."""
         return sum(gap.points for gap in (*self.gaps, *self.following))
 
     @property
     def blameless(self) -> bool:
-        """Whether it is the judge's own failure: nothing for a student to mend."""
+        """Whether it is the judge's own failure: nothing for a student to fix."""
         return self.piece == JUDGE
 
 
@@ -66,7 +66,7 @@ def gaps(results: Results) -> list[Gap]:
 
 
 def causes(found: Sequence[Gap]) -> list[Cause]:
-    """The gaps by what mends them, the most points first; what the judge itself failed at comes last.
+    """The gaps by what fixes them, the most points first; what the judge itself failed at comes last.
 
     Two checks have a cause in common when a diagnosis of one names a mistake that a diagnosis of the other names, when
     they name the same mistake in words, or when they lack the same piece.

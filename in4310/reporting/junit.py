@@ -69,11 +69,11 @@ def _properties(parent: ElementTree.Element, **values: str) -> None:
 
 
 def _lines(check: Check) -> str:
-    """Reason, mistake, mend and the findings that are not right, a line each."""
+    """Reason, mistake, fix and the findings that are not right, a line each."""
     lines = [f"{check.outcome}: {shown(check.reason)}"]
     lines += [
         f"{word}: {shown(text)}"
-        for word, text in (("mistake", check.mistake), ("mend", check.mend), ("missing", check.missing))
+        for word, text in (("mistake", check.mistake), ("fix", check.mend), ("missing", check.missing))
         if text
     ]
     lines += [f"evidence: {shown(found.quality)}" for found in check.diagnoses]

@@ -114,6 +114,6 @@ def _pictures_there(results: Results, folder: Path) -> dict[str, bytes]:
                 found[name] = path.read_bytes()
             except OSError as error:
                 raise InputError(
-                    f"{path}: cannot be read ({error.strerror or error}); mend its rights or remove it"
+                    f"{path}: cannot be read ({error.strerror or error}); change its permissions or remove it"
                 ) from error
     return found

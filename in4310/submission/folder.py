@@ -54,7 +54,7 @@ class Submission:
         try:
             return tomllib.loads(formats.read_text(path))
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}: not valid TOML ({error}); mend it or leave it out") from None
+            raise InputError(f"{path}: not valid TOML ({error}); fix it or leave it out") from None
 
     def table(self, name: str) -> Mapping[str, Any]:
         """A table of submission.toml, empty when it is not there."""

@@ -40,6 +40,11 @@ KINDS = {
 }
 
 
+def lacking(piece: str) -> str:
+    """That a piece is not there, in words: 'scores are missing', 'split is missing'."""
+    return f"{piece} are missing" if piece.endswith("s") else f"{piece} is missing"
+
+
 class Missing(Exception):
     """A piece that a check needs is not in the submission; the check is not run."""
 
@@ -47,10 +52,10 @@ class Missing(Exception):
         self.piece = piece
         kind = KINDS.get(piece)
         default = (
-            f"{piece} is missing ({kind.contents}; expected as {' or '.join(kind.places)})" if kind else piece
+            f"{lacking(piece)} ({kind.contents}; expected as {' or '.join(kind.places)})" if kind else piece
         )
         super().__init__(message or default)
 
 
 class Unreadable(Missing):
-    """A piece is there but cannot be read; the message says why and how to mend it."""
+    """A piece is there but cannot be read; the message says why and how to fix it."""

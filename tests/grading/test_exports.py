@@ -299,7 +299,7 @@ def test_gradescope_has_a_test_a_requirement() -> None:
         "score": 3.5, "max_score": 5, "status": "failed", "name": "Split", "number": "1a", "tags": ["failed"],
         "visibility": "visible",
         "output": "passed: Title of covers.\n  reason: reason of covers\nfailed: Sizes are right.\n"
-                  "  reason: 31 in test not 37\n  mistake: no strata\n  mend: stratify=labels",
+                  "  reason: 31 in test not 37\n  mistake: no strata\n  fix: stratify=labels",
     }  # fmt: skip
     assert (second["status"], second["tags"]) == ("passed", ["warned"])
     assert (third["status"], third["tags"]) == ("failed", ["not run"])
