@@ -95,8 +95,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "requirement(id, partial=False): an executable check of a requirement of the assignment (in4310)",
     )
     run = _run(config)
-    if run.order.report:
-        _language(config)  # a wrong one is said before anything is judged
+    if run.order.report:  # what is wrong with it is said before anything is judged
+        _language(config)
+        _room(config)
     judging = run.order.submission and not config.getoption("help") and not config.option.collectonly
     if judging and run.sandbox is None:
         from in4310.submission.sandbox.worker import Sandbox
@@ -124,6 +125,18 @@ def _language(config: pytest.Config) -> str:
 
     try:
         return chosen(_run(config).order.language or None)
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _room(config: pytest.Config) -> None:
+    from in4310.errors import InputError
+    from in4310.places import room_for
+
+    run = _run(config)
+    try:
+        if run.taken is None:  # else whoever started this run has looked
+            room_for(Path(run.order.report))
     except InputError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -307,6 +320,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     results = judged.results()
     terminalreporter.section("in4310")
+    if results.doubt:
+        terminalreporter.write_line(results.doubt, yellow=True)
     terminalreporter.write_line(
         f"{results.name}: {results.points:g} of {results.max_points:g} points ({results.edition})"
     )

@@ -94,6 +94,8 @@ def grade(
     from in4310.grading.marks import Status
     from in4310.grading.screen import live, marks_table
     from in4310.grading.write import write_class
+    from in4310.reporting.language import counted
+    from in4310.reporting.language_record import said
 
     order = Order(
         submission=str(place),
@@ -117,6 +119,9 @@ def grade(
         marks = carry_out(order, chosen, show, QUIET if quiet else Progress(errors))
     write_class(marks, out, assignment, language)
     screen = console()
+    if doubts := [m.results.doubt for m in marks if m.results and m.results.doubt]:
+        hand_ins = counted("%(num)s hand-in", "%(num)s hand-ins", len(doubts), language)
+        screen.print(f"{said(language)(doubts[0])} ({hand_ins})")
     screen.print(marks_table(marks, language))
     screen.print(str(out / "index.html"), soft_wrap=True)
     sys.exit(0 if all(m.status is Status.DONE for m in marks) else 1)
