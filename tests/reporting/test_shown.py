@@ -14,7 +14,7 @@ from rich.console import Console
 from in4310.judging.verdict import Check, Finding, Outcome, Requirement, Results
 from in4310.reporting.html import render
 from in4310.reporting.junit import junit
-from in4310.reporting.terminal import table
+from in4310.reporting.terminal import Verdict
 from in4310.shown import shown
 from in4310.solution.drawing.style import canvas, encoded, panel, titled
 
@@ -88,7 +88,7 @@ def rendered(text: str) -> dict[str, str]:
         made_at="", requirements=[Requirement(id=text, title=text, text=text, checks=[one])],
     )  # fmt: skip
     terminal = Console(file=io.StringIO(), width=200, force_terminal=False)
-    terminal.print(table(results))
+    terminal.print(Verdict(results))
     xml = "".join(ElementTree.fromstring(junit(results)).itertext())
     return {"terminal": terminal.file.getvalue(), "html": render(results), "junit": xml}  # type: ignore[attr-defined]
 
