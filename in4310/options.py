@@ -104,9 +104,17 @@ def data(default: str) -> Any:
     )
 
 
+def _named(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if not value:
+        raise InputError(f"--edition '': expected {EDITIONS[:-1]}, found nothing")
+    return value
+
+
 def edition(default: str = "demo") -> Any:
     """--edition, a name or the path of a teacher's own."""
-    return click.option("--edition", default=default, show_default=True, metavar="NAME", help=EDITIONS)
+    return click.option(
+        "--edition", default=default, show_default=True, metavar="NAME", help=EDITIONS, callback=_named
+    )
 
 
 def folder(name: str, default: str | None, what: str) -> Any:
