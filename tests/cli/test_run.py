@@ -100,12 +100,15 @@ def test_two_processes_make_one_submission(program, drawn, tmp_path):
     folders = ("--out", "out", "--report", "report")
     run = program("run", "--data", drawn, *SMALL, *folders, launcher=launcher)
     printed, errors = run.communicate(timeout=300)
-    assert run.returncode == 0, errors
+    assert run.returncode in (0, 1), errors
     assert printed.count("report/index.html") == 1
     assert json.loads((tmp_path / "out" / "resources.json").read_text())["processes"] == 2
     rows = (tmp_path / "out" / "split" / "test.csv").read_text().splitlines()
     assert len(np.load(tmp_path / "out" / "scores_test.npy")) == len(rows) - 1
     results = json.loads((tmp_path / "report" / "results.json").read_text())
+    lost = any(c["points"] < c["max_points"] for r in results["requirements"] for c in r["checks"])
+    assert run.returncode == lost, "as without torchrun"
+    assert not lost or "nothing has crashed" in errors
     checks = {c["name"]: c["outcome"] for r in results["requirements"] for c in r["checks"]}
     assert checks["scores_reproduce"] == checks["metrics_map"] == checks["best_on_validation"] == "passed"
 
