@@ -19,10 +19,10 @@ from in4310.errors import InputError
 from in4310.shown import shown
 from in4310.submission.archives import Bounds, unpack
 from in4310.submission.containers import SUFFIXES, is_archive
+from in4310.submission.files import RUBBISH
 
 ENTRIES = 20_000
 NAME = 80  # characters of a student's key
-RUBBISH = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}
 # Of 5000 students; each one's own archive stays packed, and is bounded when it is judged.
 WHOLE_CLASS = Bounds(entries=2_000_000, total_bytes=2**42, file_bytes=2**33, nested=False)
 ONE_SUBMISSION = {".pth", ".pt", ".npy", ".npz", ".safetensors", ".ipynb", ".py"}

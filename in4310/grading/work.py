@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ from in4310.errors import InputError, NotJudged
 from in4310.judging.order import Order
 from in4310.memory import forget_peak, peak
 from in4310.places import SECRET_VARIABLE
+from in4310.submission import files
 
 REPLACED = "was replaced while it was judged"
 DIED = "the process that judged it died"
@@ -50,23 +50,10 @@ class Done:
 
 def digest_of(place: Path) -> str:
     """SHA-256 of an archive, or over the names and contents of a folder; raises InputError when it cannot be read."""
-    total = hashlib.sha256()
     try:
-        if place.is_file():
-            with place.open("rb") as stream:
-                return hashlib.file_digest(stream, "sha256").hexdigest()
-        found = [Path(folder, name) for folder, _, names in os.walk(place, onerror=_refuse) for name in names]
-        for file in sorted(f for f in found if f.is_file() and not f.is_symlink()):
-            total.update(file.relative_to(place).as_posix().encode("utf-8", "surrogateescape") + b"\0")
-            with file.open("rb") as stream:
-                total.update(hashlib.file_digest(stream, "sha256").digest())
+        return files.digest_of(place)
     except OSError as error:
         raise InputError(f"{place}: cannot be read ({error.strerror or error})") from None
-    return total.hexdigest()
-
-
-def _refuse(error: OSError) -> None:
-    raise error
 
 
 _shared: dict[str, object] = {}

@@ -16,9 +16,9 @@ from pathlib import Path
 from in4310.errors import InputError, NotJudged
 from in4310.shown import shown
 from in4310.submission.containers import DAMAGED, SUFFIXES, Entry, entries_of, is_archive
+from in4310.submission.files import RUBBISH
 
 CHUNK = 1 << 20
-RUBBISH = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".git", ".ipynb_checkpoints", "__pycache__"}
 RESERVED = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
 NOTES = 50
 

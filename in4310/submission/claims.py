@@ -11,14 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from in4310.submission.formats import SET_NAMES
 from in4310.submission.tables import Table, flatten, key, number
 
 Document = Any
-SETS = {
-    "val": "val", "valid": "val", "validation": "val", "dev": "val", "validering": "val",
-    "test": "test", "testing": "test",
-    "train": "train", "training": "train", "trening": "train",
-}  # fmt: skip
 _LOSS = ("loss", "losses", "cost", "crossentropy")
 _ACCURACY = ("accuracy", "acc", "accuracies", "top1")
 _AP = ("ap", "average_precision", "avg_precision", "averageprecision")
@@ -32,14 +28,14 @@ def words(text: str) -> list[str]:
 
 def set_of(text: str) -> str | None:
     """train, val or test, when a name says exactly one of them."""
-    said = {SETS[w] for w in words(text) if w in SETS}
+    said = {SET_NAMES[w] for w in words(text) if w in SET_NAMES}
     return said.pop() if len(said) == 1 else None
 
 
 def measure(text: str) -> str | None:
     """loss, accuracy, map or ap, when a name says it; else None."""
     rest = "_".join(
-        w for w in words(text) if w not in SETS and w not in ("epoch", "mean", "avg", "overall", "total")
+        w for w in words(text) if w not in SET_NAMES and w not in ("epoch", "mean", "avg", "overall", "total")
     )
     said = words(text)
     if any(w in _LOSS for w in said):
@@ -71,10 +67,10 @@ def as_metrics(document: Document, name: str, classes: Sequence[str]) -> dict[st
         if figure is None:
             return
         said = [w for part in path for w in words(part)]
-        which = {SETS[w] for w in said if w in SETS}
+        which = {SET_NAMES[w] for w in said if w in SET_NAMES}
         table = found.setdefault(which.pop() if len(which) == 1 else default, {})
         own = [index[w] for w in said if w in index] or _numbered(said, classes)
-        text = "_".join(w for w in said if w not in SETS and w not in index)
+        text = "_".join(w for w in said if w not in SET_NAMES and w not in index)
         kind = measure(text)
         if own and kind in ("accuracy", "ap", "map"):
             table.setdefault("accuracy_per_class" if kind == "accuracy" else "ap_per_class", {})[own[0]] = (
@@ -89,18 +85,38 @@ def as_metrics(document: Document, name: str, classes: Sequence[str]) -> dict[st
     if isinstance(document, Table):
         _metrics_of_table(document, index, put)
     elif isinstance(document, Mapping):
-        for path, leaf in flatten(document):
+        # The house's own names first: what else sounds like them is not taken in their place.
+        for path, leaf in sorted(flatten(document), key=lambda item: item[0][-1:] not in _HOUSE):
             if isinstance(leaf, list) and len(leaf) == len(classes):
                 for c, value in zip(classes, leaf, strict=True):
                     put((*path, c), value)
-            elif isinstance(leaf, list) and len(leaf) == 1:
-                put(path, leaf[0])
             else:
-                put(path, leaf)
-    else:
-        return None
+                put(path, leaf[0] if isinstance(leaf, list) and len(leaf) == 1 else leaf)
+        _keep_odd_values(document, index, found)
     found = {k: v for k, v in found.items() if v}
     return found or None
+
+
+_HOUSE = (("accuracy",), ("mean_accuracy",), ("map",), ("accuracy_per_class",), ("ap_per_class",))
+
+
+def _keep_odd_values(
+    document: Mapping[str, Any], index: Mapping[str, str], found: dict[str, dict[str, Any]]
+) -> None:
+    """What the house's own names hold that is no number or of no class is kept, so that the checks can say it."""
+    for name in ("val", "test"):
+        table = document.get(name)
+        for (kind,) in _HOUSE if isinstance(table, Mapping) else ():
+            value = table.get(kind)  # type: ignore[union-attr]
+            if isinstance(value, Mapping) and kind.endswith("per_class"):
+                own = found.setdefault(name, {}).setdefault(kind, {})
+                own |= {
+                    c: v
+                    for c, v in value.items()
+                    if c not in own and (number(v) is None or key(c) not in index)
+                }
+            elif value is not None and not isinstance(value, list) and number(value) is None:
+                found.setdefault(name, {})[kind] = value
 
 
 def _numbered(said: Sequence[str], classes: Sequence[str]) -> list[str]:
@@ -158,33 +174,34 @@ def as_ranking(
     found: dict[str, dict[str, list[Any]]] = {}
     index = {key(c): c for c in classes}
 
-    def place(said: Sequence[str]) -> tuple[str, str] | None:
-        side = {"top" for w in said if w in _TOP} | {"bottom" for w in said if w in _BOTTOM}
-        own = [index[w] for w in said if w in index]
-        return (own[0], side.pop()) if len(side) == 1 and own else None
+    def put(entries: list[Any], *said: Iterable[str]) -> None:
+        """Entries under the class and side that the first of the lists of words says, that says both."""
+        for own in map(list, said):
+            side = {"top" for w in own if w in _TOP} | {"bottom" for w in own if w in _BOTTOM}
+            named = [index[w] for w in own if w in index]
+            if len(side) == 1 and named:
+                found.setdefault(named[0], {}).setdefault(side.pop(), []).extend(entries)
+                return
 
     if isinstance(document, Table):
-        base = words(name)
         for row in document.rows:
             paths = [cell for cell in row if _is_path(cell)]
-            if not paths:
-                continue
             others = [w for cell in row if not _is_path(cell) and number(cell) is None for w in words(cell)]
-            where = place(others) or place([*others, *base])
-            scores = [number(cell) for cell in row if number(cell) is not None and not _is_path(cell)]
-            if where:
-                entry = [paths[0], scores[-1] if scores else None]
-                found.setdefault(where[0], {"top": [], "bottom": []})[where[1]].append(entry)
+            scores = [number(cell) for cell in row if number(cell) is not None]
+            if paths:
+                put([[paths[0], scores[-1] if scores else None]], others, [*others, *words(name)])
     elif isinstance(document, Mapping):
         for path, leaf in flatten(document):
-            where = place([w for part in (name, *path) for w in words(part)]) or place(
-                [w for p in path for w in words(p)]
-            )
-            if where and isinstance(leaf, list) and leaf:
-                entries = [_entry(e) for e in leaf]
-                if all(e is not None for e in entries):
-                    found.setdefault(where[0], {"top": [], "bottom": []})[where[1]].extend(entries)
-    return found if any(t["top"] or t["bottom"] for t in found.values()) else None
+            entries = [_entry(e) for e in leaf] if isinstance(leaf, list) else [None]
+            if all(entries):
+                own = [w for part in path for w in words(part)]
+                put(entries, [*words(name), *own], own)
+        for c, table in document.items():  # in the house's form, entries that are no paths are seen, too
+            for side in ("top", "bottom") if isinstance(table, Mapping) else ():
+                if isinstance(table.get(side), list):
+                    sides = found.setdefault(index.get(key(c)) or c, {})
+                    sides[side] = sides.get(side) or table[side]
+    return found if any(map(any, (t.values() for t in found.values()))) else None
 
 
 def _entry(value: Any) -> list[Any] | None:
@@ -216,41 +233,46 @@ _SHARE = {"positive", "nonpositive", "percent", "percentage", "share", "prosent"
 
 def as_non_positive(document: Document) -> dict[str, Any] | None:
     """{'percent': {module: number}, 'images': [paths] when stated}; None when it is something else."""
-    percent: dict[str, Any] = {}
-    images: Any = None
     if isinstance(document, Table):
-        rows = document.rows
-        column = document.column(
-            "percent", "percentage", "non_positive", "nonpositive", "value", "share", "prosent"
-        )
-        for row in rows:
-            names = [cell for cell in row if is_module(cell)]
-            values = [number(cell) for cell in row if number(cell) is not None]
-            value = (
-                number(row[column])
-                if column is not None and column < len(row)
-                else values[-1]
-                if values
-                else None
-            )
-            if names and value is not None:
-                percent[_module(names[0])] = value
-        if not percent and document.header and len(document.rows) == 1:
-            percent = {_module(t): number(c) for t, c in zip(document.header, document.rows[0], strict=False)
-                       if is_module(t) and number(c) is not None}  # fmt: skip
-    elif isinstance(document, Mapping):
-        for path, leaf in flatten(document):
-            if path and path[-1] in ("images", "paths") and isinstance(leaf, list):
-                images = leaf
-            elif path and not isinstance(leaf, list | bool | None):
-                module = path[-1] if is_module(path[-1]) else None
-                if module is None and _SHARE & set(words(path[-1])):
-                    module = next((p for p in reversed(path) if is_module(p)), None)
-                if module and not (isinstance(leaf, str) and number(leaf) is None):
-                    percent.setdefault(_module(module), number(leaf) if isinstance(leaf, str) else leaf)
-    if not percent:
+        percent = _shares_of_table(document)
+        return {"percent": percent} if percent else None
+    if not isinstance(document, Mapping):
         return None
-    return {"percent": percent} | ({"images": images} if images is not None else {})
+    if isinstance(document.get("percent"), Mapping):  # the house's form: what is no number is seen, too
+        shares = {
+            _module(str(m)): v if (n := number(v)) is None else n for m, v in document["percent"].items()
+        }
+        return {**document, "percent": shares}
+    found: dict[str, Any] = {}
+    images: dict[str, Any] = {}
+    for path, leaf in flatten(document):
+        if path and path[-1] in ("images", "paths") and isinstance(leaf, list):
+            images = {"images": leaf}
+        elif path and isinstance(leaf, str | int | float) and not isinstance(leaf, bool):
+            value = number(leaf) if isinstance(leaf, str) else leaf
+            module = path[-1] if is_module(path[-1]) else None
+            if module is None and _SHARE & set(words(path[-1])):
+                module = next((p for p in reversed(path) if is_module(p)), None)
+            if module and value is not None:
+                found.setdefault(_module(module), value)
+    return {"percent": found} | images if found else None
+
+
+def _shares_of_table(table: Table) -> dict[str, Any]:
+    """A row a module, with its share in a column of that name or the last number; or a column a module."""
+    column = table.column("percent", "percentage", "non_positive", "nonpositive", "value", "share", "prosent")
+    percent: dict[str, Any] = {}
+    for row in table.rows:
+        names = [cell for cell in row if is_module(cell)]
+        values = [value for cell in row if (value := number(cell)) is not None]
+        last = values[-1] if values else None
+        value = last if column is None or column >= len(row) else number(row[column])
+        if names and value is not None:
+            percent[_module(names[0])] = value
+    if not percent and table.header and len(table.rows) == 1:
+        percent = {_module(t): number(c) for t, c in zip(table.header, table.rows[0], strict=False)
+                   if is_module(t) and number(c) is not None}  # fmt: skip
+    return percent
 
 
 def _module(name: str) -> str:

@@ -5,25 +5,39 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from torch import Tensor
 
 from in4310.errors import InputError, of_the_machine
 from in4310.shown import shown
-from in4310.submission import claims, formats, histories
-from in4310.submission.discovery import FILES, Candidate, Discovery, Hints
+from in4310.submission.contents import Loader
+from in4310.submission.discovery import Candidate, Discovery, Hints
+from in4310.submission.files import digest_of
+from in4310.submission.formats import read_text
 from in4310.submission.pieces import KINDS, Missing, Unreadable
 from in4310.submission.state_dicts import Network, describe, find_networks, translate
 from in4310.submission.weights import load_tensors
 
-PICTURES = (".png", ".jpg", ".jpeg", ".pdf", ".svg")
+NAMED = "named in submission.toml"
 Value = TypeVar("Value")
-Loader = Callable[[Path], Mapping[str, Tensor]]
+
+
+class _Piece(Generic[Value]):
+    """What a piece was read as; raises Missing, and Unreadable where its place is known and holds something else."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, submission: Submission, owner: type) -> Value:
+        value: Value | None = submission.candidate(self.name).value
+        if value is None:
+            raise Missing(self.name)
+        return value
 
 
 class Submission:
@@ -52,7 +66,7 @@ class Submission:
         if not path.is_file():
             return {}
         try:
-            return tomllib.loads(formats.read_text(path))
+            return tomllib.loads(read_text(path))
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: not valid TOML ({error}); fix it or leave it out") from None
 
@@ -76,56 +90,59 @@ class Submission:
         for kind in KINDS.values():
             named = self.table("files").get(kind.name)
             if isinstance(named, str) and self._inside(named):
-                found[kind.name] = (named, "named in submission.toml")
+                found[kind.name] = (named, NAMED)
                 continue
-            for place in kind.places:
-                if self._inside(place):
-                    found[kind.name] = (place, "usual name")
-                    break
+            usual = next((place for place in kind.places if self._inside(place)), None)
+            if usual is not None:
+                found[kind.name] = (usual, "usual name")
         return found
 
-    def _inside(self, relative: str) -> bool:
+    def _inside(self, relative: str) -> str | None:
+        """The path without links and detours where something is there and inside; else None."""
         try:
             path = (self.folder / relative).resolve()
-            return path.is_relative_to(self.folder) and path.exists()
+            inside = path.is_relative_to(self.folder) and path.exists()
+            return path.relative_to(self.folder).as_posix() if inside else None
         except (OSError, ValueError):
-            return False
+            return None
 
     @cached_property
     def discovery(self) -> Discovery:
-        """Candidates for every piece, found by content."""
-        return Discovery(self.folder, self.hints, self.tensors)
+        """Candidates for every piece: of the places known, and found by content."""
+        places = {
+            piece: (self._inside(place) or place, why == NAMED) for piece, (place, why) in self.placed.items()
+        }
+        return Discovery(self.folder, self.hints, self.tensors, places)
 
     @cached_property
     def located(self) -> dict[str, tuple[str, str]]:
         """piece -> (path inside the submission, why it was taken); pieces not found are absent."""
-        found = dict(self.placed)
+        found: dict[str, tuple[str, str]] = {}
         for piece in KINDS:
-            candidate = self._candidate(piece) if piece not in found else None
-            if candidate is not None:
-                found[piece] = (candidate.files[0], candidate.why + _together(candidate.files[1:]))
-        return {piece: found[piece] for piece in KINDS if piece in found}
+            if self._at_its_place(piece):
+                found[piece] = self.placed[piece]
+            elif candidates := self.candidates(piece):
+                files = candidates[0].files
+                found[piece] = (files[0], candidates[0].why + _together(files[1:]))
+        return found
 
-    def _candidate(self, piece: str) -> Candidate | None:
-        candidates = self.candidates(piece)
-        return candidates[0] if candidates else None
+    def _at_its_place(self, piece: str) -> bool:
+        """Whether a piece is read from where it was stated or usually lies; discovery may give a usual place up."""
+        return piece in self.placed and piece in self.discovery.places
 
     def candidates(self, piece: str) -> list[Candidate]:
-        """All candidates for a piece found by content, best first; [] when its place was stated, or without hints."""
-        if piece in self.placed or not self.hints.classes:
-            return []
-        taken = {file for file, _ in self.placed.values()}
-        return [c for c in self.discovery.candidates.get(piece, []) if not taken & set(c.files)]
+        """All candidates for a piece, best first; of its place alone where that is known."""
+        return self.discovery.candidates[piece]
 
     def discovered(self, piece: str) -> list[Candidate]:
-        """Candidates for a piece found by content, also where its place was stated; [] without hints."""
-        return self.discovery.candidates.get(piece, []) if self.hints.classes else []
+        """Networks of all files that may be the 'model' or the 'untuned' one, also where a place was stated."""
+        return self.discovery.networks(piece)
 
     def others(self, piece: str) -> list[str]:
         """Other files that could have been the piece and were not taken; shown safely."""
-        if piece in self.placed:
-            return []
         candidates = self.candidates(piece)
+        if self._at_its_place(piece) or not candidates:
+            return []
         files = dict.fromkeys(f for c in candidates for f in c.files)
         return [shown(f) for f in files if f not in candidates[0].files][:20]
 
@@ -145,138 +162,33 @@ class Submission:
 
     # -- reading them ------------------------------------------------------------------------------
 
-    def _read(self, piece: str, reader: Callable[[Path], Value]) -> Value:
-        """A stated piece by its reader; where that cannot read it, or none was stated, what was found by content."""
+    def candidate(self, piece: str) -> Candidate:
+        """The one that is taken; raises Missing and Unreadable."""
+        if candidates := self.candidates(piece):
+            return candidates[0]
         if piece not in self.placed:
-            candidate = self._candidate(piece)
-            if candidate is None or candidate.value is None:
-                raise Missing(piece)
-            value: Value = candidate.value
-            return value
-        try:
-            return reader(self.folder / self.placed[piece][0])
-        except (ValueError, OSError) as error:
-            if of_the_machine(error):
-                raise
-            stated = self.placed[piece][0]
-            for candidate in self.discovery.candidates.get(piece, []) if self.hints.classes else ():
-                mine = any(f == stated or f.startswith(f"{stated}/") for f in candidate.files)
-                if mine and candidate.value is not None:
-                    return candidate.value
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise Unreadable(piece, f"{shown(stated)} {reason}") from None
+            raise Missing(piece)
+        stated = self.placed[piece][0]
+        raise Unreadable(piece, f"{shown(stated)} {self.discovery.reason(self._inside(stated) or stated)}")
 
-    @cached_property
-    def split(self) -> dict[str, tuple[str, ...]]:
-        """train, val, test -> paths as they are written."""
-        return self._read("split", formats.read_split)
-
-    @cached_property
-    def scores(self) -> np.ndarray:
-        """Test scores as handed in, any shape."""
-        return self._read("scores", formats.read_array)
-
-    @cached_property
-    def scores_val(self) -> np.ndarray:
-        """Validation scores as handed in, any shape."""
-        return self._read("scores_val", formats.read_array)
-
-    @cached_property
-    def metrics(self) -> Any:
-        """The document of metrics: {'val': {...}, 'test': {...}}."""
-        document = self._mapping("metrics")
-        if any(isinstance(document.get(s), Mapping) and "accuracy" in document[s] for s in ("val", "test")):
-            return document
-        label = self.path("metrics").stem
-        return claims.as_metrics(document, label, self.hints.classes) or document
-
-    @cached_property
-    def ranking(self) -> Any:
-        """class -> {'top': [[path, score], ...], 'bottom': [...]}."""
-        document = self._mapping("ranking")
-        if any(isinstance(v, Mapping) and "top" in v for v in document.values()):
-            return document
-        return claims.as_ranking(document, "", self.hints.classes) or document
-
-    @cached_property
-    def non_positive(self) -> Any:
-        """{'images': [paths], 'percent': {module: number}}."""
-        document = self._mapping("non_positive")
-        return document if "percent" in document else claims.as_non_positive(document) or document
-
-    @cached_property
-    def eigenvalues(self) -> Any:
-        """{'series': [{'model', 'data', 'images', 'paths', 'modules': {module: {...}}}]}."""
-        document = self._mapping("eigenvalues")
-        if "series" in document:
-            return document
-        return claims.as_eigenvalues(Discovery.leaves(document), self.path("eigenvalues").stem) or document
-
-    @cached_property
-    def resources(self) -> Any:
-        """{'peak_memory_bytes', 'batch_size', 'device', ...}."""
-        return self._mapping("resources")
-
-    @cached_property
-    def reproduction(self) -> Any:
-        """What the submission's own comparison routine recorded."""
-        return self._mapping("reproduction")
-
-    def _mapping(self, piece: str) -> Mapping[str, Any]:
-        document = self._read(piece, formats.read_json)
-        if not isinstance(document, Mapping):
-            raise Unreadable(piece, f"{shown(self.located[piece][0])} is not a JSON object")
-        return document
-
-    @cached_property
-    def history(self) -> dict[str, Mapping[str, Any]]:
-        """run -> {'settings': {...}, 'epochs': [{...}], 'best_epoch': n}."""
-        if "history" not in self.placed:
-            return self._read("history", lambda path: {})
-        folder = self.path("history")
-        files = (
-            [f for f in sorted(folder.glob("*.json")) if not f.is_symlink()] if folder.is_dir() else [folder]
-        )
-        if not files:
-            found = self.discovery.candidates.get("history", []) if self.hints.classes else []
-            if not found:
-                raise Missing("history")
-            return dict(found[0].value)
-        runs: dict[str, Mapping[str, Any]] = {}
-        for file in files:
-            try:
-                run = formats.read_json(file)
-            except (ValueError, OSError) as error:
-                raise Unreadable("history", f"{shown(file.name)} {error}") from None
-            if isinstance(run, Mapping) and isinstance(run.get("epochs"), list):
-                if not all(isinstance(epoch, Mapping) for epoch in run["epochs"]):
-                    raise Unreadable("history", f"{shown(file.name)}: an epoch is not an object")
-                runs[file.stem] = run
-                continue
-            foreign = histories.as_history(run, file.stem)
-            if foreign is None:
-                raise Unreadable(
-                    "history", f"{shown(file.name)} is not a history: expected 'settings' and a list 'epochs'"
-                )
-            runs |= foreign
-        return runs
+    split = _Piece[dict[str, tuple[str, ...]]]()  # train, val, test -> paths as they are written
+    scores = _Piece[np.ndarray]()  # of the test set as handed in, any shape
+    scores_val = _Piece[np.ndarray]()  # of the validation set
+    metrics = _Piece[Any]()  # {'val': {...}, 'test': {...}}
+    history = _Piece[
+        dict[str, Mapping[str, Any]]
+    ]()  # run -> {'settings': {...}, 'epochs': [{...}], 'best_epoch': n}
+    ranking = _Piece[Any]()  # class -> {'top': [[path, score], ...], 'bottom': [...]}
+    non_positive = _Piece[Any]()  # {'images': [paths], 'percent': {module: number}}
+    eigenvalues = _Piece[
+        Any
+    ]()  # {'series': [{'model', 'data', 'images', 'paths', 'modules': {module: {...}}}]}
+    resources = _Piece[Any]()  # {'peak_memory_bytes', 'batch_size', 'device', ...}
+    reproduction = _Piece[Any]()  # what the submission's own comparison routine recorded
 
     def pictures(self, piece: str) -> list[Path]:
         """Files of pictures of a piece, by name; raises Missing when there is none."""
-        if piece not in self.placed:
-            candidate = self._candidate(piece)
-            if candidate is None:
-                raise Missing(piece)
-            return [p for file in candidate.files for p in self._pictures_in(file)]
-        place = self.path(piece)
-        inside = place.rglob("*") if place.is_dir() else ()  # one folder an image is usual
-        files = sorted(
-            f for f in inside if f.suffix.lower() in PICTURES and f.is_file() and not f.is_symlink()
-        )
-        files = files[:FILES] if place.is_dir() else [place]
-        if not files:
-            raise Missing(piece)
-        return files
+        return [p for file in self.candidate(piece).files for p in self._pictures_in(file)]
 
     def _pictures_in(self, file: str) -> list[Path]:
         """A picture is itself; the pictures that a notebook has saved are written aside, never into the submission."""
@@ -323,12 +235,7 @@ class Submission:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over names and contents of all files."""
-        total = hashlib.sha256()
-        for file in sorted(f for f in self.folder.rglob("*") if f.is_file() and not f.is_symlink()):
-            total.update(file.relative_to(self.folder).as_posix().encode("utf-8", "surrogateescape") + b"\0")
-            with file.open("rb") as stream:
-                total.update(hashlib.file_digest(stream, "sha256").digest())
-        return total.hexdigest()
+        return digest_of(self.folder)
 
 
 def _together(files: tuple[str, ...]) -> str:

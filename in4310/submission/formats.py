@@ -5,11 +5,8 @@ Every reader bounds the size before it reads, and raises `ValueError` with one l
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +21,10 @@ ARRAY_BYTES = 256 * 2**20  # 100 000 rows of 1000 classes in float16
 PICTURE_PIXELS = 64 * 2**20
 SETS = ("train", "val", "test")
 SET_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
+    "val": "val", "valid": "val", "validation": "val", "dev": "val", "validering": "val",
+    "test": "test", "testing": "test",
+    "train": "train", "training": "train", "trening": "train",
+}  # fmt: skip
 
 
 def count_values(text: str) -> int:
@@ -47,47 +39,42 @@ def count_values(text: str) -> int:
 
 
 def read_text(path: Path) -> str:
-    """UTF-8 text (a BOM is dropped), at most 16 MiB and 3 million values."""
+    """Text of a file, at most 16 MiB and 3 million values: UTF-8, UTF-16 with a BOM, else Latin-1 (Excel's)."""
     size = path.stat().st_size
     if size > TEXT_BYTES:
         raise ValueError(f"is {size} bytes large, expected at most {TEXT_BYTES}")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"is not UTF-8 text ({error.reason} at byte {error.start})") from None
-    count_values(text)
-    return text
+    content = path.read_bytes()
+    utf16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+    for encoding in ["utf-16"] if utf16 else ["utf-8-sig", "latin-1"]:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" in text:
+            raise ValueError("holds NUL bytes: it is not text")
+        count_values(text)
+        return text
+    raise ValueError("is not text in UTF-8, UTF-16 or Latin-1")
 
 
 def read_json(path: Path) -> Any:
-    """A JSON document; NaN and Infinity come as floats and are left to the checks to find."""
+    """A JSON document; NaN and Infinity come as floats and are left to the checks to find. Raises ValueError."""
+    return parse_json(read_text(path))
+
+
+def parse_json(text: str) -> Any:
+    """As `read_json`, from the text itself."""
     try:
-        return json.loads(read_text(path))
+        return json.loads(text, parse_int=_integer)
     except json.JSONDecodeError as error:
         raise ValueError(f"is not valid JSON (line {error.lineno}: {error.msg})") from None
     except RecursionError:
         raise ValueError("is nested too deeply for a table of results") from None
 
 
-def read_table(path: Path) -> list[dict[str, str]]:
-    """Rows of a CSV file with a header, comma or semicolon; column names in lower case."""
-    text = read_text(path)
-    header = text.split("\n", 1)[0]
-    delimiter = ";" if header.count(";") > header.count(",") else ","
-    try:
-        rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
-    except csv.Error as error:
-        raise ValueError(f"is not a CSV table ({error})") from None
-    return [
-        {(k or "").strip().lower(): (v or "").strip() for k, v in row.items() if isinstance(v, str | None)}
-        for row in rows
-    ]
-
-
-def read_array(path: Path) -> np.ndarray:
-    """A two-dimensional .npy array of real numbers; pickled objects are refused, size is looked at first."""
-    with path.open("rb") as file:
-        return parse_npy(file, path.stat().st_size)
+def _integer(digits: str) -> int | float:
+    # CVE-2020-10735: conversion of long digit strings is quadratic; no figure here has more than 18 digits.
+    return int(digits) if len(digits) <= 18 else float(digits)
 
 
 def parse_npy(file: Any, size: int, kinds: str = "fiu") -> np.ndarray:
@@ -121,48 +108,6 @@ def parse_npy(file: Any, size: int, kinds: str = "fiu") -> np.ndarray:
     if len(content) != claimed:
         raise ValueError(f"claims {claimed} bytes of numbers, {len(content)} are there")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if order else "C")
-
-
-def read_paths(path: Path) -> tuple[str, ...]:
-    """One set of the split: a .txt with a path a line, or a .csv with a column `path` (or its first column)."""
-    if path.suffix.lower() == ".csv":
-        rows = read_table(path)
-        return tuple(row.get("path") or next(iter(row.values()), "") for row in rows)
-    if path.suffix.lower() == ".json":
-        return _texts(read_json(path))
-    return tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
-
-
-def read_split(path: Path) -> dict[str, tuple[str, ...]]:
-    """train, val, test -> paths as written, from a folder of three files or one JSON or CSV file."""
-    sets: dict[str, tuple[str, ...]] = {}
-    if path.is_dir():
-        for file in sorted(path.iterdir()):
-            name = SET_NAMES.get(file.stem.lower())
-            if name and file.is_file() and not file.is_symlink():  # a link may lead to another's work
-                sets[name] = read_paths(file)
-    elif path.suffix.lower() == ".json":
-        document = read_json(path)
-        if not isinstance(document, Mapping):
-            raise ValueError("is not an object of train, val and test")
-        sets = {SET_NAMES[k.lower()]: _texts(v) for k, v in document.items() if k.lower() in SET_NAMES}
-    else:
-        collected: dict[str, list[str]] = {}
-        for row in read_table(path):
-            name = SET_NAMES.get((row.get("set") or row.get("split") or "").lower())
-            if name:
-                collected.setdefault(name, []).append(row.get("path", ""))
-        sets = {name: tuple(paths) for name, paths in collected.items()}
-    absent = [name for name in SETS if not sets.get(name)]
-    if absent:
-        raise ValueError(f"has no paths for {', '.join(absent)}; expected train, val and test")
-    return sets
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-        raise ValueError("a set of the split is not a list of paths")
-    return tuple(value)
 
 
 def last_two_parts(path: str) -> str:

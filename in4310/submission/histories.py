@@ -7,7 +7,8 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
-from in4310.submission.claims import SETS, Document, measure, set_of, words
+from in4310.submission.claims import Document, measure, set_of, words
+from in4310.submission.formats import SET_NAMES
 from in4310.submission.tables import Table, key, number
 
 
@@ -44,19 +45,32 @@ def _run(document: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]] | 
                      if isinstance(document.get(k), Mapping)), None)  # fmt: skip
     for inner in ("epochs", "history"):
         value = document.get(inner)
-        if isinstance(value, list) and value and all(isinstance(e, Mapping) for e in value):
-            runs = history_of_records(value, name)
+        if isinstance(value, list) and all(isinstance(e, Mapping) for e in value) and (value or settings):
+            runs = history_of_records(value, name) if value else {name: {"epochs": []}}
         elif isinstance(value, Mapping):
             runs = _run(value, name)
         else:
             continue
-        if runs and settings is not None:
-            for run in runs.values():
-                run["settings"] = dict(settings)
         for run in (runs or {}).values():
             run |= {k: document[k] for k in ("best_epoch", "kept") if k in document}
+            run |= {"settings": dict(settings)} if settings is not None else {}
+            if value and isinstance(value, list) and len(value) == len(run["epochs"]):
+                if value[0].get("epoch") == 0 and isinstance(run.get("best_epoch"), int):
+                    run["best_epoch"] += 1  # counted from 0, as the epochs are
+                run["epochs"] = [
+                    {**given, **epoch} for given, epoch in zip(value, run["epochs"], strict=True)
+                ]
         return runs
-    if all(SETS.get(key(k)) for k in document) and all(isinstance(v, Mapping) for v in document.values()):
+    return _of_lists(document, settings, name)
+
+
+def _of_lists(
+    document: Mapping[str, Any], settings: Mapping[str, Any] | None, name: str
+) -> dict[str, dict[str, Any]] | None:
+    """A dict of lists, an entry an epoch; perhaps one dict a set."""
+    if all(SET_NAMES.get(key(k)) for k in document) and all(
+        isinstance(v, Mapping) for v in document.values()
+    ):
         document = {f"{k}_{kk}": vv for k, v in document.items() for kk, vv in v.items()}
     lists = {k: v for k, v in document.items() if isinstance(v, list) and v and number(v[0]) is not None}
     lengths = [len(v) for v in lists.values()]
@@ -66,9 +80,8 @@ def _run(document: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]] | 
     rows = [{k: v[i] for k, v in lists.items() if len(v) == length} for i in range(length)]
     runs = history_of_records(rows, name)
     rest = {k: v for k, v in document.items() if isinstance(v, str | int | float) and not isinstance(v, bool)}
-    if runs and (settings or rest):
-        for run in runs.values():
-            run["settings"] = dict(settings) if settings is not None else rest
+    for run in (runs or {}).values() if settings or rest else ():
+        run["settings"] = dict(settings) if settings is not None else rest
     return runs
 
 
@@ -100,7 +113,7 @@ def history_of_records(records: Sequence[Mapping[str, Any]], name: str) -> dict[
                 run_name, {"settings": {key(t): record.get(t) for t in settings}, "epochs": []}
             )
         run.setdefault("_values", values)
-        epoch = {c: _plain(record.get(t)) for t, c in columns.items() if c}
+        epoch = {c: _plain(record[t]) for t, c in columns.items() if c and t in record}
         run["epochs"].append(epoch)
     for run in runs.values():
         run.pop("_values", None)
@@ -136,7 +149,7 @@ def _constant_settings(records: Sequence[Mapping[str, Any]], settings: Sequence[
 
 def _sets_as_columns(records: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     """A row for each epoch and set (columns epoch, phase, loss) becomes a row an epoch, as others write it."""
-    named = next((t for t in records[0] if all(SETS.get(key(str(r.get(t)))) for r in records)), None)
+    named = next((t for t in records[0] if all(SET_NAMES.get(key(str(r.get(t)))) for r in records)), None)
     if named is None:
         return records
     epoch = next((t for t in records[0] if key(t) in _EPOCH), None)
@@ -144,7 +157,7 @@ def _sets_as_columns(records: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[s
         return [{}]  # figures of the sets, once: no history
     rows: list[dict[str, Any]] = []
     for record in records:
-        which = SETS[key(str(record[named]))]
+        which = SET_NAMES[key(str(record[named]))]
         own = {f"{which}_{t}" if measure(t) else t: v for t, v in record.items() if t != named}
         again = not rows or rows[-1][epoch] != record[epoch] or set(own) <= set(rows[-1])
         rows.append(own) if again else rows[-1].update(own)
@@ -198,7 +211,7 @@ def merged(runs: Mapping[tuple[str, str], dict[str, Any]]) -> dict[tuple[str, st
     place: dict[tuple[str, str, tuple[str, ...]], tuple[str, str]] = {}
     for (file, name), run in sorted(runs.items(), key=lambda item: (len(item[0][0]), item[0])):
         path = PurePosixPath(file)
-        stem = tuple(w for w in words(path.stem) if w not in SETS)
+        stem = tuple(w for w in words(path.stem) if w not in SET_NAMES)
         here = (str(path.parent), "" if name == path.stem else name, stem)
         first = place.setdefault(here, (file, name))
         if first == (file, name):

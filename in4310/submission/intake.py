@@ -13,7 +13,7 @@ from in4310.errors import InputError
 from in4310.shown import shown
 from in4310.submission.archives import unpack
 from in4310.submission.containers import SUFFIXES, is_archive
-from in4310.submission.discovery import SKIPPED
+from in4310.submission.files import RUBBISH
 from in4310.submission.pieces import KINDS
 
 WRAPPINGS = 8  # folders around a submission
@@ -31,7 +31,7 @@ class Taken:
 def _innermost(folder: Path) -> Path:
     """The folder that holds the files, where one folder is all that another one holds: 'oblig1.zip/oblig1/...'."""
     for _ in range(WRAPPINGS):
-        items = [i for i in folder.iterdir() if i.name not in SKIPPED and not i.name.startswith(".")]
+        items = [i for i in folder.iterdir() if i.name not in RUBBISH and not i.name.startswith(".")]
         if len(items) != 1 or items[0].is_symlink() or not items[0].is_dir() or _is_piece(items[0].name):
             break
         folder = items[0]

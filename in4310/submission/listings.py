@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from in4310.submission.claims import SETS, set_of, words
-from in4310.submission.formats import last_two_parts
-from in4310.submission.tables import Table, flatten, key
+from in4310.submission.claims import set_of, words
+from in4310.submission.formats import SET_NAMES, SETS, last_two_parts
+from in4310.submission.tables import Table, flatten, key, number
 
-NAMES = ("train", "val", "test")
 _IMAGE = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 def is_image(text: str) -> bool:
     """Whether a text names an image file."""
     return text.strip().strip("\"'").lower().endswith(_IMAGE)
+
+
+def _is_place(text: str) -> bool:
+    """Whether a text among paths may be one, of an image or not: a wrong path must be seen, a heading not."""
+    return is_image(text) or (bool(re.search(r"[/\\.]", text.rstrip()[:-1])) and number(text) is None)
 
 
 @dataclass
@@ -57,31 +62,54 @@ class Resolver:
         return next(iter(unique)) if len(unique) == 1 and "/" not in short else entry
 
 
-def of_table(table: Table, resolve: Resolver) -> Listing | None:
-    """Paths of a table: a column of paths, perhaps one of labels and one of sets; or one column for each set."""
+def of_document(document: Any, resolve: Resolver) -> Listing | None:
+    """Paths of a table or JSON document: lists under the names of sets, rows or objects with a path, perhaps a set."""
     found = Listing()
-    columns = {i: SETS[key(t)] for i, t in enumerate(table.header) if key(t) in SETS}
+    if isinstance(document, Table):
+        _add_table(found, document, resolve)
+    elif isinstance(document, list) and document and all(isinstance(d, Mapping) for d in document):
+        for record in document:
+            texts = [v for v in record.values() if isinstance(v, str)]
+            path = next((t for t in texts if is_image(t)), None)
+            name = next((SET_NAMES[t.lower()] for t in texts if t.lower() in SET_NAMES), "")
+            label = next((t for t in texts if t in resolve.classes), "")
+            if path:
+                found.sets[name].append(resolve(path, label))
+    elif isinstance(document, list):
+        found.sets[""] += _entries(document, resolve, "")
+    elif isinstance(document, Mapping):
+        _add_object(found, document, resolve)
+    return found if found.entries else None
+
+
+def _add_table(found: Listing, table: Table, resolve: Resolver) -> None:
+    """A column of paths, perhaps one of labels and one of sets; or one column for each set.
+
+    Which column is which is told by what most of its cells are: headers are missing or in any language.
+    """
+    columns = {i: SET_NAMES[key(t)] for i, t in enumerate(table.header) if key(t) in SET_NAMES}
     if len(columns) >= 2:
         for row in table.rows:
             for i, name in columns.items():
                 if i < len(row) and is_image(row[i]):
                     found.sets[name].append(resolve(row[i]))
-        return found if found.entries else None
+        return
     width = max((len(row) for row in table.rows), default=0)
     paths = Counter({i: sum(i < len(r) and is_image(r[i]) for r in table.rows[:200]) for i in range(width)})
     if not paths or not paths.most_common(1)[0][1]:
-        return None
+        return
     column = paths.most_common(1)[0][0]
     label = _column_of(table, width, set(resolve.classes))
     if label is None:
         label = table.column("label", "class", "target", "y", "category", "klasse")
-    sets = _column_of(table, width, set(SETS), fold=True)
+    sets = _column_of(table, width, set(SET_NAMES), fold=True)
     for row in table.rows:
-        if column < len(row) and is_image(row[column]):
+        if column < len(row) and _is_place(row[column]):
             said = row[label] if label is not None and label < len(row) and label != column else ""
-            name = SETS.get(row[sets].strip().lower(), "") if sets is not None and sets < len(row) else ""
+            name = (
+                SET_NAMES.get(row[sets].strip().lower(), "") if sets is not None and sets < len(row) else ""
+            )
             found.sets[name].append(resolve(row[column], said))
-    return found
 
 
 def _column_of(table: Table, width: int, values: set[str], fold: bool = False) -> int | None:
@@ -94,44 +122,31 @@ def _column_of(table: Table, width: int, values: set[str], fold: bool = False) -
     return None
 
 
-def of_document(document: Any, resolve: Resolver) -> Listing | None:
-    """Paths of a JSON document: lists under the names of sets, objects with a path and a set, or one plain list."""
-    found = Listing()
-    if isinstance(document, list):
-        if document and all(isinstance(d, Mapping) for d in document):
-            for record in document:
-                texts = [v for v in record.values() if isinstance(v, str)]
-                path = next((t for t in texts if is_image(t)), None)
-                name = next((SETS[t.lower()] for t in texts if t.lower() in SETS), "")
-                label = next((t for t in texts if t in resolve.classes), "")
-                if path:
-                    found.sets[name].append(resolve(path, label))
-        else:
-            found.sets[""] += _entries(document, resolve, "")
-        return found if found.entries else None
-    if not isinstance(document, Mapping):
-        return None
+def _add_object(found: Listing, document: Mapping[str, Any], resolve: Resolver) -> None:
+    """Lists under the names of sets and perhaps classes; or path: set."""
     for names, leaf in flatten(document):
-        said = {SETS[w] for part in names for w in words(part) if w in SETS}
+        said = {SET_NAMES[w] for part in names for w in words(part) if w in SET_NAMES}
         name = said.pop() if len(said) == 1 else ""
         label = next((part for part in names if part in resolve.classes), "")
         if isinstance(leaf, list):
             found.sets[name] += _entries(leaf, resolve, label)
-        elif isinstance(leaf, str) and names and is_image(names[-1]) and leaf.lower() in SETS:
-            found.sets[SETS[leaf.lower()]].append(resolve(names[-1]))
-    return found if found.entries else None
+        elif isinstance(leaf, str) and names and is_image(names[-1]) and leaf.lower() in SET_NAMES:
+            found.sets[SET_NAMES[leaf.lower()]].append(resolve(names[-1]))
 
 
 def _entries(values: list[Any], resolve: Resolver, label: str) -> list[str]:
-    entries = []
+    """The paths of a list; [] where none of them is of an image."""
+    entries, images = [], False
     for value in values:
         parts = [value] if isinstance(value, str) else value if isinstance(value, list) else []
         parts = list(value.values()) if isinstance(value, Mapping) else parts
-        path = next((p for p in parts if isinstance(p, str) and is_image(p)), None)
+        texts = [p for p in parts if isinstance(p, str)]
+        path = next((p for p in texts if is_image(p)), next((p for p in texts if _is_place(p)), None))
         if path is not None:
+            images = images or is_image(path)
             said = next((str(p) for p in parts if p is not path and not isinstance(p, float)), label)
             entries.append(resolve(path, said if said in resolve.classes or said.isdigit() else label))
-    return entries
+    return entries if images else []
 
 
 def is_indices(document: Any) -> bool:
@@ -147,8 +162,8 @@ def of_folders(files: Iterable[str], classes: Sequence[str]) -> dict[str, Listin
     found: dict[str, Listing] = defaultdict(Listing)
     for file in files:
         parts = Path(file).parts
-        if len(parts) >= 3 and is_image(file) and parts[-2] in classes and parts[-3].lower() in SETS:
-            found["/".join(parts[:-3])].sets[SETS[parts[-3].lower()]].append("/".join(parts[-2:]))
+        if len(parts) >= 3 and is_image(file) and parts[-2] in classes and parts[-3].lower() in SET_NAMES:
+            found["/".join(parts[:-3])].sets[SET_NAMES[parts[-3].lower()]].append("/".join(parts[-2:]))
     return dict(found)
 
 
@@ -174,7 +189,7 @@ def settle(
             used.append(file)
         elif unsaid and not own:
             silent[file] = unsaid
-    absent = [name for name in NAMES if name not in sets]
+    absent = [name for name in SETS if name not in sets]
     if silent and len(silent) == len(absent) and (len(absent) == 3 or len(sets) == 2):
         ordered = sorted(silent, key=lambda f: -len(silent[f]))
         by_size = sorted(absent, key=lambda n: -asked.get(n, 10**9))

@@ -43,9 +43,7 @@ def manifest_text(submission: Submission, edition: str) -> str:
             lines.append(f"# {kind.name} = {_text(kind.places[0])} # not found: {kind.contents}")
             continue
         file, why = place
-        several = (
-            len(submission.candidates(kind.name)[0].files) > 1 if submission.candidates(kind.name) else False
-        )
+        several = kind.name not in submission.placed and len(submission.candidates(kind.name)[0].files) > 1
         mark = "# " if several else ""
         lines.append(f"{mark}{kind.name} = {_text(file)} # {_comment(why)}")
         lines += [f"#   or {_text(other)}" for other in submission.others(kind.name)[:5]]

@@ -19,6 +19,12 @@ MEMBERS = 1000
 KINDS = "fiubUS"  # numbers, booleans, texts
 
 
+def is_array_file(path: Path) -> bool:
+    """Whether a file starts as .npy and .npz files do."""
+    with path.open("rb") as file:
+        return file.read(6) == b"\x93NUMPY" or zipfile.is_zipfile(path)
+
+
 def read_arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     """(name, array) of a .npy file (name '') or each member of an .npz; numbers, booleans and texts only.
 
@@ -61,7 +67,7 @@ def as_scores(array: np.ndarray, classes: int) -> str:
     return "rows do not sum to 1" if np.isfinite(sums).mean() > 0.5 else "not finite"
 
 
-def of_table(table: Table, classes: Sequence[str]) -> np.ndarray | None:
+def _of_table(table: Table, classes: Sequence[str]) -> np.ndarray | None:
     """Scores in a table: the columns named after the classes, or the columns of numbers whose rows sum to 1."""
     if not table.rows or (len(table.rows) < 12 and not table.header):
         return None
@@ -100,7 +106,9 @@ def _numbers(table: Table, columns: Sequence[int]) -> np.ndarray | None:
 
 
 def of_document(document: Any, classes: Sequence[str]) -> np.ndarray | None:
-    """Scores in a JSON document: a list of N lists of numbers, perhaps under one name."""
+    """Scores in a table, or in a JSON document: a list of N lists of numbers, perhaps under one name."""
+    if isinstance(document, Table):
+        return _of_table(document, classes)
     if isinstance(document, dict) and len(document) <= 4:
         found = [m for value in document.values() if (m := of_document(value, classes)) is not None]
         return found[0] if len(found) == 1 else None

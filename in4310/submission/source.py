@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -16,18 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from in4310.shown import shown
+from in4310.submission.files import walk
 
 FILES, BYTES, CALLS, TEXT = 200, 2 * 2**20, 20_000, 80
-SKIPPED = {
-    "__pycache__",
-    ".git",
-    ".ipynb_checkpoints",
-    "venv",
-    ".venv",
-    "site-packages",
-    "node_modules",
-    "__MACOSX",
-}
 
 
 @dataclass(frozen=True)
@@ -78,6 +68,26 @@ def _written(value: Any) -> str:
 def read_calls(folder: Path) -> list[Call]:
     """All calls in the Python files and notebooks below a folder, in the order of files and lines; bounded."""
     found: list[Call] = []
+    for file, cell, source in _sources(folder):
+        found += _calls(file, cell, source)
+        if len(found) > CALLS:
+            break
+    return found[:CALLS]
+
+
+def read_code(folder: Path, most: int) -> str:
+    """The code in the Python files and notebooks below a folder, one after the other, cut at `most` characters."""
+    found, size = [], 0
+    for _, _, source in _sources(folder):
+        found.append(source[: most - size])
+        size += len(found[-1]) + 1
+        if size >= most:
+            break
+    return "\n".join(found)[:most]
+
+
+def _sources(folder: Path) -> Iterator[tuple[str, int, str]]:
+    """(file, cell, text) of all code; files that are too large are left out."""
     for file in code_files(folder):
         path = folder / file
         try:
@@ -87,29 +97,7 @@ def read_calls(folder: Path) -> list[Call]:
         except OSError:
             continue
         for cell, source in _cells(file, text):
-            found += _calls(file, cell, source)
-            if len(found) > CALLS:
-                return found[:CALLS]
-    return found
-
-
-def read_code(folder: Path, most: int) -> str:
-    """The code in the Python files and notebooks below a folder, one after the other, cut at `most` characters."""
-    found, size = [], 0
-    for file in code_files(folder):
-        path = folder / file
-        try:
-            if path.stat().st_size > BYTES * (16 if file.endswith(".ipynb") else 1):
-                continue
-            text = path.read_text(encoding="utf-8-sig", errors="replace")
-        except OSError:
-            continue
-        for _, source in _cells(file, text):
-            found.append(source[: most - size])
-            size += len(found[-1]) + 1
-            if size >= most:
-                return "\n".join(found)[:most]
-    return "\n".join(found)
+            yield file, cell, source
 
 
 def as_document(calls: Iterable[Call]) -> list[dict[str, Any]]:
@@ -137,19 +125,7 @@ def from_document(document: Any) -> list[Call]:
 
 def code_files(folder: Path) -> list[str]:
     """Python files and notebooks below a folder, relative to it; nothing hidden, nothing that links elsewhere."""
-    found: list[str] = []
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(f for f in folders if f not in SKIPPED and not f.startswith("."))
-        for name in sorted(files):
-            path = Path(root) / name
-            if (
-                path.suffix in (".py", ".ipynb")
-                and not name.startswith("._")
-                and path.is_file()
-                and not path.is_symlink()
-            ):
-                found.append(path.relative_to(folder).as_posix())
-    return sorted(found, key=lambda f: (len(PurePosixPath(f).parts), f))[:FILES]
+    return sorted(walk(folder, (".py", ".ipynb")), key=lambda f: (len(PurePosixPath(f).parts), f))[:FILES]
 
 
 def _cells(file: str, text: str) -> Iterator[tuple[int, str]]:

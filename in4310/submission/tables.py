@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from in4310.submission.formats import TEXT_BYTES, count_values, finite
+from in4310.submission.formats import finite
 
 ROWS = 100_000
 COLUMNS = 2_000
@@ -53,41 +51,8 @@ def number(text: Any) -> float | None:
     return finite(float(text.replace(",", ".")))
 
 
-def read_text(path: Path) -> str:
-    """Text of a file, at most 16 MiB and 3 million values: UTF-8, UTF-16 with a BOM, else Latin-1 (Excel's)."""
-    size = path.stat().st_size
-    if size > TEXT_BYTES:
-        raise ValueError(f"is {size} bytes large, expected at most {TEXT_BYTES}")
-    content = path.read_bytes()
-    utf16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
-    encodings = ["utf-16"] if utf16 else ["utf-8-sig", "latin-1"]
-    for encoding in encodings:
-        try:
-            text = content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" in text:
-            raise ValueError("holds NUL bytes: it is not text")
-        count_values(text)
-        return text
-    raise ValueError("is not text in UTF-8, UTF-16 or Latin-1")
-
-
-def values_in(path: Path) -> int:
-    """About how many values stand in a text file. Raises ValueError as `read_text`."""
-    return count_values(read_text(path))
-
-
-def read_table(path: Path) -> Table:
-    """A delimited text file: comma, semicolon, tab or spaces.
-
-    Raises ValueError when it is no text, or when its rows are of no common width.
-    """
-    return parse_table(read_text(path))
-
-
 def parse_table(text: str) -> Table:
-    """As `read_table`, from the text itself."""
+    """A delimited text: comma, semicolon, tab or spaces; ValueError when its rows are of no common width."""
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     if not lines:
         raise ValueError("is empty")
@@ -146,28 +111,8 @@ def _is_header(rows: list[tuple[str, ...]]) -> bool:
     return any(key(cell) in names for cell in first)
 
 
-def read_json(path: Path) -> Any:
-    """A JSON document, at most 16 MiB; NaN and Infinity come as floats. Raises ValueError."""
-    try:
-        return json.loads(read_text(path), parse_int=_integer)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"is not valid JSON (line {error.lineno}: {error.msg})") from None
-    except RecursionError:
-        raise ValueError("is nested too deeply for a table of results") from None
-
-
-def _integer(digits: str) -> int | float:
-    # CVE-2020-10735: conversion of long digit strings is quadratic; no figure here has more than 18 digits.
-    return int(digits) if len(digits) <= 18 else float(digits)
-
-
-def pairs(path: Path) -> dict[str, str]:
-    """Lines 'name: value', 'name = value' or two columns, as {name: value}; ValueError for anything else."""
-    return pairs_of(read_text(path))
-
-
 def pairs_of(text: str) -> dict[str, str]:
-    """`pairs` of a text."""
+    """Lines 'name: value', 'name = value' or two columns, as {name: value}; ValueError for anything else."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         name, mark, value = line.partition(":")

@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of the loaders: python tests/fuzz/fuzz_loaders.py TARGET -runs=N (pip install atheris).
 
-Targets: archives, tables, arrays, house arrays, json, weights, split, notebook, source. Anything but the exceptions that a loader is meant to raise is
+Targets: archives, tables, arrays, json, weights, split, notebook, source. Anything but the exceptions that a loader is meant to raise is
 a finding; so is a message of more than one line.
 """
 
@@ -28,6 +28,7 @@ with atheris.instrument_imports(include=["in4310.submission", "zipfile", "tarfil
     )
 
 CLASSES = ("buildings", "forest", "glacier", "mountain", "sea", "street")
+RESOLVE = listings.Resolver(CLASSES, ())
 HOME = Path(tempfile.mkdtemp(prefix="in4310-fuzz-"))
 BOUNDS = archives.Bounds(entries=200, total_bytes=1 << 22, file_bytes=1 << 21)
 RESOLVE = listings.Resolver(CLASSES, ["sea/1.jpg", "forest/2.jpg"])
@@ -48,7 +49,7 @@ def archive(content):
 
 
 def table(content):
-    parsed = tables.read_table(write("x.csv", content))
+    parsed = tables.parse_table(formats.read_text(write("x.csv", content)))
     listings.of_table(parsed, RESOLVE)
     matrices.of_table(parsed, CLASSES)
     histories.as_history(parsed, "x")
@@ -81,11 +82,10 @@ TARGETS = {
     "tables": table,
     "json": document,
     "arrays": lambda content: list(matrices.read_arrays(write("x.npy", content))),
-    "house arrays": lambda content: formats.read_array(write("x.npy", content)),
     "weights": lambda content: weights.load_tensors(write("x.pth", content)),
     "notebook": lambda content: notebook_outputs.read_outputs(write("x.ipynb", content)),
     "source": code,
-    "split": lambda content: formats.read_split(write("x.json", content)),
+    "split": lambda content: listings.of_document(formats.read_json(write("x.json", content)), RESOLVE),
 }
 
 

@@ -9,8 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from in4310.submission import formats
+from in4310.submission import formats, matrices, tables
+from in4310.submission.discovery import Hints
+from in4310.submission.folder import Submission
+from in4310.submission.pieces import Unreadable
 
+IMAGES = frozenset({"sea/1.jpg", "sea/2.jpg", "forest/ø 3.jpg", "street/4.jpg", "sea/5.jpg"})
+HINTS = Hints(("forest", "sea", "street"), IMAGES)
 PATHS = {
     "train": ("sea/1.jpg", "sea/2.jpg"),
     "val": ("forest/ø 3.jpg",),
@@ -55,14 +60,28 @@ def one_csv(folder):
 
 @pytest.mark.parametrize("write", [three_csv, three_csv_semicolon_bom, three_txt_crlf, one_json, one_csv])
 def test_a_split_is_read_in_every_form(tmp_path, write):
-    assert formats.read_split(write(tmp_path)) == PATHS
+    (tmp_path / "submission.toml").write_text("")
+    place = write(tmp_path).relative_to(tmp_path).as_posix()
+    (tmp_path / "submission.toml").write_text(f"[files]\nsplit = '{place}'\n")
+    assert Submission(tmp_path, HINTS).split == PATHS
+    assert Submission(tmp_path).split == PATHS, "also where nothing is known of the data"
 
 
-def test_a_split_without_test_set_says_so(tmp_path):
+def test_a_split_without_test_set_has_an_empty_one(tmp_path):
+    (tmp_path / "split").mkdir()
+    three_csv(tmp_path / "split")
+    (tmp_path / "split" / "test.csv").unlink()
+    assert Submission(tmp_path, HINTS).split == PATHS | {"test": ()}
+
+
+def test_a_stated_split_that_is_none_says_so(tmp_path):
+    (tmp_path / "split").mkdir()
+    (tmp_path / "split" / "notes.md").write_text("to be done")
     three_csv(tmp_path)
-    (tmp_path / "test.csv").unlink()
-    with pytest.raises(ValueError, match="has no paths for test"):
-        formats.read_split(tmp_path)
+    assert Submission(tmp_path, HINTS).split == PATHS, "a usual name alone means nothing"
+    (tmp_path / "submission.toml").write_text("[files]\nsplit = 'split'\n")
+    with pytest.raises(Unreadable, match="split holds nothing that can be read as this piece"):
+        _ = Submission(tmp_path, HINTS).split
 
 
 @pytest.mark.parametrize(
@@ -82,11 +101,20 @@ def test_paths_are_matched_by_their_last_two_parts(written, matched, absolute):
     assert formats.is_absolute(written) is absolute
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def table(path):
+    return tables.parse_table(formats.read_text(path))
+
+
+def arrays(path):
+    ((_, array),) = matrices.read_arrays(path)
+    return array
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(content=st.binary(max_size=400))
 @pytest.mark.parametrize(
     "reader",
-    [formats.read_json, formats.read_table, formats.read_array, formats.read_picture, formats.read_paths],
+    [formats.read_json, table, arrays, formats.read_picture, formats.read_text],
 )
 def test_random_bytes_give_a_value_or_one_line(tmp_path, reader, content):
     file = tmp_path / "file.csv"
@@ -110,23 +138,23 @@ def test_headers_that_lie_are_refused_before_memory_is_taken(tmp_path, shape, dt
     header += b" " * (63 - (10 + len(header)) % 64) + b"\n"
     file.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64))
     try:
-        array = formats.read_array(file)
+        array = arrays(file)
     except ValueError:
         return
     assert array.nbytes <= 64
-    assert array.dtype.kind in "fiu"
+    assert array.dtype.kind in matrices.KINDS
 
 
 def test_arrays_round_trip(tmp_path):
     scores = np.random.default_rng(0).random((7, 6)).astype(np.float32)
     np.save(tmp_path / "s.npy", scores)
-    assert np.array_equal(formats.read_array(tmp_path / "s.npy"), scores)
+    assert np.array_equal(arrays(tmp_path / "s.npy"), scores)
 
 
 def test_pickled_objects_are_refused(tmp_path):
     np.save(tmp_path / "s.npy", np.array([print], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match="pickled Python objects"):
-        formats.read_array(tmp_path / "s.npy")
+        arrays(tmp_path / "s.npy")
 
 
 def test_texts_beyond_the_bound_are_refused(tmp_path, monkeypatch):
@@ -167,4 +195,4 @@ def test_a_header_that_cannot_be_tokenised_is_refused(tmp_path):
     header = b"(((\n" + b" " * 20
     (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
     with pytest.raises(ValueError, match=r"is not a .npy array"):
-        formats.read_array(tmp_path / "x.npy")
+        arrays(tmp_path / "x.npy")

@@ -1,0 +1,174 @@
+"""What stands in the files of a folder: each is read once, by the bounded reader for its kind, whatever it is called.
+
+Nothing is decided here about what a piece is: `discovery` asks for what was read, of all files or of one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from in4310.errors import of_the_machine
+from in4310.shown import shown
+from in4310.submission import claims, listings, matrices, notebook_outputs, tables
+from in4310.submission.claims import set_of, words
+from in4310.submission.formats import TEXT_BYTES, count_values, parse_json, read_text
+from in4310.submission.state_dicts import Network, find_networks
+
+PARSED_BYTES = 256 * 2**20  # of texts in all; a submission's tables are a few MB
+PARSED_VALUES = 8_000_000  # in all texts; what is read is kept until the best of it is chosen
+KEPT_BYTES = 512 * 2**20  # of arrays that may be scores
+NAMES = 200_000  # texts of an array that may be paths
+CHECKPOINTS = 24
+TEXTS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".dat", ".log", ".out", ".md", ""}
+PRINTED = {".log", ".txt", ".out", ""}
+ARRAYS = {".npy", ".npz"}
+PICKLES = {".pkl", ".pickle", ".joblib"}
+WEIGHTS = {".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".tar", ".model", ".weights"}
+KNOWN = TEXTS | ARRAYS | WEIGHTS | PICKLES | {".ipynb"}
+SCORE_NAMES = {"scores", "score", "softmax", "probs", "probabilities", "predictions", "preds", "logits", "outputs",
+               "prediction", "output"}  # fmt: skip
+
+Loader = Callable[
+    [Path], Mapping[str, Tensor]
+]  # tensors of a weights file by dotted name; ValueError when refused
+
+
+class Contents:
+    """The contents of `files`, by file.
+
+    `stated`: files that are known to be some piece, read also where their ending says nothing; `scores`: those known to
+    be scores, of which any array is kept.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        files: Iterable[str],
+        resolve: listings.Resolver,
+        tensors: Loader,
+        stated: Container[str] = (),
+        scores: Container[str] = (),
+    ):
+        self.classes = resolve.classes
+        self._resolve, self._tensors, self._stated, self._scores = resolve, tensors, stated, scores
+        self.notes: list[str] = []
+        self.refused: dict[str, str] = {}  # file -> why it could not be read
+        self.listings: dict[str, listings.Listing] = {}  # file, or file:array
+        self.matrices: list[tuple[str, np.ndarray, str]] = []  # label, array, file
+        self.documents: dict[str, Any] = {}  # JSON, a Table, or named numbers that a notebook printed
+        self.printed: dict[str, str] = {}  # text file or notebook -> what a training loop may have printed
+        self.pictures: dict[str, list[tuple[str, bytes]]] = {}  # notebook -> pictures that it has saved
+        self.networks: list[tuple[str, Network]] = []
+        self.numbers: list[tuple[str, Sequence[str], list[float]]] = []  # file, names, a row of an array file
+        self._parsed = self._checkpoints = self._kept_bytes = self._values = 0
+        for file in files:
+            try:
+                self._read(file, folder / file)
+            except (ValueError, OSError) as error:
+                if of_the_machine(error):
+                    raise
+                reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+                self.refused[file] = reason
+                self.notes.append(f"{shown(file)}: {shown(reason)}")
+
+    def _read(self, file: str, path: Path) -> None:
+        suffix, size = PurePosixPath(file).suffix.lower(), path.stat().st_size
+        if file in self._stated and suffix not in KNOWN:
+            suffix = ".npy" if matrices.is_array_file(path) else ""
+        if suffix in ARRAYS:
+            self._arrays(file, path)
+        elif suffix in WEIGHTS and size > 0:
+            self._checkpoints += 1
+            if self._checkpoints > CHECKPOINTS:
+                raise ValueError(f"not looked at, more than {CHECKPOINTS} weights files")
+            self._weights(file, path)
+        elif suffix in TEXTS and 0 < size <= TEXT_BYTES and self._parsed + size <= PARSED_BYTES:
+            self._parsed += size
+            self._text(file, path, suffix)
+        elif suffix == ".ipynb" and self._parsed + size <= PARSED_BYTES:
+            self._parsed += size
+            self._notebook(file, path)
+        elif suffix in PICKLES:
+            raise ValueError("a pickle is never opened; save it as .npy, .csv or .json")
+        elif suffix in TEXTS:
+            self.refused[file] = (
+                "is empty" if not size else f"is {size} bytes large, which is too much to read"
+            )
+
+    def _arrays(self, file: str, path: Path) -> None:
+        for name, array in matrices.read_arrays(path):
+            label, names = f"{file}:{name}" if name else file, (Path(file).stem, name)
+            if array.dtype.kind in "US":
+                if array.size > NAMES:
+                    raise ValueError(f"holds {array.size} texts, expected at most {NAMES}")
+                listing = listings.of_document([str(v) for v in array.ravel().tolist()], self._resolve)
+                if listing:
+                    listing.sets = {set_of(name) or "": listing.sets[""]}
+                    self.listings[label] = listing
+            elif (
+                file in self._scores
+                or array.ndim == 2
+                or (array.ndim == 1 and claims.module_in(names) is None)
+            ):
+                # Features are large, and no scores: they are not kept.
+                wide = array.shape[1:] == (len(self.classes),)
+                if file in self._scores or wide or set(words(label)) & SCORE_NAMES:
+                    self._kept_bytes += array.nbytes
+                    if self._kept_bytes > KEPT_BYTES:
+                        raise ValueError(f"not looked at: more than {KEPT_BYTES >> 20} MiB of arrays")
+                    self.matrices.append((label, array, file))
+            elif array.ndim == 1 and array.size <= 4096:
+                self.numbers.append((file, (Path(file).parent.name, *names), array.astype(float).tolist()))
+
+    def _weights(self, file: str, path: Path) -> None:
+        tensors = self._tensors(path)
+        networks = find_networks({name: tuple(t.shape) for name, t in tensors.items()})
+        self.networks += [(file, network) for network in networks]
+        if networks:
+            return
+        wide = [(n, t) for n, t in tensors.items() if len(t.shape) == 2 and t.shape[1] == len(self.classes)]
+        for name, tensor in wide[:4]:
+            self.matrices.append((f"{file}:{name}" if name else file, np.asarray(tensor.double()), file))
+        if not wide:
+            raise ValueError("weights of no ResNet that we know")
+
+    def _notebook(self, file: str, path: Path) -> None:
+        """What a notebook has saved of its last run, also of one that failed: pictures, and figures that it printed."""
+        saved = notebook_outputs.read_outputs(path)
+        if saved.error:
+            self.notes.append(
+                f"{shown(file)}: its last run failed ({shown(saved.error)}); what it saved before is judged"
+            )
+        if saved.pictures:
+            self.pictures[file] = saved.pictures
+        self.printed[file] = saved.text
+        with suppress(ValueError):
+            self.documents[file] = tables.pairs_of(saved.text)
+
+    def _text(self, file: str, path: Path, suffix: str) -> None:
+        text = read_text(path)
+        self._values += count_values(text)
+        if self._values > PARSED_VALUES:
+            raise ValueError(f"not looked at: more than {PARSED_VALUES} values in all texts")
+        if suffix in PRINTED:
+            self.printed[file] = text
+        if suffix in (".md", ".log", ".out"):
+            return
+        document = parse_json(text) if suffix == ".json" else tables.parse_table(text)
+        self.documents[file] = document
+        matrix = matrices.of_document(document, self.classes)
+        listing = listings.of_document(document, self._resolve)
+        if listings.is_indices(document):
+            self.notes.append(
+                f"{shown(file)}: a split stored as row numbers of a listing that only its author has; store paths"
+            )
+        if matrix is not None:
+            self.matrices.append((file, matrix, file))
+        if listing is not None:
+            self.listings[file] = listing

@@ -1,0 +1,208 @@
+"""Figures of training and evaluation in what a folder holds: a reader a piece, each with what it found and why.
+
+A reader looks at the files for which `within` holds; `pinned` says that they are known to be the piece, so that nothing
+in them is set aside as something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import PurePosixPath
+from typing import Any
+
+from in4310.shown import shown
+from in4310.submission import choices, claims, histories, logs, tables
+from in4310.submission.claims import words
+from in4310.submission.contents import Contents
+from in4310.submission.tables import Table
+
+SHARE_WORDS = {"positive", "nonpositive", "negative", "share", "percent", "percentage"}
+Found = tuple[tuple[str, ...], str, float, Any]  # files, why, strength, value
+Within = Callable[[str], bool]
+Runs = Mapping[tuple[str, str], dict[str, Any]]  # (file, run) -> run
+
+
+class Figures:
+    """`readers`: piece -> reader, in the order in which they must be asked: metrics may be those of the best epoch."""
+
+    def __init__(self, contents: Contents, classes: Sequence[str]):
+        self.contents, self.classes = contents, classes
+        self.runs: list[choices.Run] = []
+        self.best_run: choices.Run | None = None
+        self._histories: Runs = {}
+        self._ranked = cache(
+            lambda file: claims.as_ranking(contents.documents[file], self._label(file), classes)
+        )
+        self.readers: dict[str, Callable[[Within, bool], Iterable[Found]]] = {
+            "history": self.history,
+            "metrics": self.metrics,
+            "ranking": self.ranking,
+            "non_positive": self.non_positive,
+            "eigenvalues": self.eigenvalues,
+            "resources": lambda within, pinned: self.record("resources", within),
+            "reproduction": lambda within, pinned: self.record("reproduction", within),
+        }
+
+    def _documents(self, within: Within) -> Iterable[tuple[str, Any]]:
+        return ((file, document) for file, document in self.contents.documents.items() if within(file))
+
+    def history(self, within: Within, pinned: bool) -> Iterable[Found]:
+        """Runs from tables and documents, and from what was printed where those have none."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for file, document in self._documents(within):
+            read = histories.as_history(document, PurePosixPath(file).stem) or {}
+            found |= {(file, name): run for name, run in read.items()}
+        for file, text in self.contents.printed.items():
+            if within(file) and (not found or file.endswith(".ipynb")):
+                read = logs.as_history(text, PurePosixPath(file).stem) or {}
+                found |= {(file, name): run for name, run in read.items()}
+        written = {key: run for key, run in found.items() if not key[0].endswith(".ipynb")}
+        # A notebook that wrote its history to a file has printed it as well.
+        runs_of = self._histories = histories.merged(written or found)
+        self.runs = choices.runs_of(runs_of)
+        self.best_run = choices.best_of(self.runs)
+        if not runs_of:
+            return
+        short = {(f, n): ("" if n == PurePosixPath(f).stem else f":{n}") for f, n in runs_of}
+        named = {key: PurePosixPath(key[0]).stem + end for key, end in short.items()}
+        if len(set(named.values())) < len(named):
+            named = {key: key[0] + end for key, end in short.items()}
+        runs = {named[key]: run for key, run in runs_of.items()}
+        for name, run in runs.items():
+            if set(run.get("settings", {})) == {"run"}:  # not stated: runs are told apart by their names
+                run["settings"] = {"run": name}
+        files = tuple(dict.fromkeys(file for file, _ in runs_of))
+        yield files, f"{len(runs)} runs with losses after each epoch", 1.0, runs
+
+    def metrics(self, within: Within, pinned: bool) -> Iterable[Found]:
+        """Figures of one model, from all files that give some.
+
+        Histories, scores, splits and rankings hold figures that look like metrics: those files are left aside. Where a
+        table has a row a model, the best on validation is taken; where there are no other figures, those of the best
+        epoch of the best run.
+        """
+        found: list[tuple[str, dict[str, Any]]] = []
+        by_model: list[tuple[choices.Run, dict[str, Any]]] = []
+        scored = {file for file, _, _ in self.contents.matrices} | set(self.contents.listings)
+        for file, document in self._documents(within):
+            table = document if isinstance(document, Table) else None
+            if not pinned and (file in scored or (table and self._is_history(file)) or self.is_ranking(file)):
+                continue
+            models = claims.by_model(table) if table else {}
+            for name, rows in (models or {"": document}).items():
+                if not (figures := claims.as_metrics(rows, self._label(file), self.classes)):
+                    continue
+                if name:
+                    best = tables.number(figures.get("val", {}).get("map"))
+                    by_model.append((choices.Run(name, file, best), figures))
+                else:
+                    found.append((file, figures))
+        if by_model:
+            best_model = choices.best_of(run for run, _ in by_model)
+            taken = best_model or by_model[0][0]
+            self.best_run = best_model or self.best_run
+            self.runs = [run for run, _ in by_model] if best_model else self.runs
+            found += [(run.file, figures) for run, figures in by_model if run == taken]
+            why = "the highest validation mAP" if best_model else "the first of its table"
+            self.contents.notes.append(
+                f"{shown(taken.file)}: figures of {len(by_model)} models; taken those of {shown(taken.name)}, {why}"
+            )
+        elif not found and self.best_run and not pinned:
+            found = self._of_best_epoch(self.best_run)
+        yield from _merged(found, "figures of accuracy and average precision")
+
+    def _of_best_epoch(self, best: choices.Run) -> list[tuple[str, dict[str, Any]]]:
+        """Where the only figures are those after each epoch: the row of the best epoch of the best run's logs."""
+        run = self._histories[(best.file, best.name)]
+        which = [choices.figure_of_history({"epochs": [e]}) or 0.0 for e in run["epochs"]]
+        row = which.index(max(which))
+        found = []
+        for file, table in self.contents.documents.items():
+            if not isinstance(table, Table) or not choices.belongs(file, best, self.runs):
+                continue
+            if len(table.rows) != len(which):
+                continue
+            stem = PurePosixPath(file).stem
+            label = f"{histories.default_set(table.header, stem)} {stem}"
+            figures = claims.as_metrics(Table(table.header, (table.rows[row],)), label, self.classes)
+            if figures:
+                found.append((file, figures))
+                self.contents.notes.append(
+                    f"{shown(file)}: figures of epoch {row + 1}, the best of its run, are taken"
+                )
+        return found
+
+    def ranking(self, within: Within, pinned: bool) -> Iterable[Found]:
+        """Top and bottom images of classes, from all files that give some."""
+        parts = [(file, ranked) for file, _ in self._documents(within) if (ranked := self._ranked(file))]
+        yield from _merged(parts, "paths of images at the top and the bottom of a class")
+
+    def non_positive(self, within: Within, pinned: bool) -> Iterable[Found]:
+        """Percentages by module, a candidate a file."""
+        for file, document in self._documents(within):
+            share = claims.as_non_positive(document)
+            if share is None and PurePosixPath(file).suffix.lower() in (".txt", ""):
+                try:
+                    share = claims.as_non_positive(tables.pairs_of(self.contents.printed[file]))
+                except ValueError:
+                    continue
+            if share and (pinned or not self._is_history(file)):
+                count = len(share["percent"])
+                hint = bool(set(words(self._label(file))) & SHARE_WORDS)
+                yield (file,), f"{count} modules with a percentage", count / 100 + hint, share
+
+    def eigenvalues(self, within: Within, pinned: bool) -> Iterable[Found]:
+        """Records of spectra, and one candidate from all lists of numbers under names of modules."""
+        numbers = [(file, names, row) for file, names, row in self.contents.numbers if within(file)]
+        for file, document in self._documents(within):
+            if claims.is_record_of_spectra(document):
+                yield (file,), f"a record of eigenvalues, {len(document['series'])} series", 2.0, document
+                continue
+            path = PurePosixPath(file)
+            numbers += [(file, (path.parent.name, path.stem, *n), leaf) for n, leaf in _leaves(document)]
+        found = claims.as_eigenvalues([(names, row) for _, names, row in numbers], "")
+        if found:
+            files = tuple(dict.fromkeys(file for file, names, _ in numbers if claims.module_in(names)))
+            why = f"lists of numbers under names of modules, {len(found['series'])} series"
+            yield files, why, 1.0, found
+
+    def record(self, piece: str, within: Within) -> Iterable[Found]:
+        """JSON objects with the keys of that piece."""
+        for file, document in self._documents(within):
+            if claims.named_record(document) == piece:
+                yield (file,), "a record with its keys", 1.0, document
+
+    def is_ranking(self, file: str) -> bool:
+        """Whether a file that was read holds ranked images."""
+        return bool(self._ranked(file))
+
+    def _is_history(self, file: str) -> bool:
+        read = any(own == file for own, _ in self._histories)
+        return read or bool(histories.as_history(self.contents.documents[file], PurePosixPath(file).stem))
+
+    @staticmethod
+    def _label(file: str) -> str:
+        return f"{PurePosixPath(file).parent.name} {PurePosixPath(file).stem}"
+
+
+def _leaves(document: Any) -> Iterable[tuple[tuple[str, ...], list[float]]]:
+    """Named lists of numbers in a document or table: what eigenvalues are looked for in."""
+    if isinstance(document, Mapping):
+        for names, leaf in tables.flatten(document):
+            if isinstance(leaf, list) and leaf and all(type(v) in (int, float) for v in leaf):
+                yield names, leaf
+    elif isinstance(document, Table):
+        yield from claims.lists_in(document)
+
+
+def _merged(parts: list[tuple[str, dict[str, Any]]], why: str) -> Iterable[Found]:
+    """One candidate from several files; where two give the same figure, the fuller file's is taken."""
+    parts.sort(key=lambda part: (-sum(len(t) for t in part[1].values()), part[0]))
+    whole: dict[str, dict[str, Any]] = {}
+    for _, part in parts:
+        for name, table in part.items():
+            own = whole.setdefault(name, {})
+            own |= {k: v for k, v in table.items() if not own.get(k)}
+    if parts:
+        yield tuple(file for file, _ in parts), why, 1.0, whole
