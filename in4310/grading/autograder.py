@@ -29,33 +29,11 @@ SETTINGS = "in4310.json"
 SECONDS = (
     900.0  # for one submission; Gradescope ends an autograder after 20 minutes where nothing else is set
 )
-SETUP = """#!/usr/bin/env bash
-# Gradescope runs this once, as root, when the autograder is built. Python of its own: the base image's may be too old.
-set -euo pipefail
-root="${AUTOGRADER_ROOT:-/autograder}"
-shopt -s nullglob
-wheels=("$root"/source/in4310-*.whl)
-if [ ${#wheels[@]} != 1 ]; then # never from an index: whoever has our name there is not us
-    echo "expected one wheel, in4310-...-py3-none-any.whl, beside setup.sh, found ${#wheels[@]}" >&2
-    exit 2
-fi
-pip3 install --quiet uv
-uv venv --quiet --python 3.12 "$root/venv"
-# In one call, so that no second torch comes with it; of torch the builds for a CPU, all else from PyPI.
-uv pip install --quiet --python "$root/venv/bin/python" --torch-backend cpu "${wheels[0]}"
-"""
-RUN = """#!/usr/bin/env bash
-# Gradescope runs this for each submission. IN4310_PYTHON and the root are for trying it at home.
-root="${AUTOGRADER_ROOT:-/autograder}"
-export IN4310_CACHE="${IN4310_CACHE:-$root/cache}"
-exec "${IN4310_PYTHON:-$root/venv/bin/python}" -P -m in4310 autograder run "$root"
-"""
-DOCKERFILE = """# The same as an image of your own: docker build -t you/in4310 . && docker push you/in4310
-FROM gradescope/autograder-base:latest
-COPY . /autograder/source/
-RUN bash /autograder/source/setup.sh && cp /autograder/source/run_autograder /autograder/run_autograder \\
-    && chmod +x /autograder/run_autograder
-"""
+SCRIPTS = (
+    "setup.sh",
+    "run_autograder",
+    "Dockerfile",
+)  # as they stand in the folder gradescope/ beside this file
 
 
 def write_autograder(
@@ -96,12 +74,9 @@ def _write_files(folder: Path, edition: str, data: Path | None, limit: float) ->
     if data is not None:
         shutil.copytree(data, folder / "data")
         settings["data"] = "data"
-    texts = {
-        "setup.sh": SETUP,
-        "run_autograder": RUN,
-        "Dockerfile": DOCKERFILE,
-        SETTINGS: json.dumps(settings, indent=1) + "\n",
-    }
+    ours = Path(__file__).parent / "gradescope"
+    texts = {name: (ours / name).read_text(encoding="utf-8") for name in SCRIPTS}
+    texts[SETTINGS] = json.dumps(settings, indent=1) + "\n"
     written = [write(folder / name, text) for name, text in texts.items()]
     for file in written[:2]:
         file.chmod(0o755)

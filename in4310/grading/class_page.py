@@ -145,11 +145,9 @@ def hurdles(judged: Sequence[Mark]) -> list[Hurdle]:
 
 def _columns(judged: Sequence[Mark]) -> list[Requirement]:
     """Every requirement that somebody was judged by, in the edition's order."""
-    found: dict[str, Requirement] = {}
-    for mark in judged:
-        for requirement in mark.results.requirements if mark.results else ():
-            found.setdefault(requirement.id, requirement)
-    return list(found.values())
+    known = [r for mark in judged if mark.results for r in mark.results.requirements]
+    first = {r.id: r for r in reversed(known)}
+    return [first[id_] for id_ in dict.fromkeys(r.id for r in known)]
 
 
 def _mistakes(requirement: Requirement) -> set[str]:
@@ -186,9 +184,8 @@ def accuracy_plot(found: Sequence[Accuracy]) -> AccuracyPlot:
 
     places = [(i + 0.5, height(a.low), height(a.value), height(a.high)) for i, a in enumerate(found)]
     many = len(places) > MANY
-    band = [f"{x:g} {high:g}" for x, _, _, high in places] + [
-        f"{x:g} {low:g}" for x, low, _, _ in reversed(places)
-    ]
+    band = [f"{x:g} {high:g}" for x, _, _, high in places]
+    band += [f"{x:g} {low:g}" for x, low, _, _ in reversed(places)]
     bars = [f"M{x:g} {low:g}V{high:g}" for x, low, _, high in places]
     return AccuracyPlot(
         many=many,
@@ -224,11 +221,8 @@ def _row(mark: Mark, ids: Sequence[str]) -> Row:
 def _anchor(who: str) -> str:
     """An id that is the same in every run, and another for every name."""
     plain = slug(who)
-    return (
-        f"s-{plain}"
-        if plain == who
-        else f"s-{plain}-{hashlib.sha256(who.encode('utf-8', 'replace')).hexdigest()[:8]}"
-    )
+    digest = hashlib.sha256(who.encode("utf-8", "replace")).hexdigest()
+    return f"s-{plain}" if plain == who else f"s-{plain}-{digest[:8]}"
 
 
 def _natural(who: str) -> list[str | int]:

@@ -56,20 +56,14 @@ GRADED = options.Place("a folder that in4310 grade has written (--out)")
 @click.option("--quiet", is_flag=True, help="No live table.")
 def grade(
     place: Path,
-    data: Path | None,
-    edition: str,
     out: Path,
     jobs: int | None,
     engine: str,
     scheduler: str | None,
-    only: tuple[str, ...],
-    regrade: tuple[str, ...],
     since: datetime | None,
-    all_attempts: bool,
-    full: bool,
-    language: str,
     assignment: str,
     quiet: bool,
+    **asked: Any,
 ) -> None:
     """Grade a class: a folder of submissions, or one archive of them as a course system gives it.
 
@@ -85,7 +79,7 @@ def grade(
 
     if engine == "dask" and not scheduler:
         raise InputError("--engine dask needs --scheduler ADDRESS, e.g. tcp://127.0.0.1:8786")
-    load_edition(edition).data_folder(data)
+    load_edition(asked["edition"]).data_folder(asked["data"])
     room_for(out)
 
     from in4310.grading.engines import DaskEngine, Engine, LocalEngine, SlurmEngine
@@ -97,18 +91,7 @@ def grade(
     from in4310.reporting.language import counted
     from in4310.reporting.language_record import said
 
-    order = Order(
-        submission=str(place),
-        edition=edition,
-        report=str(out),
-        data=str(data or ""),
-        full=full,
-        language=language,
-        all_attempts=all_attempts,
-        only=only,
-        since=since.timestamp() if since else None,
-        regrade=regrade,
-    )
+    order = Order(str(place), report=str(out), since=since.timestamp() if since else None, **asked)
     chosen: Engine
     if engine == "slurm":
         chosen = SlurmEngine(jobs or 0)
@@ -117,12 +100,12 @@ def grade(
     errors = console(stderr=True)
     with live(errors, quiet) as show:
         marks = carry_out(order, chosen, show, QUIET if quiet else Progress(errors))
-    write_class(marks, out, assignment, language)
+    write_class(marks, out, assignment, order.language)
     screen = console()
     if doubts := [m.results.doubt for m in marks if m.results and m.results.doubt]:
-        hand_ins = counted("%(num)s hand-in", "%(num)s hand-ins", len(doubts), language)
-        screen.print(f"{said(language)(doubts[0])} ({hand_ins})")
-    screen.print(marks_table(marks, language))
+        hand_ins = counted("%(num)s hand-in", "%(num)s hand-ins", len(doubts), order.language)
+        screen.print(f"{said(order.language)(doubts[0])} ({hand_ins})")
+    screen.print(marks_table(marks, order.language))
     screen.print(str(out / "index.html"), soft_wrap=True)
     sys.exit(0 if all(m.status is Status.DONE for m in marks) else 1)
 

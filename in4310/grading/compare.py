@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from in4310.grading.gradebook import Gradebook, Verdict
+from in4310.grading.marks import Mark
 from in4310.judging.verdict import Results
 
 # What a verdict was made from, and how a change of it is told.
@@ -33,19 +34,15 @@ def compare(old: Gradebook, new: Gradebook) -> list[Change]:
     before, after = ({m.who: m for m in book.marks()} for book in (old, new))
     found = []
     for who in sorted(before.keys() | after.keys()):
-        a, b = before.get(who), after.get(who)
-        points = (a.points if a else None, b.points if b else None)
-        if points[0] == points[1]:
-            continue
-        moved = moved_requirements(a.results if a else None, b.results if b else None)
-        why = list(_causes(_newest(old, who), _newest(new, who)))
-        if a and b and a.results and b.results and a.results.isolation != b.results.isolation:
-            why.append("code of the submission could be confined in one of them only")
-        if (a.overrides if a else ()) != (b.overrides if b else ()):
-            why.append("a teacher's word")
-        if a is None or b is None:
-            why = ["not in the old grading" if a is None else "not in the new grading"]
-        found.append(Change(who, *points, moved, tuple(why or ["nothing that the log shows"])))
+        if who not in before or who not in after:
+            why = [f"not in the {'new' if who in before else 'old'} grading"]
+        else:
+            why = _causes(old.newest(who), new.newest(who)) + _more_causes(before[who], after[who])
+        # Who is in one of them only has no points in the other, as who was not judged.
+        a, b = (marks.get(who, Mark(who)) for marks in (before, after))
+        if a.points != b.points:
+            moved = moved_requirements(a.results, b.results)
+            found.append(Change(who, a.points, b.points, moved, tuple(why or ["nothing that the log shows"])))
     return found
 
 
@@ -60,12 +57,14 @@ def moved_requirements(old: Results | None, new: Results | None) -> tuple[tuple[
     )
 
 
-def _newest(book: Gradebook, who: str) -> Verdict | None:
-    standing = [v for v in book.verdicts(who) if not v.stale]
-    return standing[-1] if standing else None
-
-
 def _causes(old: Verdict | None, new: Verdict | None) -> list[str]:
     if old is None or new is None:
         return ["judged in one of them only"]
     return [said for name, said in CAUSES.items() if old.record.get(name) != new.record.get(name)]
+
+
+def _more_causes(old: Mark, new: Mark) -> list[str]:
+    why = []
+    if old.results and new.results and old.results.isolation != new.results.isolation:
+        why.append("code of the submission could be confined in one of them only")
+    return why + (["a teacher's word"] if old.overrides != new.overrides else [])

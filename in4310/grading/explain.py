@@ -15,33 +15,15 @@ def explanation(book: Gradebook, who: str, requirement: str) -> str:
     """
     verdicts = book.verdicts(who)
     if not verdicts:
-        raise InputError(f"{who!r} has no verdict in {book.file}; known: {', '.join(book.students()[:8])}")
-    lines = [f"{who}, requirement {requirement}"]
-    last: tuple[Verdict, Requirement] | None = None
-    for verdict in verdicts:
-        lines.append(_line(verdict, requirement))
-        found = _requirement(verdict, requirement)
-        if found is not None and not verdict.stale:
-            last = (verdict, found)
-    if last is None and all(_requirement(v, requirement) is None for v in verdicts if v.results):
-        known = [r.id for v in verdicts if v.results for r in v.results.requirements]
-        if known:
-            raise InputError(
-                f"{requirement!r} is no requirement; expected one of {', '.join(dict.fromkeys(known))}"
-            )
-    if last is not None:
-        verdict, found = last
-        lines += [
-            "",
-            f"{found.id} {shown(found.title)}: {found.points:g} of {found.max_points:g}, {found.outcome}",
-        ]
-        lines += [line for check in found.checks for line in _check(check)]
-        lines += ["", "made from"] + [f"  {name}: {value}" for name, value in verdict.record.items()]
-        if verdict.results is not None and verdict.results.audit is not None:
-            audit = verdict.results.audit
-            lines.append(
-                f"  audit sample: {audit.statement}" + (f" (seed {audit.seed})" if audit.seed else "")
-            )
+        raise book.none_of(who)
+    asked = dict.fromkeys(r.id for v in verdicts if v.results for r in v.results.requirements)
+    if asked and requirement not in asked:
+        raise InputError(f"{requirement!r} is no requirement; expected one of {', '.join(asked)}")
+    lines = [f"{who}, requirement {requirement}", *(_line(v, requirement) for v in verdicts)]
+    for verdict in reversed(verdicts):
+        if not verdict.stale and (found := _requirement(verdict, requirement)):
+            lines += _last(verdict, found)
+            break
     said = [o for o in book.overrides(who) if o.requirement in (requirement, "")]
     if said:
         lines += ["", "said by hand, the last one counts"]
@@ -49,6 +31,16 @@ def explanation(book: Gradebook, who: str, requirement: str) -> str:
         points = "" if o.points is None else f"{o.points:g} points; "
         lines.append(f"  {o.at} {o.by}, {o.requirement or 'the whole'}: {points}{shown(o.comment)}")
     return "\n".join(lines)
+
+
+def _last(verdict: Verdict, found: Requirement) -> list[str]:
+    """The verdict that stands: the requirement with its checks, and what it was made from."""
+    title = f"{found.id} {shown(found.title)}: {found.points:g} of {found.max_points:g}, {found.outcome}"
+    lines = ["", title, *(line for check in found.checks for line in _check(check))]
+    lines += ["", "made from", *(f"  {name}: {value}" for name, value in verdict.record.items())]
+    if verdict.results and (audit := verdict.results.audit):
+        lines.append(f"  audit sample: {audit.statement}" + (f" (seed {audit.seed})" if audit.seed else ""))
+    return lines
 
 
 def _requirement(verdict: Verdict, requirement: str) -> Requirement | None:

@@ -15,16 +15,15 @@ import math
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, FiniteFloat
+from pydantic import BeforeValidator, Field, FiniteFloat
 
 from in4310.grading.marks import Mark, Status
-from in4310.judging.verdict import Check, Outcome, Record, Requirement
+from in4310.judging.verdict import GOOD, Check, Outcome, Record, Requirement
 from in4310.reporting.junit import junit
 from in4310.shown import shown
 
-SCHEMA_VERSION = 1
 # The wide forms are taken for the narrow ones by spreadsheets set to Japanese or Chinese.
 FORMULA = tuple("=+-@＝＋－＠")
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
@@ -33,54 +32,64 @@ MOODLE = (
     *("Identifier", "Full name", "Status", "Grade", "Maximum Grade", "Grade can be changed"),
     *("Last modified (grade)", "Feedback comments"),
 )
-GOOD = (Outcome.PASSED, Outcome.WARNED)
 
 
-class TeacherWord(Record):
+def _number(points: float | None) -> float | None:
+    """Points with at most two decimals; None where there are none, or no number."""
+    return None if points is None or not math.isfinite(points) else round(points, 2) + 0.0
+
+
+Shown = Annotated[str, BeforeValidator(lambda text: shown(text))]
+Points = Annotated[FiniteFloat | None, BeforeValidator(_number)]
+
+
+class TeacherWord(Record, from_attributes=True):
     """What a teacher said of a requirement, or of the whole."""
 
-    requirement: str = Field(description="id of the requirement; empty for the whole")
-    points: FiniteFloat | None = Field(description="points in place of the judge's; null: a comment alone")
-    comment: str
-    by: str
-    at: str = Field(description="ISO 8601, UTC")
+    requirement: Shown = Field(description="id of the requirement; empty for the whole")
+    points: Points = Field(description="points in place of the judge's; null: a comment alone")
+    comment: Shown
+    by: Shown
+    at: Shown = Field(description="ISO 8601, UTC")
 
 
 class RequirementMark(Record):
     """Points for one requirement."""
 
-    id: str
-    title: str
+    id: Shown
+    title: Shown
     outcome: Outcome = Field(description="what the judge found")
-    points: FiniteFloat | None = Field(description="points that count: the teacher's where given")
-    judged_points: FiniteFloat | None = Field(description="points that the judge gave")
-    max_points: FiniteFloat | None
+    points: Points = Field(description="points that count: the teacher's where given")
+    judged_points: Points = Field(description="points that the judge gave")
+    max_points: Points
 
 
 class StudentMark(Record):
     """One student's mark; where there is none, points is null and error may say why."""
 
-    who: str
-    name: str
-    identity: str = Field(description="the student's number in the course system; empty when unknown")
+    who: Shown
+    name: Shown
+    identity: Shown = Field(description="the student's number in the course system; empty when unknown")
     attempt: int
     late: bool | None = Field(description="null when unknown")
     status: Status
-    error: str = Field(description="why the submission could not be judged")
-    points: FiniteFloat | None
-    max_points: FiniteFloat | None
+    error: Shown = Field(description="why the submission could not be judged")
+    points: Points
+    max_points: Points
     requirements: list[RequirementMark]
     overrides: list[TeacherWord] = Field(description="in the order in which they were made; the last counts")
-    submission_digest: str = Field(description="SHA-256 over the files of the submission; empty: not judged")
-    judged_at: str = Field(description="ISO 8601, UTC; empty: not judged")
+    submission_digest: Shown = Field(
+        description="SHA-256 over the files of the submission; empty: not judged"
+    )
+    judged_at: Shown = Field(description="ISO 8601, UTC; empty: not judged")
 
 
 class GradebookFile(Record):
     """The marks of a class. Schema version 1 of gradebook.json is this model's JSON schema."""
 
     schema_version: Literal[1] = 1
-    edition: str
-    made_at: str = Field(description="ISO 8601, UTC")
+    edition: Shown
+    made_at: Shown = Field(description="ISO 8601, UTC")
     students: list[StudentMark] = Field(description="sorted by who")
 
 
@@ -177,35 +186,23 @@ def class_junit(marks: Sequence[Mark]) -> str:
     judged yet one with <skipped>. The outcome of a check is the judge's; points are those that count.
     """
     root = ElementTree.Element("testsuites", name="in4310 class")
-    totals = {"tests": 0, "failures": 0, "errors": 0}
-    seconds = 0.0
-    for mark in marks:
-        suite = _suite(root, mark)
-        seconds += float(suite.get("time", "0"))
-        for name in totals:
-            totals[name] += int(suite.get(name, "0"))
-    for name, total in totals.items():
-        root.set(name, str(total))
-    root.set("time", f"{seconds:.3f}")
+    suites = [_suite(root, mark) for mark in marks]
+    for name in ("tests", "failures", "errors"):
+        root.set(name, str(sum(int(suite.get(name, "0")) for suite in suites)))
+    root.set("time", f"{sum(float(suite.get('time', '0')) for suite in suites):.3f}")
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
 def class_json(marks: Sequence[Mark], edition: str, made_at: str) -> str:
     """The marks as JSON text by `class_schema()`; read it back with `GradebookFile.model_validate_json`."""
-    students = [_student(mark) for mark in marks]
-    file = GradebookFile(edition=shown(edition), made_at=shown(made_at), students=students)
+    file = GradebookFile(edition=edition, made_at=made_at, students=[_student(mark) for mark in marks])
     return _json(file.model_dump(mode="json"))
 
 
 def class_schema() -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of `class_json`."""
     return GradebookFile.model_json_schema()
-
-
-def _number(points: float | None) -> float | None:
-    """Points with at most two decimals; None where there are none, or no number."""
-    return None if points is None or not math.isfinite(points) else round(points, 2) + 0.0
 
 
 def _points(points: float | None) -> str:
@@ -289,10 +286,9 @@ def _feedback(mark: Mark, assignment: str) -> list[str]:
 def _obstacle(requirement: Requirement) -> str:
     """The first line of the reason why a requirement is not met; empty when it is."""
     for outcome in (Outcome.FAILED, Outcome.NOT_RUN):
-        for check in requirement.checks:
-            if check.outcome is outcome:
-                said = [line for line in check.reason.splitlines() if line.strip()]
-                return shown(said[0]) if said else f"{shown(check.name)} {outcome}"
+        for check in (c for c in requirement.checks if c.outcome is outcome):
+            said = next(filter(str.strip, check.reason.splitlines()), f"{check.name} {outcome}")
+            return shown(said)
     return ""
 
 
@@ -367,37 +363,16 @@ def _property(suite: ElementTree.Element, name: str, value: str) -> None:
 
 def _student(mark: Mark) -> StudentMark:
     found = mark.results
+    about = {name: getattr(mark, name) for name in StudentMark.model_fields if hasattr(mark, name)}
     return StudentMark(
-        who=shown(mark.who),
-        name=shown(mark.shown or mark.who),
-        identity=shown(mark.identity),
-        attempt=mark.attempt,
-        late=mark.late,
-        status=mark.status,
-        error=shown(mark.error),
-        points=_number(mark.points),
-        max_points=_number(mark.max_points),
-        requirements=[
-            RequirementMark(
-                id=shown(r.id),
-                title=shown(r.title),
-                outcome=r.outcome,
-                points=_number(mark.points_of(r)),
-                judged_points=_number(r.points),
-                max_points=_number(r.max_points),
-            )
-            for r in (found.requirements if found else ())
-        ],
-        overrides=[
-            TeacherWord(
-                requirement=shown(o.requirement),
-                points=_number(o.points),
-                comment=shown(o.comment),
-                by=shown(o.by),
-                at=shown(o.at),
-            )
-            for o in mark.overrides
-        ],
-        submission_digest=shown(found.submission_digest) if found else "",
-        judged_at=shown(found.made_at) if found else "",
+        **about,
+        name=mark.shown or mark.who,
+        requirements=[_requirement(mark, requirement) for requirement in found.requirements] if found else [],
+        submission_digest=found.submission_digest if found else "",
+        judged_at=found.made_at if found else "",
     )
+
+
+def _requirement(mark: Mark, judged: Requirement) -> RequirementMark:
+    about = {name: getattr(judged, name) for name in ("id", "title", "outcome", "max_points")}
+    return RequirementMark(**about, points=mark.points_of(judged), judged_points=judged.points)

@@ -24,23 +24,7 @@ from in4310.judging.verdict import Results
 
 GRADEBOOK = "gradebook.db"
 VERSION = "1"
-_SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE submission (
-    who TEXT NOT NULL, attempt INTEGER NOT NULL, place TEXT NOT NULL, shown TEXT NOT NULL, identity TEXT NOT NULL,
-    late INTEGER, graded INTEGER NOT NULL, PRIMARY KEY (who, attempt)
-);
-CREATE TABLE verdict (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, who TEXT NOT NULL, attempt INTEGER NOT NULL, key TEXT NOT NULL,
-    status TEXT NOT NULL, error TEXT NOT NULL, results BLOB, seconds REAL NOT NULL, memory INTEGER NOT NULL,
-    record TEXT NOT NULL, made_at TEXT NOT NULL, stale INTEGER NOT NULL DEFAULT 0
-);
-CREATE UNIQUE INDEX graded_once ON verdict (who, attempt, key) WHERE NOT stale;
-CREATE TABLE override (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, who TEXT NOT NULL, requirement TEXT NOT NULL, points REAL,
-    comment TEXT NOT NULL, author TEXT NOT NULL, made_at TEXT NOT NULL
-);
-"""
+_SCHEMA = Path(__file__).with_suffix(".sql")
 
 
 @dataclass(frozen=True)
@@ -77,7 +61,7 @@ class Gradebook:
             with self._writing():
                 known = self._base.execute("SELECT name FROM sqlite_master WHERE name = 'meta'").fetchone()
                 if known is None:
-                    for statement in _SCHEMA.split(";"):
+                    for statement in _SCHEMA.read_text(encoding="utf-8").split(";"):
                         self._base.execute(statement)
                     self._base.execute("INSERT INTO meta VALUES ('version', ?)", (VERSION,))
             version = self.meta("version")
@@ -117,7 +101,7 @@ class Gradebook:
     def meta(self, name: str) -> str:
         """A remembered value; '' when there is none."""
         row = self._base.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return _path(row[0]) if row else ""
+        return os.fsdecode(row[0]) if row else ""
 
     def remember(self, **values: str) -> None:
         """Keep values under their names."""
@@ -130,18 +114,8 @@ class Gradebook:
     def register(self, entries: Iterable[Entry], graded: Iterable[Entry]) -> None:
         """Replace the list of who handed in what; verdicts and overrides of those no longer listed are kept."""
         chosen = {(e.who, e.attempt) for e in graded}
-        rows = [
-            (
-                e.who,
-                e.attempt,
-                _column(str(e.place)),
-                e.shown,
-                e.identity,
-                e.late,
-                (e.who, e.attempt) in chosen,
-            )
-            for e in entries
-        ]
+        about = [(e.who, e.attempt, _column(str(e.place)), e.shown, e.identity, e.late) for e in entries]
+        rows = [(*row, row[:2] in chosen) for row in about]
         with self._writing():
             self._base.execute("DELETE FROM submission")
             self._base.executemany("INSERT INTO submission VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
@@ -164,10 +138,10 @@ class Gradebook:
         record: dict[str, str],
     ) -> bool:
         """Add a verdict; False when there is one already that was made from the same."""
-        status = Status.DONE if results is not None else Status.FAILED
-        packed = (
-            zlib.compress(results.model_dump_json().encode("utf-8", "backslashreplace")) if results else None
-        )
+        status, packed = Status.FAILED, None
+        if results is not None:
+            status = Status.DONE
+            packed = zlib.compress(results.model_dump_json().encode("utf-8", "backslashreplace"))
         with self._writing():
             done = self._base.execute(
                 "INSERT OR IGNORE INTO verdict"
@@ -193,12 +167,16 @@ class Gradebook:
 
     def verdicts(self, who: str | None = None) -> list[Verdict]:
         """The log of verdicts, oldest first, of one student or of all."""
-        rows = self._base.execute(
-            "SELECT id, who, attempt, key, status, error, results, seconds, memory, record, made_at, stale FROM verdict"
-            " WHERE who = coalesce(?, who) ORDER BY id",
-            (who,),
-        )
+        rows = self._base.execute("SELECT * FROM verdict WHERE who = coalesce(?, who) ORDER BY id", (who,))
         return [_verdict(row) for row in rows]
+
+    def none_of(self, who: str) -> InputError:
+        """What to raise where a student has no verdict."""
+        return InputError(f"{who!r} has no verdict in {self.file}; known: {', '.join(self.students()[:8])}")
+
+    def newest(self, who: str) -> Verdict | None:
+        """A student's last verdict that stands."""
+        return next((v for v in reversed(self.verdicts(who)) if not v.stale), None)
 
     # -- a teacher's word ----------------------------------------------------------------------------
 
@@ -226,28 +204,20 @@ class Gradebook:
         rows = self._base.execute(
             "SELECT who, attempt, shown, identity, late FROM submission WHERE graded ORDER BY who, attempt"
         ).fetchall()
-        wanted = [None if keys is None else keys.get((row[0], row[1]), "") for row in rows]
-        return [self._mark(row, key) for row, key in zip(rows, wanted, strict=True)]
+        return [self._mark(row, None if keys is None else keys.get(row[:2], "")) for row in rows]
 
     def _mark(self, submission: tuple[str, int, str, str, int | None], key: str | None) -> Mark:
         who, attempt, shown, identity, late = submission
         row = self._base.execute(
-            "SELECT id, who, attempt, key, status, error, results, seconds, memory, record, made_at, stale FROM verdict"
+            "SELECT * FROM verdict"
             " WHERE who = ? AND attempt = ? AND NOT stale AND key = coalesce(?, key) ORDER BY id DESC LIMIT 1",
             (who, attempt, key),
         ).fetchone()
-        verdict = _verdict(row) if row else None
-        return Mark(
-            who,
-            attempt,
-            shown,
-            identity,
-            None if late is None else bool(late),
-            verdict.status if verdict else Status.WAITING,
-            verdict.results if verdict else None,
-            verdict.error if verdict else "",
-            self.overrides(who),
-        )
+        about = (who, attempt, shown, identity, None if late is None else bool(late))
+        if row is None:
+            return Mark(*about, overrides=self.overrides(who))
+        verdict = _verdict(row)
+        return Mark(*about, verdict.status, verdict.results, verdict.error, self.overrides(who))
 
 
 def _verdict(row: tuple[Any, ...]) -> Verdict:
@@ -264,10 +234,6 @@ def _column(text: str) -> str | bytes:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw
-
-
-def _path(value: str | bytes) -> str:
-    return os.fsdecode(value)
 
 
 def _now() -> str:

@@ -70,12 +70,8 @@ def find_class(place: Path, aside: Path) -> Class:
         items = _submitted(items[0], aside, notes)
     if len(items) > ENTRIES:
         raise InputError(f"{shown(str(place))}: {len(items)} entries, expected at most {ENTRIES}")
-    layout, found = "folders", []
-    for name, take in LAYOUTS.items():
-        found = take(items, aside, notes)
-        if found:
-            layout = name
-            break
+    attempts = ((name, take(items, aside, notes)) for name, take in LAYOUTS.items())
+    layout, found = next((one for one in attempts if one[1]), ("folders", []))
     if not found and any(i.suffix.lower() in ONE_SUBMISSION for i in items if i.is_file()):
         raise InputError(f"{shown(str(place))}: looks like one submission; in4310 check judges it")
     found = found or _folders(items, aside, notes)
@@ -210,11 +206,7 @@ def _devilry(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry
     found = []
     for item in items:
         named = _DEVILRY_GROUP.fullmatch(item.name)
-        deadlines = (
-            [d for d in _items(item) if _DEVILRY_DEADLINE.fullmatch(d.name) and d.is_dir()]
-            if item.is_dir()
-            else []
-        )
+        deadlines = [d for d in _items(item) if _DEVILRY_DEADLINE.fullmatch(d.name) and d.is_dir()]
         if named or deadlines:
             found.append((item, named, deadlines))
     if not found or (len(found) < 0.5 * len(items) and not any(named for _, named, _ in found)):
@@ -237,10 +229,8 @@ def _delivery(folder: Path, aside: Path, notes: list[str]) -> tuple[Path, bool]:
         return _delivery(after, aside, notes)[0], True
     if len(in_time) == len(_items(folder)):
         return _inner(folder), False
-    if len(in_time) == 1:
-        return _inner(in_time[0]) if in_time[0].is_dir() or is_archive(in_time[0]) else _gathered(
-            in_time, aside, notes
-        ), False
+    if len(in_time) == 1 and (in_time[0].is_dir() or is_archive(in_time[0])):
+        return _inner(in_time[0]), False
     return _gathered(in_time, aside, notes), False
 
 
@@ -268,11 +258,11 @@ def _gradescope(items: Sequence[Path], aside: Path, notes: list[str]) -> list[En
     metadata = next((i for i in items if i.name == "submission_metadata.yml"), None)
     _leave(set(items) - {i for i, _ in found} - {metadata}, notes)
     names = _submitters(metadata) if metadata else {}
-    return [
-        Entry(names.get(item.name, ("", ""))[0] or item.name, _inner(item), shown=names.get(item.name, ("", ""))[1],
-              identity=match["id"])
-        for item, match in found
-    ]  # fmt: skip
+    entries = []
+    for item, match in found:
+        who, name = names.get(item.name, ("", ""))
+        entries.append(Entry(who or item.name, _inner(item), shown=name, identity=match["id"]))
+    return entries
 
 
 def _submitters(file: Path) -> dict[str, tuple[str, str]]:
@@ -293,15 +283,11 @@ def _submitters(file: Path) -> dict[str, tuple[str, str]]:
                 if match[1] or not current:
                     current.append({})
                 current[-1][match[2]] = match[3].strip().strip("'\"")
-    return {
-        name: (
-            ", ".join(
-                p.get("sid") or p.get("email", "").partition("@")[0] or p.get("name", "") for p in group
-            ),
-            ", ".join(p.get("name", "") for p in group),
-        )
-        for name, group in people.items()
-    }
+    found = {}
+    for name, group in people.items():
+        keys = [p.get("sid") or p.get("email", "").partition("@")[0] or p.get("name", "") for p in group]
+        found[name] = ", ".join(keys), ", ".join(p.get("name", "") for p in group)
+    return found
 
 
 def _folders(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]:

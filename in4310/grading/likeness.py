@@ -26,6 +26,7 @@ CODE_TOKENS = 150  # 25-grams of normalised code: fewer are an import block
 ROWS = 20
 GRAM, WINDOW = 25, 1  # of winnowing; copydetect's own defaults
 EXCERPT = 1200  # characters of code shown for a pair
+Set = frozenset[Any]  # of hashes
 
 
 @dataclass(frozen=True)
@@ -140,19 +141,18 @@ def alike(prints: Sequence[Print], handed_out: str = "", threshold: float = CODE
     return sorted(found, key=lambda p: (-p.strength, p.one, p.other))
 
 
-def _without_common(sets: Sequence[frozenset[str]]) -> list[frozenset[str]]:
+def _without_common(sets: Sequence[Set]) -> list[Set]:
     """The sets without what more than three and a tenth of the class have."""
     counts = Counter(value for one in sets for value in one)
     many = max(3.0, len(sets) / 10)
     return [frozenset(v for v in one if counts[v] <= many) for one in sets]
 
 
-def _share(one: frozenset[str], other: frozenset[str], least: int) -> float | None:
+def _share(one: Set, other: Set, least: int, least_share: float = LEAST_SHARE) -> float | None:
+    """Share of the smaller set that both have; None for small sets, and for a share that says nothing."""
     smaller = min(len(one), len(other))
-    if smaller < least:
-        return None
-    share = len(one & other) / smaller
-    return share if share >= LEAST_SHARE else None
+    share = len(one & other) / smaller if smaller >= least else 0.0
+    return share if share >= least_share else None
 
 
 def _code_pairs(
@@ -171,20 +171,13 @@ def _code_pairs(
 
     given = prints([handed_out], None)[0].hashes if handed_out else set()
     made = prints(codes, None)
-    counts = Counter(h for one in made for h in one.hashes)
-    many = max(3.0, len(codes) / 10)
-    common = given | {h for h, n in counts.items() if n > many}
-    own = [one.hashes - common for one in made]
+    own = _without_common([frozenset(one.hashes - given) for one in made])
     for one, kept in zip(made, own, strict=True):
         one.hashes = kept
         one.hash_idx = {h: at for h, at in one.hash_idx.items() if h in kept}
     found = {}
     for i, j in combinations(range(len(made)), 2):
-        smaller = min(len(own[i]), len(own[j]))
-        if smaller < CODE_TOKENS:
-            continue
-        share = len(own[i] & own[j]) / smaller
-        if share >= threshold:
+        if share := _share(own[i], own[j], CODE_TOKENS, threshold):
             _, _, slices = compare_files(made[i], made[j])
             found[i, j] = (share, (_longest(codes[i], slices[0]), _longest(codes[j], slices[1])))
     return found

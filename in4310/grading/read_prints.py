@@ -33,9 +33,7 @@ def read_prints(book: Gradebook, progress: Progress = QUIET) -> tuple[list[Print
     data = resolve_data(edition, book.meta("data_given") or None, progress)
     found, left = [], []
     with tempfile.TemporaryDirectory(prefix="in4310-likeness-") as folder, Sandbox() as sandbox:
-        aside = Path(folder) / "class"
-        aside.mkdir()
-        entries = latest(find_class(Path(book.meta("place")), aside).entries)
+        entries = latest(find_class(Path(book.meta("place")), Path(folder)).entries)
         with progress.task("reading", len(entries)) as bar:
             for entry in entries:
                 try:

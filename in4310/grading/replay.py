@@ -33,15 +33,12 @@ class Replay:
 
 def replay(book: Gradebook, who: str, work: Callable[[Job], Done] = judge) -> Replay:
     """Judge a student's last judged attempt again. Raises InputError where it is no longer there, or was replaced."""
-    standing = [v for v in book.verdicts(who) if not v.stale]
-    if not standing:
-        raise InputError(f"{who!r} has no verdict in {book.file}; known: {', '.join(book.students()[:8])}")
-    logged = standing[-1]
+    logged = book.newest(who)
+    if logged is None:
+        raise book.none_of(who)
     with tempfile.TemporaryDirectory(prefix="in4310-replay-") as folder:
-        aside = Path(folder) / "class"
-        aside.mkdir()
-        found = find_class(Path(book.meta("place")), aside)
-        entry = next((e for e in found.entries if (e.who, e.attempt) == (who, logged.attempt)), None)
+        found = find_class(Path(book.meta("place")), Path(folder)).entries
+        entry = next((e for e in found if (e.who, e.attempt) == (who, logged.attempt)), None)
         if entry is None:
             raise InputError(f"{book.meta('place')}: the submission of {who!r} is no longer there")
         digest = digest_of(entry.place)

@@ -109,10 +109,7 @@ def _words(mark: Mark, language: str) -> str:
         earned, most = (number(p, language) for p in (mark.points_of(requirement), requirement.max_points))
         of_most = translated("%(earned)s of %(most)s", language, earned=earned, most=most)
         given = mark.override(requirement.id)
-        by = ""
-        if given:
-            by = translated("set by %(teacher)s", language, teacher=given.by) + f": {given.comment}"
-            by = f" ({by})"
-        lines.append(f"{requirement.id} {title}: {of_most}{by}")
+        by = translated("set by %(teacher)s", language, teacher=given.by) if given else ""
+        lines.append(f"{requirement.id} {title}: {of_most}" + (f" ({by}: {given.comment})" if given else ""))
     lines += [f"{o.by}: {o.comment}" for o in mark.overrides if o.points is None and o.comment]
     return "\n".join(lines) + "\n"

@@ -6,13 +6,14 @@ import platform
 import time
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from in4310.errors import InputError
 from in4310.judging.data import DataSet
 from in4310.judging.edition import Edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
-from in4310.judging.verdict import Audit, Check, Given, Outcome, Piece, Requirement, Results
+from in4310.judging.verdict import GOOD, Audit, Check, Given, Outcome, Piece, Requirement, Results
 from in4310.shown import shown
 from in4310.solution import metrics
 from in4310.submission.folder import Submission
@@ -39,20 +40,13 @@ class Session:
     def decided(self, name: str, title: str, judge: Judge, partial: bool, seconds: float) -> Check:
         """A check ran to its end: points for what was good."""
         outcome = judge.outcome if judge.findings else Outcome.FAILED
-        points = self.edition.points_of[name]
-        earned = (
-            points
-            if outcome in (Outcome.PASSED, Outcome.WARNED)
-            else points * judge.share
-            if partial
-            else 0.0
-        )
-        check = Check(
-            name=name,
-            title=title,
+        share = judge.share if partial else 0.0
+        return self._verdict(
+            name,
+            title,
+            judge,
             outcome=outcome,
-            points=round(earned, 2),
-            max_points=points,
+            points=round(self.edition.points_of[name] * (1.0 if outcome in GOOD else share), 2),
             reason=judge.reason,
             mistake=judge.mistake,
             mend=judge.mend,
@@ -60,16 +54,6 @@ class Session:
             findings=judge.findings,
             seconds=round(seconds, 3),
         )
-        self._picture(check, judge)
-        self.checks[name] = check
-        return check
-
-    def _picture(self, check: Check, judge: Judge) -> None:
-        """Keep the pictures of a check, and name their files."""
-        for i, (picture, content) in enumerate(judge.pictures, 1):
-            file = f"pictures/{check.name}-{i}{picture.file}"
-            self.pictures[file] = content
-            check.pictures.append(picture.model_copy(update={"file": file}))
 
     def not_run(self, name: str, title: str, why: Missing, judge: Judge | None = None) -> Check:
         """The input of a check is missing or broken: no points, no claim about the work; pictures of what is there."""
@@ -81,33 +65,25 @@ class Session:
             else f"hand in {why.piece}"
             + (f" as {' or '.join(kind.places)}, or name its file in submission.toml" if kind else "")
         )
-        check = Check(
-            name=name,
-            title=title,
-            outcome=Outcome.NOT_RUN,
-            points=0.0,
-            max_points=self.edition.points_of[name],
-            reason=str(why),
-            missing=why.piece,
-            mend=mend,
-        )
-        if judge is not None:
-            self._picture(check, judge)
-        self.checks[name] = check
-        return check
+        return self._verdict(name, title, judge, reason=str(why), missing=why.piece, mend=mend)
 
     def broken(self, name: str, title: str, error: str) -> Check:
         """The judge itself failed: never points, and never blamed on the submission."""
-        check = Check(
-            name=name,
-            title=title,
-            outcome=Outcome.NOT_RUN,
-            points=0.0,
-            max_points=self.edition.points_of[name],
-            reason=f"the judge itself failed ({error}); this is not the submission's fault, please report it",
-            missing="judge",
-        )
-        self.checks[name] = check
+        reason = f"the judge itself failed ({error}); this is not the submission's fault, please report it"
+        return self._verdict(name, title, None, reason=reason, missing="judge")
+
+    def _verdict(self, name: str, title: str, judge: Judge | None, **found: Any) -> Check:
+        """Keep the verdict on a check, and its pictures under the names of their files; not run, if nothing is said."""
+        none: dict[str, Any] = {
+            "outcome": Outcome.NOT_RUN,
+            "points": 0.0,
+            "max_points": self.edition.points_of[name],
+        }
+        check = self.checks[name] = Check(name=name, title=title, **none | found)
+        for i, (picture, content) in enumerate(judge.pictures if judge else (), 1):
+            file = f"pictures/{name}-{i}{picture.file}"
+            self.pictures[file] = content
+            check.pictures.append(picture.model_copy(update={"file": file}))
         return check
 
     def _isolation(self) -> str:
@@ -147,10 +123,7 @@ class Session:
     @property
     def full_marks(self) -> bool:
         """Whether every point of the checks that ran was earned and none was left without a verdict."""
-        return all(
-            c.points >= c.max_points and c.outcome in (Outcome.PASSED, Outcome.WARNED)
-            for c in self.checks.values()
-        )
+        return all(c.points >= c.max_points and c.outcome in GOOD for c in self.checks.values())
 
     def results(self) -> Results:
         """The record of this run; requirements in the edition's order, checks that were not selected left out."""

@@ -13,8 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from in4310.judging.order import Order
 
-SCHEMA_VERSION = 1
-
 
 class Outcome(StrEnum):
     """How a check, or a requirement as a whole, came out."""
@@ -23,6 +21,9 @@ class Outcome(StrEnum):
     WARNED = "warned"  # full points, but something a reader must know
     FAILED = "failed"
     NOT_RUN = "not run"  # its input is missing: no points, and no claim about the work
+
+
+GOOD = (Outcome.PASSED, Outcome.WARNED)
 
 
 class Record(BaseModel):
