@@ -127,19 +127,13 @@ def hurdles(judged: Sequence[Mark]) -> list[Hurdle]:
     found = []
     for column in _columns(judged):
         pairs = [(m, r) for m in judged if m.results for r in m.results.requirements if r.id == column.id]
-        earned = sum(m.points_of(r) for m, r in pairs)
-        to_earn = sum(r.max_points for _, r in pairs)
+        points = [(m.points_of(r), r.max_points) for m, r in pairs]
+        lost, most = sum(earned < full for earned, full in points), sum(full for _, full in points)
+        share = sum(earned for earned, _ in points) / most if most else 1.0
+        outcomes = {o: sum(r.outcome is o for _, r in pairs) for o in Outcome}
         named = Counter(name for _, r in pairs for name in _mistakes(r))
-        found.append(
-            Hurdle(
-                column.id,
-                column.title,
-                sum(m.points_of(r) < r.max_points for m, r in pairs),
-                earned / to_earn if to_earn else 1.0,
-                {o: sum(r.outcome is o for _, r in pairs) for o in Outcome},
-                sorted(named.items(), key=lambda item: (-item[1], item[0]))[:MISTAKES],
-            )
-        )
+        mistakes = sorted(named.items(), key=lambda item: (-item[1], item[0]))[:MISTAKES]
+        found.append(Hurdle(column.id, column.title, lost, share, outcomes, mistakes))
     return sorted(found, key=lambda h: (-h.lost, h.id))
 
 

@@ -6,7 +6,7 @@ import getpass
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,8 +15,18 @@ from in4310.door import console
 from in4310.errors import InputError
 from in4310.progress import QUIET, Progress
 
+if TYPE_CHECKING:
+    from in4310.grading.gradebook import Gradebook
+
 _out = options.folder("--out", "reports/class", "Folder of the gradebook, the reports and the exports.")
 GRADED = options.Place("a folder that in4310 grade has written (--out)")
+
+
+def _opened(out: Path) -> Gradebook:
+    """The gradebook of a class that was graded; raises InputError where there is none."""
+    from in4310.grading.gradebook import GRADEBOOK, Gradebook
+
+    return Gradebook(out / GRADEBOOK, must_exist=True)
 
 
 @click.command(short_help="Judge a whole class: a folder, or a bulk download.")
@@ -142,14 +152,13 @@ def mark(
 
     Exit status: 0 it was kept, 2 it could not be, and nothing of a table was.
     """
-    from in4310.grading.gradebook import GRADEBOOK, Gradebook
     from in4310.grading.override import check_override, read_overrides
     from in4310.reporting.language import counted
 
     if (who is None) == (table is None):
         raise InputError("give a student, or a table with --csv")
     said = read_overrides(table) if table else [(who or "", requirement, points, comment)]
-    with Gradebook(out / GRADEBOOK, must_exist=True) as book:
+    with _opened(out) as book:
         for one, where, given, words in said:  # all are looked at before one is kept
             if given is None and not words:
                 raise InputError(f"{one}: nothing to say; give --points, --comment, or both")
@@ -171,9 +180,8 @@ def explain(who: str, requirement: str, out: Path) -> None:
     Exit status: 0, or 2 where there is no such mark.
     """
     from in4310.grading.explain import explanation
-    from in4310.grading.gradebook import GRADEBOOK, Gradebook
 
-    with Gradebook(out / GRADEBOOK, must_exist=True) as book:
+    with _opened(out) as book:
         click.echo(explanation(book, who, requirement))
 
 
@@ -187,10 +195,9 @@ def replay(who: str, out: Path) -> None:
 
     Exit status: 0 the same, 1 not the same, 2 it could not be judged.
     """
-    from in4310.grading.gradebook import GRADEBOOK, Gradebook
     from in4310.grading.replay import replay as again
 
-    with Gradebook(out / GRADEBOOK, must_exist=True) as book:
+    with _opened(out) as book:
         found = again(book, who)
     for name, then, now in found.differences:
         click.echo(f"{name}: {then} then, {now} now")
@@ -212,13 +219,9 @@ def compare(old: Path, new: Path) -> None:
     from rich.text import Text
 
     from in4310.grading.compare import compare as side_by_side
-    from in4310.grading.gradebook import GRADEBOOK, Gradebook
     from in4310.shown import shown
 
-    with (
-        Gradebook(old / GRADEBOOK, must_exist=True) as first,
-        Gradebook(new / GRADEBOOK, must_exist=True) as second,
-    ):
+    with _opened(old) as first, _opened(new) as second:
         changes = side_by_side(first, second)
     table = Table("student", "old", "new", "requirements", "why")
     for change in changes:
@@ -258,7 +261,6 @@ def likeness(out: Path, template: Path | None, threshold: float, language: str, 
     from rich.table import Table
     from rich.text import Text
 
-    from in4310.grading.gradebook import GRADEBOOK, Gradebook
     from in4310.grading.likeness import alike
     from in4310.grading.likeness_page import likeness_page
     from in4310.grading.read_prints import CODE, read_prints
@@ -268,13 +270,11 @@ def likeness(out: Path, template: Path | None, threshold: float, language: str, 
     from in4310.submission.source import read_code
 
     handed_out = ""
-    if template is not None:
-        handed_out = (
-            read_code(template, CODE)
-            if template.is_dir()
-            else template.read_text(encoding="utf-8", errors="replace")[:CODE]
-        )
-    with Gradebook(out / GRADEBOOK, must_exist=True) as book:
+    if template is not None and template.is_dir():
+        handed_out = read_code(template, CODE)
+    elif template is not None:
+        handed_out = template.read_text(encoding="utf-8", errors="replace")[:CODE]
+    with _opened(out) as book:
         prints, left = read_prints(book, QUIET if quiet else Progress(console(stderr=True)))
     pairs = alike(prints, handed_out, threshold)
     page = write(out / "likeness.html", likeness_page(pairs, len(prints), left, language))

@@ -81,18 +81,15 @@ def judge(job: Job) -> Done:
     place = Path(job.order.submission)
     shutil.rmtree(job.order.report, ignore_errors=True)
     sandbox = _shared.get("sandbox")
+    error, again = "", False
     try:
         results = runner.judge(job.order, sandbox=sandbox if isinstance(sandbox, Sandbox) else None)
-        text, error = results.model_dump_json(), ""
+        text = results.model_dump_json()
         if digest_of(place) != job.digest:
-            return Done(
-                job, error=f"{place.name} {REPLACED}", seconds=time.perf_counter() - began, again=True
-            )
-    except NotJudged as reason:
-        return Done(job, error=str(reason), seconds=time.perf_counter() - began, again=True)
+            raise NotJudged(f"{place.name} {REPLACED}")
     except InputError as reason:
-        text, error = "", str(reason)
-    done = Done(job, text, error, time.perf_counter() - began, peak())
+        text, error, again = "", str(reason), isinstance(reason, NotJudged)
+    done = Done(job, text, error, time.perf_counter() - began, peak(), again)
     if _shared:
         _spare_what_is_loaded()
     return done

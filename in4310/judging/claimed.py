@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from functools import cached_property
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from functools import cached_property, wraps
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -27,30 +28,36 @@ from in4310.submission.source import Call
 PATHS, SERIES, MODULES = 2000, 24, 80  # of a statistic; the assignment asks for 200 images and five modules
 SCORES = {"val": "scores_val", "test": "scores"}  # set -> the piece that its scores are
 T = TypeVar("T")
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
+def kept(method: Method) -> Method:
+    """A method of the evidence that computes at the first call for its arguments, and keeps what comes of it."""
+
+    @wraps(method)
+    def once(self: Claimed, *about: Hashable) -> Any:
+        return self.once((method.__name__, *about), lambda: method(self, *about))
+
+    return cast(Method, once)
+
+
+@dataclass(eq=False, repr=False)
 class Claimed:
     """A submission, the trusted data and the edition: all that the three floors compute from."""
 
-    def __init__(
-        self,
-        submission: Submission,
-        data: DataSet,
-        edition: Edition,
-        device: str = "cpu",
-        progress: Progress = QUIET,
-        audit: Audit = FULL,
-        live: Live | None = None,
-    ):
-        self.submission = submission
-        self.data = data
-        self.edition = edition
-        self.device = device
-        self.progress = progress
-        self.stated_classes = edition.data.classes
-        self.audit = audit
-        self.live = live
-        self._kept: dict[tuple[Hashable, ...], Any] = {}
+    submission: Submission
+    data: DataSet
+    edition: Edition
+    device: str = "cpu"
+    progress: Progress = QUIET
+    audit: Audit = FULL
+    live: Live | None = None
+    _kept: dict[tuple[Hashable, ...], Any] = field(default_factory=dict, init=False)
+
+    @property
+    def stated_classes(self) -> list[str]:
+        """The class of each column of the scores, as the edition states it."""
+        return self.edition.data.classes
 
     def once(self, key: tuple[Hashable, ...], make: Callable[[], T]) -> T:
         """What `make` gives, computed at the first call for a key and kept; what it raises is not kept.
@@ -59,8 +66,8 @@ class Claimed:
         """
         if key not in self._kept:
             self._kept[key] = make()
-        kept: T = self._kept[key]
-        return kept
+        found: T = self._kept[key]
+        return found
 
     def has(self, *key: Hashable) -> bool:
         """Whether something is kept under a key."""

@@ -62,20 +62,15 @@ def embedded_data(count: int, progress: Progress = QUIET, seed: int = 42) -> Pat
     return scenes.make_scenes(folder / "scenes", images=count, seed=seed, progress=progress)
 
 
-def embedded_comparison(name: str, count: int = 200, progress: Progress = QUIET) -> Path:
-    """Folder of a stand-in for ImageNet ('shapes') or CIFAR-10 ('tiny')."""
-    return scenes.make_comparison(cache_folder() / f"{name}-{count}", kind=name, images=count)  # type: ignore[arg-type]
-
-
 def comparison_data(names: list[str], root: Path, count: int) -> dict[str, Path]:
-    """Folders of the data sets to compare with, as far as they are there."""
+    """Folders of the data sets to compare with, as far as they are there; stand-ins ('shapes', 'tiny') are drawn."""
     found: dict[str, Path] = {}
     for name in names:
-        place = (
-            embedded_comparison(name, count) if name in ("shapes", "tiny") else comparison_root(root, name)
-        )
-        if place is not None:
-            found[name] = place
+        if name in ("shapes", "tiny"):
+            place = cache_folder() / f"{name}-{count}"
+            found[name] = scenes.make_comparison(place, kind=name, images=count)  # type: ignore[arg-type]
+        elif beside := comparison_root(root, name):
+            found[name] = beside
     return found
 
 

@@ -282,7 +282,13 @@ def _extended(under: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     ids = [r["id"] for r in under["requirement"]]
     if not isinstance(without, list) or any(id not in ids for id in without):
         raise InputError(f"without: expected a list of ids among {', '.join(ids)}; found {without!r}")
-    merged = [r for r in under["requirement"] if r["id"] not in without]
+    kept = [r for r in under["requirement"] if r["id"] not in without]
+    return {**tables, "requirement": _changed(kept, changes)}
+
+
+def _changed(requirements: list[dict[str, Any]], changes: object) -> list[dict[str, Any]]:
+    """Requirements with what an edition changes of them by their id; a new one stands before the first greater id."""
+    merged = list(requirements)
     if not isinstance(changes, list) or not all(
         isinstance(r, dict) and isinstance(r.get("id"), str) for r in changes
     ):
@@ -297,7 +303,7 @@ def _extended(under: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
         else:
             after = (i for i, other in enumerate(ids) if _order(other) > _order(id))
             merged.insert(next(after, len(ids)), change)
-    return {**tables, "requirement": merged}
+    return merged
 
 
 def _order(id: object) -> str:
@@ -337,12 +343,9 @@ def _fields(place: Iterable[int | str]) -> list[str]:
 def _nearest(name: str, known: Iterable[str]) -> str:
     """What was meant, most likely; where nothing is like it, all that there is."""
     as_written = {one.lower(): one for one in known}
-    near = get_close_matches(name.lower(), as_written, n=1)
-    return (
-        f"did you mean {as_written[near[0]]!r}?"
-        if near
-        else f"expected one of {', '.join(sorted(as_written))}"
-    )
+    for near in get_close_matches(name.lower(), as_written, n=1):
+        return f"did you mean {as_written[near]!r}?"
+    return f"expected one of {', '.join(sorted(as_written))}"
 
 
 def checks_folder() -> Path:
@@ -358,9 +361,6 @@ def known_checks() -> set[str]:
     """Names of all executable checks, found by reading (not importing) their files."""
     import ast
 
-    names = set()
-    for file in checks_folder().glob("test_*.py"):
-        for node in ast.parse(file.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                names.add(node.name.removeprefix("test_"))
-    return names
+    files = [ast.parse(file.read_text(encoding="utf-8")) for file in checks_folder().glob("test_*.py")]
+    names = {node.name for file in files for node in file.body if isinstance(node, ast.FunctionDef)}
+    return {name.removeprefix("test_") for name in names if name.startswith("test_")}

@@ -24,12 +24,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from in4310.errors import InputError
 from in4310.judging.audit import bound
+from in4310.judging.claimed import kept
 from in4310.judging.class_order import confusion, exchanged
 from in4310.judging.networks import Networks
 from in4310.places import cache_folder
@@ -69,21 +71,12 @@ class Evidence(Networks):
     def _labels(self, name: str, classes: Sequence[str]) -> np.ndarray:
         return np.array([classes.index(self.data.labels[p]) for p in self.known(name)], dtype=np.int64)
 
+    @kept
     def images(self, paths: tuple[str, ...]) -> Images:
         """Our own pixels of paths of the data set, prepared as the submission states."""
-        return self.once(("images", paths), lambda: self._images(paths))
-
-    def _images(self, paths: tuple[str, ...]) -> Images:
         # Few are decoded by themselves; more, and all are, once: the next submission of a class finds them decoded.
         if len(paths) <= FEW and "_all_images" not in self.__dict__:
-            loaded, problems = images.load_images(
-                self.data.root,
-                paths,
-                self.data.labels,
-                self.stated_classes,
-                self.preprocessing,
-                progress=self.progress,
-            )
+            loaded, problems = self._load(paths)
         else:
             loaded, problems = self._all_images
         if unreadable := set(paths) & set(problems.unreadable):
@@ -92,25 +85,19 @@ class Evidence(Networks):
 
     @cached_property
     def _all_images(self) -> tuple[Images, Problems]:
-        wanted = tuple(sorted(self.data.labels))
-        return images.load_images(
-            self.data.root,
-            wanted,
-            self.data.labels,
-            self.stated_classes,
-            self.preprocessing,
-            cache=cache_folder() / "decoded",
-            progress=self.progress,
-        )
+        return self._load(tuple(sorted(self.data.labels)), cache_folder() / "decoded")
 
+    def _load(self, paths: tuple[str, ...], cache: Path | None = None) -> tuple[Images, Problems]:
+        data, classes = self.data, self.stated_classes
+        how: dict[str, Any] = {"cache": cache, "progress": self.progress}
+        return images.load_images(data.root, paths, data.labels, classes, self.preprocessing, **how)
+
+    @kept
     def comparison_images(self, name: str, paths: tuple[str, ...]) -> Images:
         """Pixels of a data set to compare with; raises Missing when we do not have it."""
-        if name not in self.data.comparison:
+        folder = self.data.comparison.get(name)
+        if folder is None:
             raise Missing("comparison data", f"the data set {name!r} is not on the judge's machine")
-        return self.once(("comparison_images", name, paths), lambda: self._comparison_images(name, paths))
-
-    def _comparison_images(self, name: str, paths: tuple[str, ...]) -> Images:
-        folder = self.data.comparison[name]
         # Names that a submission may use are those that we list ourselves: no path leads out of the folder.
         if foreign := set(paths) - set(images.find_comparison(folder)):
             raise Unreadable("eigenvalues", f"{min(foreign)!r} is not an image of {name}")
@@ -123,9 +110,10 @@ class Evidence(Networks):
         """Normalised batches of images on the device, float32 NCHW, without labels."""
         return lambda: (x for x, _ in images.batches(loaded, self.preprocessing, 64, self.device))
 
+    @kept
     def predicted(self, name: str) -> np.ndarray:
         """Scores of a whole set as our network computes them from the weights, float32 (N, classes)."""
-        return self.once(("predicted", name), lambda: self._predict(self.known(name)))
+        return self._predict(self.known(name))
 
     def _predict(self, paths: tuple[str, ...]) -> np.ndarray:
         return scores.predict(
@@ -166,22 +154,18 @@ class Evidence(Networks):
             f"{checked} of {total} rows computed again; all right: fewer than {share} of all are wrong (95 %)"
         )
 
+    @kept
     def measured(self, name: str) -> metrics.Metrics:
         """Metrics of 'val' or 'test': from the scores handed in where they are, else from the weights."""
-        return self.once(("measured", name), lambda: self._measured(name))
-
-    def _measured(self, name: str) -> metrics.Metrics:
         values = self.handed_in(name) if self.has_scores(name) else self.predicted(name)
         if is_one_hot(values):
             # Labels in place of scores: figures from them would say nothing.
             values = self.predicted(name)
         return metrics.evaluate(self.labels(name), values, self.classes)
 
+    @kept
     def recomputed(self, name: str) -> metrics.Metrics:
         """Metrics of a set from the weights, whatever scores were handed in."""
-        return self.once(("recomputed", name), lambda: self._recomputed(name))
-
-    def _recomputed(self, name: str) -> metrics.Metrics:
         values = self.trusted(name)
         if not np.isfinite(values).all():
             raise Unreadable("model", "the network handed in gives scores that are NaN or infinite")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from in4310.errors import InputError
-from in4310.judging.claimed import Claimed
+from in4310.judging.claimed import Claimed, kept
 from in4310.judging.preprocessing import FITS, Inference, infer, unlikely
 from in4310.shown import shown
 from in4310.solution import images, network, scores
@@ -33,9 +34,10 @@ class Networks(Claimed):
 
     chosen_because = ""  # of several networks found, why the one is judged; for the record
 
+    @kept
     def network(self, piece: str) -> tuple[Network, dict[str, Tensor]]:
         """What a weights file holds, and its state dict in torchvision's names; nothing of it is run."""
-        return self.once(("network", piece), lambda: self.submission.network(piece, self._best_file(piece)))
+        return self.submission.network(piece, self._best_file(piece))
 
     def _best_file(self, piece: str) -> str | None:
         """Of several networks found, the file whose network gives the scores handed in; None: the first."""
@@ -46,15 +48,8 @@ class Networks(Claimed):
             claimed, paths = self.handed_in("test"), self.known("test")
         except Missing:
             return None
-        networks: dict[str, nn.Module] = {}
-        for candidate in candidates[:CHECKPOINTS]:
-            try:
-                found, state = self.submission.network(piece, candidate.files[0])
-                if found.outputs != len(self.stated_classes):
-                    continue
-                networks[candidate.files[0]] = self._build(piece, found, state)
-            except Missing:
-                continue
+        files = [candidate.files[0] for candidate in candidates[:CHECKPOINTS]]
+        networks = {file: model for file in files if (model := self._fitting(piece, file)) is not None}
         # With the preprocessing that is stated, or the most usual one, all networks; only then every preprocessing.
         stated = self.submission.table("preprocessing")
         for thorough in (False,) if stated else (False, True):
@@ -64,6 +59,14 @@ class Networks(Claimed):
                         f"its network gives the scores handed in ({len(candidates)} networks found)"
                     )
                     return file
+        return None
+
+    def _fitting(self, piece: str, file: str) -> nn.Module | None:
+        """The network of one of several files, rebuilt; None where it has other outputs, or cannot be read."""
+        with suppress(Missing):
+            found, state = self.submission.network(piece, file)
+            if found.outputs == len(self.stated_classes):
+                return self._build(piece, found, state)
         return None
 
     def _gives(self, model: nn.Module, claimed: np.ndarray, paths: tuple[str, ...], thorough: bool) -> bool:
@@ -153,16 +156,14 @@ class Networks(Claimed):
         """State dict of the network handed in, in torchvision's names."""
         return self.network("model")[1]
 
-    def depth(self, piece: str = "model") -> int:
-        """Depth of the ResNet handed in."""
-        return self.network(piece)[0].depth
-
     @cached_property
     def untuned(self) -> nn.Module:
         """The network before training, rebuilt by us; torchvision's ImageNet weights where the edition starts there."""
         if "untuned" not in self.submission.located and self.edition.network.start == "imagenet":
             try:
-                model = network.build(f"resnet{self.depth()}", classes=1000, weights="imagenet")
+                model = network.build(
+                    f"resnet{self.network('model')[0].depth}", classes=1000, weights="imagenet"
+                )
             except InputError as error:
                 raise Missing(
                     "untuned", f"the network before training was not handed in, and {error}"
@@ -179,16 +180,8 @@ class Networks(Claimed):
         if "untuned" in self.submission.located:
             files.append(("untuned", self.submission.located["untuned"][0]))
         for piece, file in [f for f in dict.fromkeys(files) if f[1] != kept][:6]:
-            try:
-                found, state = self.submission.network(piece, file)
-                if found.outputs == len(self.stated_classes):
-                    yield shown(file), self._build(piece, found, state)
-            except Missing:
-                continue
-
-    def training_memory(self, batch_size: int) -> int:
-        """Bytes that training in float32 needs at least: weights, gradients, momentum, and what is kept."""
-        return training_memory(self.rebuilt("model"), self.preprocessing.size, batch_size)
+            if (model := self._fitting(piece, file)) is not None:
+                yield shown(file), model
 
 
 def training_memory(model: nn.Module, size: int, batch_size: int) -> int:

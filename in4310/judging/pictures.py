@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from in4310.judging.judge import Judge
-from in4310.solution.drawing.style import encoded
+from in4310.solution.drawing.style import Kind, encoded
 from in4310.submission.formats import read_picture
 
 PDF_BYTES = 500  # the smallest PDF that draws something is larger
@@ -25,17 +25,13 @@ def attach(judge: Judge, figure: Figure, caption: str, alt: str, photographs: bo
     """
     if len(judge.pictures) >= PICTURES:
         return
-    if photographs:
-        content = encoded(figure, "jpg")
-        if len(content) > PHOTO_BYTES:
-            content = encoded(figure, "jpg", dpi=75)
-        judge.picture(content, caption, alt, suffix="jpg")
-        return
-    content = encoded(figure, "svg")
-    if len(content) <= SVG_BYTES:
-        judge.picture(content, caption, alt, suffix="svg")
-    else:
-        judge.picture(encoded(figure, "png"), caption, alt)
+    kind: Kind = "jpg" if photographs else "svg"
+    content = encoded(figure, kind)
+    if photographs and len(content) > PHOTO_BYTES:
+        content = encoded(figure, "jpg", dpi=75)
+    elif not photographs and len(content) > SVG_BYTES:
+        kind, content = "png", encoded(figure, "png")
+    judge.picture(content, caption, alt, kind)
 
 
 def look(path: Path) -> tuple[np.ndarray | None, str]:
@@ -56,8 +52,3 @@ def look(path: Path) -> tuple[np.ndarray | None, str]:
         return None, str(error)
     grey = np.asarray(Image.fromarray(pixels).convert("L"))
     return pixels, "one colour" if float(grey.std()) < 2 else ""
-
-
-def blank(path: Path) -> str:
-    """Why a picture shows nothing: 'one colour', 'not readable ...'; empty when it shows something."""
-    return look(path)[1]

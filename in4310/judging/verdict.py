@@ -39,7 +39,7 @@ class Finding(Record):
     asked: str = Field(description="what was looked at, e.g. 'images in the test set'")
     found: str
     expected: str = ""
-    tolerance: str = Field(default="", description="how far found may lie from expected, and why")
+    tolerance: str = Field("", description="how far found may lie from expected, and why")
     details: list[str] = Field(
         default_factory=list, description="e.g. the offending paths, bounded in number"
     )
@@ -57,7 +57,7 @@ class Diagnosis(Record):
     """A known mistake, or a pair of them, that gives exactly the figures handed in (DESIGN, Diagnosis)."""
 
     names: list[str] = Field(description="names of the hypotheses in the registry")
-    mistake: str = Field(default="", description="the mistake alone, in words that are the same for everyone")
+    mistake: str = Field("", description="the mistake alone, in words that are the same for everyone")
     sentence: str = Field(
         description="the mistake, with its details and the places in the source that show it"
     )
@@ -77,15 +77,13 @@ class Check(Record):
     points: float
     max_points: float
     reason: str = Field(description="one line: why this outcome")
-    mistake: str = Field(
-        default="", description="the mistake that would give exactly these figures, if one is known"
-    )
-    mend: str = Field(default="", description="how to mend it")
+    mistake: str = Field("", description="the mistake that would give exactly these figures, if one is known")
+    mend: str = Field("", description="how to mend it")
     diagnoses: list[Diagnosis] = Field(
         default_factory=list,
         description="mistakes that give these figures; two that fit alike are both named",
     )
-    missing: str = Field(default="", description="the piece that is missing, when not run")
+    missing: str = Field("", description="the piece that is missing, when not run")
     findings: list[Finding] = Field(default_factory=list)
     pictures: list[Picture] = Field(default_factory=list)
     seconds: float = 0.0
@@ -161,9 +159,9 @@ class Given(Record):
 
     submission: str = Field(description="path as it was given")
     edition: str = Field(description="name of a stock edition, or the path of a TOML file")
-    data: str = Field(default="", description="folder of the data; empty for the embedded data")
-    full: bool = Field(default=False, description="whether all scores were computed again")
-    trusted: bool = Field(default=False, description="whether --trust-submissions was given")
+    data: str = Field("", description="folder of the data; empty for the embedded data")
+    full: bool = Field(False, description="whether all scores were computed again")
+    trusted: bool = Field(False, description="whether --trust-submissions was given")
 
     @classmethod
     def of(cls, order: Order) -> Given:
@@ -188,7 +186,7 @@ class Change(Record):
     turn: Turn
     before: float = Field(description="points in the earlier run; 0 for a check that it did not have")
     now: float
-    was: Outcome | None = Field(default=None, description="its verdict then; none where it was not selected")
+    was: Outcome | None = Field(None, description="its verdict then; none where it was not selected")
     outcome: Outcome
 
 
@@ -219,7 +217,7 @@ class Results(Record):
     submission_digest: str = Field(description="SHA-256 over the files of the submission")
     edition: str
     edition_title: str
-    edition_language: str = Field(default="en", description="of the titles and texts of requirements")
+    edition_language: str = Field("en", description="of the titles and texts of requirements")
     data: Data | None = None
     isolation: str = Field(description="what ran of the submission's own code, and behind which walls")
     pieces: list[Piece] = Field(default_factory=list)
@@ -227,7 +225,7 @@ class Results(Record):
         default_factory=list, description="what was left out or not opened while taking the submission in"
     )
     doubt: str = Field(
-        default="",
+        "",
         description="why the judge itself may have been started wrongly, such as on the wrong data",
     )
     audit: Audit | None = None
@@ -243,7 +241,7 @@ class Results(Record):
     )
     made_at: str = Field(description="ISO 8601, UTC")
     seconds: float = 0.0
-    given: Given | None = Field(default=None, description="how to start the same run again")
+    given: Given | None = Field(None, description="how to start the same run again")
     progress: Progress | None = Field(
         default=None, description="since the run before on the same submission, where something changed"
     )

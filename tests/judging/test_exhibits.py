@@ -17,7 +17,7 @@ from in4310.judging.data import hints, resolve_data
 from in4310.judging.edition import load_edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
-from in4310.judging.pictures import PICTURES, SVG_BYTES, attach, blank, look
+from in4310.judging.pictures import PICTURES, SVG_BYTES, attach, look
 from in4310.judging.session import Session
 from in4310.judging.verdict import Outcome
 from in4310.solution.drawing.style import encoded
@@ -194,10 +194,10 @@ def test_looking_at_a_picture_gives_its_colours_on_white(tmp_path):
     assert why == ""
     assert [tuple(seen[5, x]) for x in (5, 50)] == [(255, 0, 0), (255, 255, 255)]
     Image.new("RGB", (40, 40), "blue").save(tmp_path / "blue.png")
-    assert blank(tmp_path / "blue.png") == "one colour"
+    assert look(tmp_path / "blue.png")[1] == "one colour"
     (tmp_path / "no.png").write_bytes(b"nothing")
     assert look(tmp_path / "no.png")[0] is None
-    assert "not a readable picture" in blank(tmp_path / "no.png")
+    assert "not a readable picture" in look(tmp_path / "no.png")[1]
 
 
 def test_a_check_attaches_few_pictures_and_a_large_svg_becomes_a_png():

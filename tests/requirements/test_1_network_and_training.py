@@ -11,6 +11,7 @@ from in4310.judging import exhibits
 from in4310.judging.asked_network import check_train
 from in4310.judging.evidence import number
 from in4310.judging.mistakes.search import seen
+from in4310.judging.networks import training_memory
 from in4310.judging.pictures import look
 from in4310.judging.verdict import Outcome
 from in4310.shown import shown
@@ -141,14 +142,11 @@ def _trained_through(runs):
         before = ends[chain[-1]][1]
         if abs(ends[name][0] - before) <= 0.05 * max(before, 0.2):
             chain.append(name)
-    return (
-        [
-            f"{a} ends at a loss of {ends[a][1]:.3f}, {b} begins at {ends[b][0]:.3f}"
-            for a, b in pairwise(chain)
-        ]
-        if (len(chain) >= 3 and chain[0] in starts_high)
-        else []
-    )
+    if len(chain) < 3 or chain[0] not in starts_high:
+        return []
+    return [
+        f"{a} ends at a loss of {ends[a][1]:.3f}, {b} begins at {ends[b][0]:.3f}" for a, b in pairwise(chain)
+    ]
 
 
 MEASURES = {
@@ -189,6 +187,22 @@ def test_history_complete(evidence, edition, judge):
         )
 
 
+def _epochs(evidence, *measures):
+    """(run, epoch, its figures) for each epoch of the history that has all of these measures."""
+    for name, run in evidence.submission.history.items():
+        for epoch in run["epochs"]:
+            if None not in (found := [number(epoch, measure) for measure in measures]):
+                yield name, epoch, found
+
+
+def _why_kept(nearest, own):
+    """The mistake by which an epoch was kept that is not the best of its own run."""
+    on_test = [e for e in own if number(e[4], "test_map") is not None]
+    last = nearest[1] == max(e[1] for e in own)
+    chosen = bool(on_test) and nearest == max(on_test, key=lambda e: e[4]["test_map"])
+    return seen("form: kept epoch", nearest[1], nearest[0], last, chosen)
+
+
 @pytest.mark.requirement("1f")
 def test_best_on_validation(evidence, edition, judge):
     """Choice of the epoch on the validation set"""
@@ -199,11 +213,7 @@ def test_best_on_validation(evidence, edition, judge):
         exhibits.training(judge, history)
         raise
     epochs = [
-        (name, e.get("epoch"), value_map, value_accuracy, e)
-        for name, run in evidence.submission.history.items()
-        for e in run["epochs"]
-        if (value_map := number(e, "val_map")) is not None
-        and (value_accuracy := number(e, "val_accuracy")) is not None
+        (name, e.get("epoch"), *found, e) for name, e, found in _epochs(evidence, "val_map", "val_accuracy")
     ]
     if not epochs:
         raise Missing("history", "the history has no epoch with val_map and val_accuracy")
@@ -222,11 +232,7 @@ def test_best_on_validation(evidence, edition, judge):
     best_of_run = apart(nearest) <= exact and nearest in run_best
     mistake = []
     if not good and not best_of_run and apart(nearest) <= exact:
-        own = [e for e in epochs if e[0] == nearest[0]]
-        on_test = [e for e in own if number(e[4], "test_map") is not None]
-        last = nearest[1] == max(e[1] for e in own)
-        chosen = bool(on_test) and nearest == max(on_test, key=lambda e: e[4]["test_map"])
-        mistake = seen("form: kept epoch", nearest[1], nearest[0], last, chosen)
+        mistake = _why_kept(nearest, [e for e in epochs if e[0] == nearest[0]])
     judge.expect(
         good or best_of_run,
         "validation mAP and accuracy of the weights handed in, recomputed",
@@ -260,7 +266,7 @@ def test_memory_limit(evidence, edition, judge):
     )
     if peak is None:
         batch = edition.training.batch_size
-        least = evidence.training_memory(batch)
+        least = training_memory(evidence.rebuilt("model"), evidence.preprocessing.size, batch)
         judge.warn(
             f"memory of training with a batch of {batch} in float32",
             f"{least / gib:.2f} GiB at least, by our own count of what its network keeps for the backward pass",
@@ -345,15 +351,13 @@ def _compare_loss(evidence, judge):
     except Missing:
         return
     epochs = [
-        (abs(m - mine.map) + abs(a - mine.accuracy), loss, e.get("epoch"), name, run.get("settings"))
-        for name, run in evidence.submission.history.items()
-        for e in run["epochs"]
-        if None
-        not in (m := number(e, "val_map"), a := number(e, "val_accuracy"), loss := number(e, "val_loss"))
+        (abs(m - mine.map) + abs(a - mine.accuracy), loss, e.get("epoch"), name)
+        for name, e, (m, a, loss) in _epochs(evidence, "val_map", "val_accuracy", "val_loss")
     ]
-    off, loss, epoch, name, settings = min(epochs, default=(1.0, 0.0, 0, "", None), key=lambda e: e[0])
+    off, loss, epoch, name = min(epochs, default=(1.0, 0.0, 0, ""), key=lambda e: e[0])
     if off > 2e-3:
         return  # which epoch was kept is for another check to say
+    settings = evidence.submission.history[name].get("settings")
     ours = float(-np.log(np.maximum(scores[np.arange(len(labels)), labels], 1e-12)).mean())
     smoothed = isinstance(settings, dict) and bool(settings.get("label_smoothing"))
     # bf16 and another batch size move the mean by a percent or two; another loss function is no mistake.

@@ -1,6 +1,7 @@
 """Requirements 1e, 1h and 1i: scores, the metrics made of them, and the ranked images."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -170,27 +171,29 @@ def _share(value):
     return value / 100 if value is not None and 1 + 1e-6 < value <= 100 else value
 
 
-def _compare(judge, edition, asked, claimed, expected, wrong=None, key=None):
-    """Compare a claimed figure with ours; one that is wrong is kept in `wrong` for the diagnosis."""
-    value = _share(claimed)
-    if value is None:
-        judge.expect(
-            False,
-            asked,
-            "missing or not a finite number",
-            f"{expected:.4f}",
-            mend="report it in metrics.json",
-        )
-        return
-    good = judge.close(
-        asked,
-        value,
-        expected,
-        edition.tolerances.metric,
-        mend="recompute it from the saved scores with scikit-learn",
-    )
-    if not good and wrong is not None:
-        wrong[key] = value
+def _of_classes(evidence, table, kind):
+    """Claimed figures of the classes, as shares; None where one is missing."""
+    claimed = table.get(kind)
+    return {c: _share(number(claimed, c)) for c in evidence.classes} if isinstance(claimed, dict) else {}
+
+
+def _compare(evidence, edition, judge, figures):
+    """Claimed figures of both sets against ours, and the mistakes that give those that are wrong.
+
+    figures: of a set, its table in metrics.json and our metrics, yields (asked, key for the diagnosis, claimed, ours).
+    """
+    for name in SETS:
+        wrong = {}
+        for asked, key, value, ours in figures(name, evidence.claimed_metrics(name), evidence.measured(name)):
+            if value is None:
+                judge.expect(False, asked, "missing or not a finite number", f"{ours:.4f}",
+                             mend="report it in metrics.json")  # fmt: skip
+            elif not judge.close(asked, value, ours, edition.tolerances.metric,
+                                 mend="recompute it from the saved scores with scikit-learn"):  # fmt: skip
+                wrong[key] = value
+        scored = mistakes.metrics.of_submission(evidence, name) if wrong else None
+        for matches in mistakes.metrics.diagnose(scored, wrong, Budget.of(evidence)):
+            judge.blame(matches)
 
 
 def _show(evidence, edition, judge, kind, mean):
@@ -198,78 +201,61 @@ def _show(evidence, edition, judge, kind, mean):
     tables = {}
     for name in SETS:
         ours, table = evidence.measured(name).as_dict(), evidence.claimed_metrics(name)
-        claimed = table.get(kind)
-        claimed = (
-            {c: _share(number(claimed, c)) for c in evidence.classes} if isinstance(claimed, dict) else {}
-        )
         known = {c: v for c, v in ours[kind].items() if v is not None}
-        tables[name] = (
-            claimed | {MEANS[mean]: _share(number(table, mean))},
-            known | {MEANS[mean]: ours[mean]},
-        )
+        claimed = _of_classes(evidence, table, kind) | {MEANS[mean]: _share(number(table, mean))}
+        tables[name] = (claimed, known | {MEANS[mean]: ours[mean]})
     exhibits.metrics_against(judge, tables, KINDS[kind], edition.tolerances.metric)
-
-
-def _blame(evidence, judge, name, wrong):
-    scored = mistakes.metrics.of_submission(evidence, name) if wrong else None
-    for matches in mistakes.metrics.diagnose(scored, wrong, Budget.of(evidence)):
-        judge.blame(matches)
 
 
 @pytest.mark.requirement("1e", partial=True)
 def test_metrics_accuracy(evidence, edition, judge):
     """Accuracy of validation and test"""
-    for name in SETS:
-        ours = evidence.measured(name)
-        claimed = number(evidence.claimed_metrics(name), "accuracy")
-        wrong = {}
-        _compare(judge, edition, f"{name} accuracy", claimed, ours.accuracy, wrong, ("accuracy", None))
-        _blame(evidence, judge, name, wrong)
+
+    def figures(name, table, ours):
+        yield f"{name} accuracy", ("accuracy", None), _share(number(table, "accuracy")), ours.accuracy
+
+    _compare(evidence, edition, judge, figures)
     exhibits.confusion(judge, evidence.measured("test").confusion, evidence.classes)
 
 
 @pytest.mark.requirement("1e", partial=True)
 def test_metrics_accuracy_per_class(evidence, edition, judge):
     """Accuracy per class and its mean, of validation and test"""
-    for name in SETS:
-        ours, table = evidence.measured(name), evidence.claimed_metrics(name)
-        claimed = table.get("accuracy_per_class")
-        claimed = claimed if isinstance(claimed, dict) else {}
-        wrong = {}
+
+    def figures(name, table, ours):
+        claimed = _of_classes(evidence, table, "accuracy_per_class")
         for c in evidence.classes:
             if (expected := ours.accuracy_per_class[c]) is not None:
-                asked = f"{name} accuracy of {c}"
-                _compare(judge, edition, asked, number(claimed, c), expected, wrong, ("accuracy", c))
-        asked, value = f"{name} mean accuracy per class", number(table, "mean_accuracy")
-        _compare(judge, edition, asked, value, ours.mean_accuracy, wrong, ("mean_accuracy", None))
-        _blame(evidence, judge, name, wrong)
+                yield f"{name} accuracy of {c}", ("accuracy", c), claimed.get(c), expected
+        mean = _share(number(table, "mean_accuracy"))
+        yield f"{name} mean accuracy per class", ("mean_accuracy", None), mean, ours.mean_accuracy
+
+    _compare(evidence, edition, judge, figures)
     _show(evidence, edition, judge, "accuracy_per_class", "mean_accuracy")
 
 
 @pytest.mark.requirement("1e", partial=True)
 def test_metrics_average_precision(evidence, edition, judge):
     """Average precision per class, of validation and test"""
-    for name in SETS:
-        ours = evidence.measured(name)
-        claimed = evidence.claimed_metrics(name).get("ap_per_class")
-        claimed = claimed if isinstance(claimed, dict) else {}
-        wrong = {}
+
+    def figures(name, table, ours):
+        claimed = _of_classes(evidence, table, "ap_per_class")
         for c in evidence.classes:
             if (expected := ours.ap_per_class[c]) is not None:
-                _compare(judge, edition, f"{name} AP of {c}", number(claimed, c), expected, wrong, ("ap", c))
-        _blame(evidence, judge, name, wrong)
+                yield f"{name} AP of {c}", ("ap", c), claimed.get(c), expected
+
+    _compare(evidence, edition, judge, figures)
     _show(evidence, edition, judge, "ap_per_class", "map")
 
 
 @pytest.mark.requirement("1e", partial=True)
 def test_metrics_map(evidence, edition, judge):
     """Mean average precision of validation and test"""
-    for name in SETS:
-        ours = evidence.measured(name)
-        claimed = number(evidence.claimed_metrics(name), "map")
-        wrong = {}
-        _compare(judge, edition, f"{name} mAP", claimed, ours.map, wrong, ("map", None))
-        _blame(evidence, judge, name, wrong)
+
+    def figures(name, table, ours):
+        yield f"{name} mAP", ("map", None), _share(number(table, "map")), ours.map
+
+    _compare(evidence, edition, judge, figures)
     if judge.outcome is Outcome.FAILED:
         _show(evidence, edition, judge, "ap_per_class", "map")
     if live := evidence.runs("metrics"):
@@ -350,6 +336,32 @@ def test_ranking_from_test_set(evidence, judge):
     )
 
 
+IN_ORDER = "in order"
+BACKWARDS = "the right images, in the opposite order"
+WITHIN = "the order holds among the images of this class only"
+
+
+def _ranked(scores, top):
+    return np.sort(scores)[::-1] if top else np.sort(scores)
+
+
+def _order(values, own, inside, top, whole, same):
+    """How the images of a side are ordered, '' for a wrong way; `whole`: all that are listed are of the test set.
+
+    values: their scores; own: the class's scores of all images; inside: of the images of the class.
+    """
+
+    def are(order):
+        return 0 < len(values) <= len(order) and np.allclose(values, order[: len(values)], rtol=0, atol=same)
+
+    right = _ranked(own, top)
+    if whole and are(right):
+        return IN_ORDER
+    if whole and are(right[: len(values)][::-1]):
+        return BACKWARDS
+    return WITHIN if are(_ranked(inside, top)) else ""
+
+
 @pytest.mark.requirement("1i", partial=True)
 def test_ranking_order(evidence, edition, judge):
     """Choice and order of the top and bottom images"""
@@ -371,44 +383,27 @@ def test_ranking_order(evidence, edition, judge):
     if not handed:
         raise Missing("ranking", "the ranking holds none of the classes")
     wrong = {}
-    for c in handed:
+    for c, side in product(handed, ("top", "bottom")):
         own = scores[:, evidence.classes.index(c)]
-        inside = np.array([evidence.data.labels.get(p) == c for p in paths])
-        for side in ("top", "bottom"):
-            entries = handed[c][side]
-            listed = [p for p in entries if p in row_of]
-            values = np.array([own[row_of[p]] for p in listed])
-
-            def fits(order, values=values, listed=listed):
-                return len(values) == len(listed) > 0 and np.allclose(
-                    values, order[: len(values)], rtol=0, atol=same
-                )
-
-            down, up = np.sort(own)[::-1], np.sort(own)
-            wanted = down if side == "top" else up
-            good = len(listed) == len(entries) and fits(wanted)
-            backwards = not good and len(listed) == len(entries) and fits(wanted[: len(values)][::-1])
-            within = np.sort(own[inside])[::-1] if side == "top" else np.sort(own[inside])
-            if backwards or (not good and fits(within)):
-                judge.warn(
-                    f"{side} of {c}",
-                    "the right images, in the opposite order"
-                    if backwards
-                    else "the order holds among the images of this class only",
-                    "order over the whole test set",
-                )
-                continue
-            off = np.abs(values - wanted[: len(values)]).max() if len(values) else 1.0
-            judge.expect(
-                good,
-                f"{side} of {c}",
-                "in order" if good else f"scores differ from the right ones by up to {off:.4f}",
-                f"the {edition.ranking.k} {'highest' if side == 'top' else 'lowest'} scores of {c}",
-                tolerance=f"{same:g} between neighbours",
-                mend=f"sort the column of {c} over the whole test set",
-            )
-            if not good:
-                wrong.setdefault(c, {})[side] = entries
+        entries = handed[c][side]
+        listed = [own[row_of[p]] for p in entries if p in row_of]
+        values, whole = np.array(listed), len(listed) == len(entries)
+        inside = own[[evidence.data.labels.get(p) == c for p in paths]]
+        order = _order(values, own, inside, side == "top", whole, same)
+        if order in (BACKWARDS, WITHIN):
+            judge.warn(f"{side} of {c}", order, "order over the whole test set")
+            continue
+        off = np.abs(values - _ranked(own, side == "top")[: len(values)]).max() if listed else 1.0
+        good = judge.expect(
+            order == IN_ORDER,
+            f"{side} of {c}",
+            order or f"scores differ from the right ones by up to {off:.4f}",
+            f"the {edition.ranking.k} {'highest' if side == 'top' else 'lowest'} scores of {c}",
+            tolerance=f"{same:g} between neighbours",
+            mend=f"sort the column of {c} over the whole test set",
+        )
+        if not good:
+            wrong.setdefault(c, {})[side] = entries
     boards = mistakes.rankings.boards(evidence, scores, wrong)
     judge.blame(mistakes.rankings.diagnose(boards, wrong, same, Budget.of(evidence)))
     exhibits.rankings(judge, evidence, handed, scores, wrong, edition.ranking.k, same)

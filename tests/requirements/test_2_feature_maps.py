@@ -99,70 +99,51 @@ def test_non_positive_recomputed(evidence, edition, judge):
             "non_positive", f"{len(unknown)} of its images are not in the data set, e.g. {unknown[0]!r}"
         )
     ours = statistics.non_positive(evidence, paths, _known(evidence, table))
-    tolerance, told = edition.tolerances.percent, {}
+    tolerance = edition.tolerances.percent
     exhibits.shares_against(
         judge, table, {m: ours.get(m) for m in table}, tolerance, f"over the same {len(paths)} images"
     )
-    for name, value in table.items():
-        claimed = finite(value)
-        if name not in ours or claimed is None:
-            judge.expect(
-                False, f"non-positive values of {name}", value, "a percentage of a module of the network"
-            )
-            continue
-        told[name] = claimed
-        judge.close(
-            f"non-positive values of {name}, percent",
-            claimed,
-            ours[name],
-            tolerance,
-            "percentage points",
-            digits=2,
-            mend="count (output <= 0) inside the hook, in eval mode, over all images",
-        )
+    told = _compare(judge, table, ours, dict.fromkeys(ours, tolerance), "percentage points",
+                    "count (output <= 0) inside the hook, in eval mode, over all images")  # fmt: skip
     if judge.outcome is Outcome.FAILED:
         inside = mistakes.inside.of_submission(evidence, evidence.images(paths), ours)
         judge.blame(mistakes.shares.diagnose(inside, told, tolerance, Budget.of(evidence)))
 
 
-def _compare_with_typical(evidence, edition, judge):
-    """Images not named: within six standard errors of our mean over other images of the test set."""
-    table = _percent(evidence)
-    ours = statistics.typical_non_positive(evidence, _known(evidence, table))
-    images = len(statistics.typical_images(evidence))
-    exhibits.shares_against(
-        judge,
-        table,
-        {m: ours[m][0] if m in ours else None for m in table},
-        max(
-            (6 * statistics.standard_error(d, images, edition.statistics.images) for _, d in ours.values()),
-            default=0.0,
-        )
-        + edition.tolerances.percent,
-        f"over {images} other images, as the ones used are not named",
-    )
-    told, tolerances = {}, {}
+def _compare(judge, table, ours, tolerances, why, mend):
+    """Compare the percentages of modules with ours; returns those that could be: module -> as handed in."""
+    told = {}
     for name, value in table.items():
-        claimed = finite(value)
-        if name not in ours or claimed is None:
+        if name in ours and (claimed := finite(value)) is not None:
+            told[name] = claimed
+            asked = f"non-positive values of {name}, percent"
+            judge.close(asked, claimed, ours[name], tolerances[name], why, digits=2, mend=mend)
+        else:
             judge.expect(
                 False, f"non-positive values of {name}", value, "a percentage of a module of the network"
             )
-            continue
-        mean, deviation = ours[name]
-        error = statistics.standard_error(deviation, images, edition.statistics.images)
-        tolerance = 6 * error + edition.tolerances.percent
-        told[name], tolerances[name] = claimed, tolerance
-        judge.close(
-            f"non-positive values of {name}, percent",
-            claimed,
-            mean,
-            tolerance,
-            f"percentage points: six standard errors over {edition.statistics.images} unnamed images",
-            digits=2,
-            mend="count (output <= 0) inside the hook, in eval mode; list the images, so that it can be computed again",
-        )
-    means = {name: mean for name, (mean, _) in ours.items()}
+    return told
+
+
+def _compare_with_typical(evidence, edition, judge):
+    """Images not named: within six standard errors of our mean over other images of the test set."""
+    table, asked = _percent(evidence), edition.statistics.images
+    found = statistics.typical_non_positive(evidence, _known(evidence, table))
+    images = len(statistics.typical_images(evidence))
+    means = {m: mean for m, (mean, _) in found.items()}
+    tolerances = {
+        m: 6 * statistics.standard_error(deviation, images, asked) + edition.tolerances.percent
+        for m, (_, deviation) in found.items()
+    }
+    exhibits.shares_against(
+        judge,
+        table,
+        {m: means.get(m) for m in table},
+        max(tolerances.values(), default=edition.tolerances.percent),
+        f"over {images} other images, as the ones used are not named",
+    )
+    told = _compare(judge, table, means, tolerances, f"percentage points: six standard errors over {asked} unnamed images",
+                    "count (output <= 0) inside the hook, in eval mode; list the images, so that it can be computed again")  # fmt: skip
     judge.blame(mistakes.shares.of_unnamed_images(told, means, tolerances))
 
 

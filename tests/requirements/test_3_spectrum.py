@@ -79,6 +79,27 @@ def _channels(evidence, module):
     return widths[-1] if widths else None
 
 
+def _known(evidence, series):
+    names = dict(evidence.model.named_modules())
+    return [m for m in series["modules"] if m in names and m]
+
+
+def _claimed(judge, series, ours):
+    """(module, where, eigenvalues) as handed in, of each module that we have; it costs points to name another."""
+    for module, entry in series["modules"].items():
+        where = f"{_where(series)}, {module}"
+        values = _values(entry, where)
+        if module in ours:
+            yield module, where, values
+        else:
+            judge.expect(False, where, "a module that the network lacks", "a module of the network")
+
+
+def _as_long(values, claimed):
+    """Our eigenvalues, with zeros, or cut, to as many as were handed in."""
+    return np.pad(values, (0, max(0, len(claimed) - len(values))))[: len(claimed)]
+
+
 def _recompute(evidence, edition, judge, series):
     """Compare the spectra of one series with our own; returns both for the picture: module -> SpectrumPair."""
     model, data = str(series.get("model")), str(series.get("data"))
@@ -92,21 +113,11 @@ def _recompute(evidence, edition, judge, series):
         raise Unreadable(
             "eigenvalues", f"{len(unknown)} images of a series are not in the data set, e.g. {unknown[0]!r}"
         )
-    names = dict(evidence.model.named_modules())
-    modules = [m for m in series["modules"] if m in names and m]
-    ours = statistics.spectra(
-        evidence, model, data, paths, modules, flatten=bool(series.get("flatten", False))
-    )
+    flatten = bool(series.get("flatten", False))
+    ours = statistics.spectra(evidence, model, data, paths, _known(evidence, series), flatten=flatten)
     images, told, pairs = len(paths), {}, {}
-    for module, entry in series["modules"].items():
-        where = f"{_where(series)}, {module}"
-        claimed = _values(entry, where)
-        if module not in ours:
-            judge.expect(False, where, "a module that the network lacks", "a module of the network")
-            continue
-        right = np.pad(ours[module].values, (0, max(0, len(claimed) - len(ours[module].values))))[
-            : len(claimed)
-        ]
+    for module, where, claimed in _claimed(judge, series, ours):
+        right = _as_long(ours[module].values, claimed)
         scale = max(float(right.max()), 1e-30)
 
         def off(values, right=right, scale=scale):
@@ -138,16 +149,9 @@ def _recompute(evidence, edition, judge, series):
 
 def _compare_with_typical(evidence, judge, series, model, data, images):
     """Images not named: each eigenvalue within the range over draws of other images; returns both for the picture."""
-    names = dict(evidence.model.named_modules())
-    modules = [m for m in series["modules"] if m in names and m]
-    ranges, pairs = statistics.typical_spectra(evidence, model, data, modules), {}
-    for module, entry in series["modules"].items():
-        where = f"{_where(series)}, {module}"
-        claimed = _values(entry, where)
-        if module not in ranges:
-            judge.expect(False, where, "a module that the network lacks", "a module of the network")
-            continue
-        low, high = (np.pad(r, (0, max(0, len(claimed) - len(r))))[: len(claimed)] for r in ranges[module])
+    ranges, pairs = statistics.typical_spectra(evidence, model, data, _known(evidence, series)), {}
+    for module, where, claimed in _claimed(judge, series, ranges):
+        low, high = (_as_long(edge, claimed) for edge in ranges[module])
         slack = 1e-6 * float(high.max())
 
         def inside(values, low=low, high=high, slack=slack):
