@@ -102,10 +102,10 @@ def _mark(root: Path) -> Mark:
         job = _job(root, settings)
         (done,) = LocalEngine(1, float(settings["seconds"])).carry_out([job], lambda jobs: None)
     except (InputError, OSError, ValueError, LookupError, TypeError) as error:
-        return Mark("", 1, "", "", None, Status.FAILED, error=f"{error}; this is for the teacher to fix")
+        return Mark("", status=Status.FAILED, error=f"{error}; this is for the teacher to fix")
     if not done.results:
-        return Mark("", 1, "", "", None, Status.FAILED, error=done.error)
-    return Mark("", 1, "", "", None, Status.DONE, Results.model_validate_json(done.results))
+        return Mark("", status=Status.FAILED, error=done.error)
+    return Mark("", status=Status.DONE, results=Results.model_validate_json(done.results))
 
 
 def _job(root: Path, settings: dict[str, str]) -> Job:

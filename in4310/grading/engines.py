@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures import TimeoutError as FutureTimeout
+from functools import partial
 from typing import Any, Protocol
 
 from in4310.errors import InputError
@@ -52,9 +53,8 @@ class LocalEngine:
             context=_context(),
         )
         try:
-            pending: dict[Future[Any], Job] = {}
-            for job in jobs:
-                pending[pool.schedule(self.work, args=(job,), timeout=self.limit)] = job
+            begin = partial(pool.schedule, self.work, timeout=self.limit)
+            pending: dict[Future[Any], Job] = {begin(args=(job,)): job for job in jobs}
             tried: set[Job] = set()
             while pending:
                 ready, _ = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
@@ -64,9 +64,9 @@ class LocalEngine:
                     done = self._outcome(future, job)
                     if DIED in done.error and job not in tried:
                         tried.add(job)
-                        pending[pool.schedule(self.work, args=(job,), timeout=self.limit)] = job
-                        continue
-                    yield done
+                        pending[begin(args=(job,))] = job
+                    else:
+                        yield done
         finally:
             pool.stop()
             pool.join()
@@ -142,14 +142,12 @@ class SlurmEngine:
             ) from None
         if shutil.which("sbatch") is None:
             raise InputError("--engine slurm: expected Slurm's command sbatch on this machine, found none")
-        given: dict[str, Any] = {} if _configured("cores") is not None else {"cores": 2}
-        given |= {} if _configured("memory") is not None else {"memory": "8GB"}
+        usual = {"cores": 2, "memory": "8GB"}
+        given: dict[str, Any] = {name: value for name, value in usual.items() if _configured(name) is None}
         try:
             # A job starts where the command was given: in the folder of the class, as a rule.
-            given["job_script_prologue"] = [
-                *(_configured("job-script-prologue") or ()),
-                "export PYTHONSAFEPATH=1",
-            ]
+            prologue = [*(_configured("job-script-prologue") or ()), "export PYTHONSAFEPATH=1"]
+            given["job_script_prologue"] = prologue
             self._cluster = SLURMCluster(processes=1, **given)
             self._cluster.scale(jobs=jobs or 2)
         except (OSError, ValueError, RuntimeError) as error:

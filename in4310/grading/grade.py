@@ -21,7 +21,7 @@ from in4310.grading.layouts import Class, Entry, find_class, latest
 from in4310.grading.marks import Mark
 from in4310.grading.work import Done, Job, digest_of
 from in4310.judging import order as order_of_one
-from in4310.judging.data import resolve_data
+from in4310.judging.data import DataSet, resolve_data
 from in4310.judging.edition import Edition, load_edition
 from in4310.judging.session import versions
 from in4310.judging.verdict import Results
@@ -101,7 +101,7 @@ def grade(
                 layout=found.layout,
                 notes="\n".join(found.notes),
             )
-            basis = Basis(edition, data.digest, order.full)
+            basis = Basis(edition, data, order.full)
             for who in _chosen(order, edition, found, book):
                 book.regrade(who)
             keys: dict[tuple[str, int], str] = {}
@@ -119,7 +119,7 @@ def grade(
                     jobs.append(job)
             state.waiting = [job.who for job in jobs]
             show(state)
-            put_off = unread | _carry_out(jobs, engine, book, basis, data.root, state, show)
+            put_off = unread | _carry_out(jobs, engine, book, basis, state, show)
             marks = book.marks(keys)
             return [replace(m, error=put_off[m.who]) if m.who in put_off else m for m in marks]
         finally:
@@ -131,7 +131,7 @@ class Basis:
     """What a verdict follows from, beside the submission."""
 
     edition: Edition
-    data_digest: str
+    data: DataSet
     full: bool
 
     def record(self, job: Job) -> dict[str, str]:
@@ -140,7 +140,7 @@ class Basis:
             "submission": job.digest,
             "edition": self.edition.name,
             "edition_digest": hashlib.sha256(self.edition.model_dump_json().encode()).hexdigest(),
-            "data_digest": self.data_digest,
+            "data_digest": self.data.digest,
             "full": str(self.full),
             **{f"version {name}": version for name, version in versions().items()},
         }
@@ -153,13 +153,7 @@ class Basis:
 
 
 def _carry_out(
-    jobs: Sequence[Job],
-    engine: Engine,
-    book: Gradebook,
-    basis: Basis,
-    data_root: Path,
-    state: State,
-    show: Show,
+    jobs: Sequence[Job], engine: Engine, book: Gradebook, basis: Basis, state: State, show: Show
 ) -> dict[str, str]:
     """Judge the jobs and keep the verdicts; returns who has none because of us, and why: the next run tries them."""
     put_off: dict[str, str] = {}
@@ -169,9 +163,10 @@ def _carry_out(
         show(state)
 
     for done in engine.carry_out(jobs, watch):
-        if done.error and not data_root.is_dir():
+        root = basis.data.root
+        if done.error and not root.is_dir():
             raise InputError(
-                f"{data_root}: the data set is gone; what was graded is kept, the same command goes on when it is back"
+                f"{root}: the data set is gone; what was graded is kept, the same command goes on when it is back"
             )
         if done.again and shutil.disk_usage(book.file.parent).free < ROOM:
             raise InputError(

@@ -138,6 +138,7 @@ _MOODLE = re.compile(
 )
 _DEVILRY_GROUP = re.compile(r"(?P<users>.+?)\s*\(groupid=(?P<id>\d+)\)", re.DOTALL)
 _DEVILRY_DEADLINE = re.compile(r"(deadline|attempt)\b.*", re.DOTALL | re.IGNORECASE)
+Named = list[tuple[Path, re.Match[str]]]  # items of one student, with what their names say
 AFTER_DEADLINE, OLD_DUPLICATES = "after_deadline_not_part_of_delivery", "old_duplicates"
 _GRADESCOPE = re.compile(r"submission_(?P<id>\d+)")
 
@@ -152,18 +153,13 @@ def _canvas(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]
     if not found or len(found) < 0.5 * len(items):
         return []
     _leave(set(items) - {i for i, _ in found}, notes)
-    by_student: dict[str, list[tuple[Path, re.Match[str]]]] = defaultdict(list)
+    by_student: dict[str, Named] = defaultdict(list)
     for item, match in found:
         by_student[match["user"]].append((item, match))
     entries = []
     for user, files in by_student.items():
-        match = files[0][1]
-        place = files[0][0] if len(files) == 1 and is_archive(files[0][0]) else None
-        if place is None:
-            place = aside / "gathered" / user
-            _gather(place, [(item, m["file"]) for item, m in files], notes)
-        late = any(m["late"] for _, m in files)
-        entries.append(Entry(match["name"], place, late=late, shown=match["name"], identity=user))
+        name, late = files[0][1]["name"], any(m["late"] for _, m in files)
+        entries.append(Entry(name, _together(files, aside / "gathered" / user, notes), 1, late, name, user))
     return entries
 
 
@@ -179,20 +175,24 @@ def _moodle(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]
         return []
     _leave([i for i, m in found if m["kind"] == "onlinetext"], notes)
     _leave(set(items) - {i for i, _ in found}, notes)
-    by_student: dict[tuple[str, str], list[tuple[Path, re.Match[str]]]] = defaultdict(list)
+    by_student: dict[tuple[str, str], Named] = defaultdict(list)
     for item, match in found:
         if match["kind"] == "file":  # a student may be *named* as another one is numbered
             by_student[match["id"] or "", "" if match["id"] else match["name"]].append((item, match))
     entries = []
     for number, files in enumerate(by_student.values()):
-        item, match = files[0]
-        if len(files) > 1 or (item.is_file() and not is_archive(item)):
-            place = aside / "gathered" / str(number)
-            _gather(place, [(i, m["file"] or i.name) for i, m in files], notes)
-        else:
-            place = _inner(item)
-        entries.append(Entry(match["name"], place, shown=match["name"], identity=match["id"] or ""))
+        name, place = files[0][1]["name"], _together(files, aside / "gathered" / str(number), notes)
+        entries.append(Entry(name, place, shown=name, identity=files[0][1]["id"] or ""))
     return entries
+
+
+def _together(files: Named, place: Path, notes: list[str]) -> Path:
+    """A student's one archive or folder; loose files, and several, are gathered in a folder at `place`."""
+    item = files[0][0]
+    if len(files) == 1 and (item.is_dir() or is_archive(item)):
+        return _inner(item)
+    _gather(place, [(i, m["file"] or i.name) for i, m in files], notes)
+    return place
 
 
 def _devilry(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]:
@@ -237,10 +237,7 @@ def _delivery(folder: Path, aside: Path, notes: list[str]) -> tuple[Path, bool]:
 def _gathered(items: Sequence[Path], place: Path, notes: list[str]) -> Path:
     """The items in one folder, of hard links where the system has them; links are left out."""
     for item in items:
-        files = (
-            [item] if item.is_file() else [f for f in item.rglob("*") if f.is_file() and not f.is_symlink()]
-        )
-        for file in files:
+        for file in (f for f in (item, *item.rglob("*")) if f.is_file() and not f.is_symlink()):
             _gather((place / file.relative_to(item.parent)).parent, [(file, file.name)], notes)
     place.mkdir(parents=True, exist_ok=True)
     return place

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from in4310.errors import InputError
 from in4310.grading import exports
 from in4310.grading.class_page import class_page
 from in4310.grading.grade import STUDENTS
@@ -63,10 +62,6 @@ def left_aside(out: Path) -> list[str]:
 
 def write(path: Path, text: str) -> Path:
     """Write a text whole or not at all; raises InputError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path.parent}: cannot be made ({error.strerror or error})") from None
     return write_aside(path, lambda file: file.write(text.encode("utf-8", "backslashreplace")))
 
 

@@ -53,6 +53,9 @@ class Inside:
         normalised: bool = True,
     ) -> Maps:
         """One pass. `training`: in training mode with batches of that size; `late`: read after ReLU overwrote them."""
+        # `observe` calls the hooks of the asked modules in each pass: `take` reads an output at once, `wait` puts it
+        # aside until the pass has ended, when an in-place ReLU has written over it. `fed` gives the batches, and reads
+        # what waits between them. Training mode moves the running statistics: they are put back whatever happens.
         network = model or self.model
         maps = Maps({}, {}, {})
         parts: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in self.modules}

@@ -128,13 +128,9 @@ def _numbers_of(axes: Axes, row: Row, y: float, digits: int) -> None:
         off = row.claimed - row.ours
         difference = f"{off:+.{digits}f}" if abs(off) < 1e5 else f"{off:+.0e}"
     texts = (*values, difference + ("" if row.good or row.ours is None else " ✗"))
+    weight = "normal" if row.good else "bold"
+    how: dict[str, Any] = {"fontsize": 8, "va": "center", "color": INK, "fontweight": weight}
     for x, text in zip(COLUMNS, texts, strict=True):
-        how: dict[str, Any] = {
-            "fontsize": 8,
-            "va": "center",
-            "color": INK,
-            "fontweight": "normal" if row.good else "bold",
-        }
         axes.text(x, y, text, transform=axes.get_yaxis_transform(), **how)
 
 
@@ -163,19 +159,15 @@ def compared_spectra(modules: Mapping[str, SpectrumPair], tolerance: float) -> F
     drawn = dict(list(modules.items())[:MODULES])
     columns = min(3, max(1, len(drawn)))
     rows = max(1, -(-len(drawn) // columns))
-    ranges = any(pair.range is not None for pair in drawn.values())
-    handles: list[Line2D | Patch] = [_line(HANDED_IN)]
-    names = ["handed in"]
-    if ranges:
-        handles.append(Patch(color=BLUE, alpha=0.3))
-        names.append("range over draws of other images")
+    signs: dict[str, Line2D | Patch] = {"handed in": _line(HANDED_IN)}
+    if any(pair.range is not None for pair in drawn.values()):
+        signs["range over draws of other images"] = Patch(color=BLUE, alpha=0.3)
     if any(pair.ours is not None for pair in drawn.values()):
-        handles += [_line(RECOMPUTED, "-"), _line(LIMIT)]
-        names += ["recomputed", f"tolerance {tolerance:g} of the largest"]
-    handles.append(_line(BEYOND))
-    names.append("beyond it")
+        signs["recomputed"] = _line(RECOMPUTED, "-")
+        signs[f"tolerance {tolerance:g} of the largest"] = _line(LIMIT)
+    signs["beyond it"] = _line(BEYOND)
     wide, high = 3.3, 3.5
-    whole = (wide * columns, high * rows + foot(names, wide * columns))
+    whole = (wide * columns, high * rows + foot(list(signs), wide * columns))
     figure = canvas(*whole)
     for i, (module, pair) in enumerate(drawn.items()):
         row, column = divmod(i, columns)
@@ -194,7 +186,7 @@ def compared_spectra(modules: Mapping[str, SpectrumPair], tolerance: float) -> F
         if column == 0:
             above.set_ylabel("eigenvalue")
             under.set_ylabel("difference" if pair.range is None else "in the range")
-    legend(figure, handles, names)
+    legend(figure, list(signs.values()), list(signs))
     return figure
 
 
@@ -294,10 +286,8 @@ def score_differences(claimed: np.ndarray, ours: np.ndarray, tolerance: float) -
     legend(figure, handles[: len(names)], names)
     if count == 2:
         rows = np.argsort(-off, kind="stable")[: max(1, POINTS // max(1, claimed.shape[1]))]
-        x, y = (
-            np.clip(ours[rows].ravel(), -1, 2),
-            np.clip(np.nan_to_num(claimed[rows].ravel(), posinf=2, neginf=-1), -1, 2),
-        )
+        finite = np.nan_to_num(claimed[rows].ravel(), posinf=2, neginf=-1)
+        x, y = np.clip(ours[rows].ravel(), -1, 2), np.clip(finite, -1, 2)
         found[1].plot([0, 1], [0, 1], **LIMIT)
         found[1].plot(x, y, linestyle="", **{**HANDED_IN, "markersize": 3.5, "markeredgewidth": 1})
         found[1].set_xlabel("recomputed")

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -236,20 +234,14 @@ def kept_spectra(folder: Path, key: str, compute: Callable[[], Spectra]) -> Spec
 
     For networks that were not trained: many of a class start from the same weights and look at the same images.
     """
-    file = folder / f"{key}.npz"
-    with (
-        suppress(OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile),
-        np.load(file, allow_pickle=False) as kept,
-    ):
-        about = json.loads(str(kept["about"]))
-        return {name: Spectrum(kept[f"values{i}"], *facts) for i, (name, facts) in enumerate(about.items())}
+    file = folder / f"{key}.json"
+    with suppress(OSError, ValueError, TypeError, AttributeError):
+        kept = json.loads(file.read_bytes())
+        return {name: Spectrum(np.array(values), *facts) for name, (values, *facts) in kept.items()}
     found = compute()
-    about = {name: [s.total_variance, s.images, s.dimensions] for name, s in found.items()}
-    arrays: dict[str, Any] = {f"values{i}": s.values for i, s in enumerate(found.values())}
-    arrays["about"] = np.array(json.dumps(about))
+    told = {name: [s.values.tolist(), s.total_variance, s.images, s.dimensions] for name, s in found.items()}
     with suppress(OSError, InputError):  # no room for it: it is computed again next time
-        folder.mkdir(parents=True, exist_ok=True)
-        write_aside(file, lambda out: np.savez(out, **arrays))
+        write_aside(file, lambda out: out.write(json.dumps(told).encode()))
     return found
 
 
