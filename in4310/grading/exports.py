@@ -143,30 +143,29 @@ def moodle_csv(marks: Sequence[Mark], assignment: str, max_points: float) -> str
     return _table(rows)
 
 
-def gradescope_results(mark: Mark, with_images: bool = False) -> str:
+def gradescope_results(mark: Mark) -> str:
     """Gradescope's results.json for one student: a test a requirement, as text that is never taken for markup.
 
     Assumed, from Gradescope's 'Autograder Specifications', Output format
     (https://gradescope-autograders.readthedocs.io/en/latest/specs/): the top-level score overrides the sum of the
     tests, so a teacher's points for the whole count; a test without scores only informs. Without a mark there is no
-    score at all, only one failed test that says why. Gradescope takes no files beside results.json: `with_images`
-    names the pictures of the report with their captions and does not show them.
+    score at all, only one failed test that says why. Gradescope takes no files beside results.json: no pictures.
     """
     found = mark.results
-    numbers = {"score": _number(mark.points), "execution_time": _number(found.seconds) if found else None}
+    numbers = _known(score=_number(mark.points), execution_time=_number(found.seconds) if found else None)
     extra: dict[str, Any] = {"attempt": mark.attempt}
     if found is None:
         told = {"output": _obstacle_of(mark), "visibility": "visible"}
         tests = [{"name": "judged", "status": "failed"} | told]
     else:
-        tests = [_gradescope_test(mark, requirement, with_images) for requirement in found.requirements]
+        tests = [_gradescope_test(mark, requirement) for requirement in found.requirements]
         data = found.data.digest if found.data else ""
         extra["edition"] = shown(found.edition)
         extra["versions"] = {shown(name): shown(version) for name, version in found.versions.items()}
         extra["digests"] = {"submission": shown(found.submission_digest), "data": shown(data)}
     return _json(
-        {name: number for name, number in numbers.items() if number is not None}
-        | {
+        {
+            **numbers,
             "output": "\n".join(_total(mark)),
             "output_format": "text",  # the default is a form of HTML
             "test_output_format": "text",
@@ -195,14 +194,13 @@ def class_junit(marks: Sequence[Mark]) -> str:
 
 
 def class_json(marks: Sequence[Mark], edition: str, made_at: str) -> str:
-    """The marks as JSON text by `class_schema()`; read it back with `GradebookFile.model_validate_json`."""
+    """The marks as JSON text, by the schema of `GradebookFile`, whose `model_validate_json` reads it back."""
     file = GradebookFile(edition=edition, made_at=made_at, students=[_student(mark) for mark in marks])
     return _json(file.model_dump(mode="json"))
 
 
-def class_schema() -> dict[str, Any]:
-    """The JSON schema (draft 2020-12) of `class_json`."""
-    return GradebookFile.model_json_schema()
+def _known(**numbers: float | None) -> dict[str, Any]:
+    return {name: number for name, number in numbers.items() if number is not None}
 
 
 def _points(points: float | None) -> str:
@@ -292,7 +290,7 @@ def _obstacle(requirement: Requirement) -> str:
     return ""
 
 
-def _gradescope_test(mark: Mark, requirement: Requirement, with_images: bool) -> dict[str, Any]:
+def _gradescope_test(mark: Mark, requirement: Requirement) -> dict[str, Any]:
     given = mark.override(requirement.id)
     points, possible = _number(mark.points_of(requirement)), _number(requirement.max_points)
     good = requirement.outcome in GOOD
@@ -300,11 +298,8 @@ def _gradescope_test(mark: Mark, requirement: Requirement, with_images: bool) ->
         good = points >= possible
     lines = _said(mark, requirement.id)
     for check in requirement.checks:
-        lines += _check_lines(check, with_images)
-    test: dict[str, Any] = {} if points is None else {"score": points}
-    if possible is not None:
-        test["max_score"] = possible
-    return test | {
+        lines += _check_lines(check)
+    return _known(score=points, max_score=possible) | {
         "status": "passed" if good else "failed",
         "name": shown(requirement.title),
         "number": shown(requirement.id),
@@ -314,13 +309,12 @@ def _gradescope_test(mark: Mark, requirement: Requirement, with_images: bool) ->
     }
 
 
-def _check_lines(check: Check, with_images: bool) -> list[str]:
+def _check_lines(check: Check) -> list[str]:
     lines = [f"{check.outcome}: {shown(check.title)}"]
     for word, text in (("reason", check.reason), ("mistake", check.mistake), ("fix", check.mend)):
         if text:
             lines.append(f"  {word}: {shown(text)}")
-    pictures = check.pictures if with_images else []
-    return lines + [f"  picture {shown(p.file)}: {shown(p.caption)} ({shown(p.alt)})" for p in pictures]
+    return lines
 
 
 def _suite(root: ElementTree.Element, mark: Mark) -> ElementTree.Element:

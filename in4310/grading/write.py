@@ -38,7 +38,7 @@ def write_class(marks: Sequence[Mark], out: Path, assignment: str, language: str
         "moodle.csv": exports.moodle_csv(marks, assignment, possible),
         "junit.xml": exports.class_junit(marks),
         "gradebook.json": exports.class_json(marks, edition, made_at),
-        "gradebook.schema.json": json.dumps(exports.class_schema(), indent=2) + "\n",
+        "gradebook.schema.json": json.dumps(exports.GradebookFile.model_json_schema(), indent=2) + "\n",
     }
     for name, text in texts.items():
         write(out / "exports" / name, text)
