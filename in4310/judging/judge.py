@@ -76,15 +76,8 @@ class Judge:
     ) -> bool:
         """Record whether two figures agree; NaN agrees with nothing."""
         good = math.isfinite(found) and math.isfinite(expected) and abs(found - expected) <= tolerance
-        width = f"{tolerance:g}"
-        return self.expect(
-            good,
-            asked,
-            f"{found:.{digits}f}",
-            f"{expected:.{digits}f}",
-            tolerance=f"{width} {why}".strip(),
-            **how,
-        )
+        texts = (f"{found:.{digits}f}", f"{expected:.{digits}f}")
+        return self.expect(good, asked, *texts, tolerance=f"{tolerance:g} {why}".strip(), **how)
 
     def warn(self, asked: str, found: object, expected: object = "", **how: Any) -> None:
         """Record something that a reader must know and that costs no points."""
@@ -131,12 +124,11 @@ class Judge:
         deciding: Sequence[Finding] = [f for f in self.findings if f.outcome is self.outcome]
         if not deciding:
             return "nothing was looked at"
+        first, rest = deciding[0], f" (and {len(deciding) - 1} more)"
         if self.outcome is Outcome.PASSED:
             first = max(deciding, key=lambda f: bool(f.expected or f.tolerance))
-            rest = f" ({len(deciding)} findings)" if len(deciding) > 1 else ""
-            return _sentence(first) + rest
-        rest = f" (and {len(deciding) - 1} more)" if len(deciding) > 1 else ""
-        return _sentence(deciding[0]) + rest
+            rest = f" ({len(deciding)} findings)"
+        return _sentence(first) + (rest if len(deciding) > 1 else "")
 
 
 def _sentence(finding: Finding) -> str:

@@ -175,15 +175,12 @@ class Session:
 
 def _audit(evidence: Evidence) -> Audit | None:
     """What the report says of the audit sample; None where no score was computed."""
-    sets = [
-        name for name in ("val", "test") if evidence.has("predicted", name) or evidence.has("audited", name)
-    ]
+    sets = [n for n in ("val", "test") if evidence.has("predicted", n) or evidence.has("audited", n)]
     if not sets:
         return None
     of = {name: len(evidence.split[name]) for name in sets}
-    rows = {
-        name: of[name] if evidence.has("predicted", name) else len(evidence.audited(name)[0]) for name in sets
-    }
+    rows = {name: len(evidence.audited(name)[0]) for name in sets}
+    rows |= {name: of[name] for name in sets if evidence.has("predicted", name)}
     said = [f"{name}: {evidence.audit_bound(name)}" for name in sets if rows[name] < of[name]]
     return Audit(
         rows=rows,
@@ -199,9 +196,8 @@ def _facts(evidence: Evidence) -> dict[str, str]:
     facts: dict[str, str] = {}
     try:
         test = evidence.recomputed("test")
-        low, high = metrics.wilson(
-            round(test.accuracy * len(evidence.split["test"])), len(evidence.split["test"])
-        )
+        count = len(evidence.split["test"])
+        low, high = metrics.wilson(round(test.accuracy * count), count)
         facts["Test accuracy, recomputed"] = f"{test.accuracy:.4f} (95 %: {low:.3f} to {high:.3f})"
         facts["Test mAP, recomputed"] = f"{test.map:.4f}"
         facts["Mean accuracy per class"] = f"{test.mean_accuracy:.4f}"
