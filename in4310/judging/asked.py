@@ -7,6 +7,9 @@ ours. Inputs are drawn anew for each run, so that constants for known inputs ear
 from __future__ import annotations
 
 import secrets
+from collections import Counter
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -16,9 +19,27 @@ from in4310.judging.judge import Judge
 from in4310.judging.mistakes.search import Budget, seen
 from in4310.submission.formats import finite
 from in4310.submission.live import ADAPTERS, Live
-from in4310.submission.sandbox.worker import Answer, WorkerFailed
+from in4310.submission.sandbox.worker import WorkerFailed
 
-# -- what is asked of each function -------------------------------------------------------------------
+SETS = ("train", "val", "test")
+
+
+def asking(what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """For a check: a worker's failure becomes a finding of it, which costs the points of this check and of no other."""
+
+    def guarding(check: Callable[..., None]) -> Callable[..., None]:
+        @wraps(check)
+        def guarded(live: Live, judge: Judge, *more: Any) -> None:
+            try:
+                check(live, judge, *more)
+            except WorkerFailed as error:
+                judge.expect(
+                    False, what, str(error), "an answer", mend="call it yourself with the inputs above"
+                )
+
+        return guarded
+
+    return guarding
 
 
 def sample_labels(classes: list[str], generator: np.random.Generator) -> dict[str, str]:
@@ -28,20 +49,17 @@ def sample_labels(classes: list[str], generator: np.random.Generator) -> dict[st
     return {paths[i][0]: paths[i][1] for i in generator.permutation(len(paths))}
 
 
-def _sets(answer: Answer) -> dict[str, set[str]] | None:
-    value = answer.result
+def _sets(value: Any) -> dict[str, set[str]] | None:
     if isinstance(value, list) and len(value) == 3:
-        value = dict(zip(("train", "val", "test"), value, strict=True))
-    if not isinstance(value, dict) or not {"train", "val", "test"} <= set(value):
+        value = dict(zip(SETS, value, strict=True))
+    if not isinstance(value, dict) or not all(
+        isinstance(value.get(name), list) and all(isinstance(p, str) for p in value[name]) for name in SETS
+    ):
         return None
-    found: dict[str, set[str]] = {}
-    for name in ("train", "val", "test"):
-        if not isinstance(value[name], list) or not all(isinstance(p, str) for p in value[name]):
-            return None
-        found[name] = set(value[name])
-    return found
+    return {name: set(value[name]) for name in SETS}
 
 
+@asking("the function 'split'")
 def check_split(live: Live, judge: Judge, classes: list[str]) -> None:
     """Same seed twice, another seed, shuffled listing; proportions and disjointness of what comes out (1a, F4, F5)."""
     generator = np.random.default_rng(secrets.randbits(64))
@@ -51,67 +69,52 @@ def check_split(live: Live, judge: Judge, classes: list[str]) -> None:
     seed = int(generator.integers(1, 2**31))
     sets = []
     for given, chosen in ((labels, seed), (labels, seed), (shuffled, seed), (labels, seed + 1)):
-        with asking(judge, "the function 'split'") as asked:
-            asked.append(live.call("split", {"labels": given, "test": test, "val": val, "seed": chosen}))
-        found = _sets(asked[0]) if asked else None
+        arguments = {"labels": given, "test": test, "val": val, "seed": chosen}
+        result = live.call("split", arguments).result
+        found = _sets(result)
         if found is None:
-            if asked:
-                judge.expect(False, "answer of 'split'", str(asked[0].result)[:80], ADAPTERS["split"])
+            judge.expect(False, "answer of 'split'", str(result)[:80], ADAPTERS["split"])
             return
         sets.append(found)
     first, again, reordered, other = sets
     judge.expect(first == again, "split called twice with one seed", _same(first == again), "the same split",
                  mend="seed the generator inside the function, before it is used")  # fmt: skip
-    judge.expect(
-        first == reordered,
-        "split of the same files in another order",
-        _same(first == reordered),
-        "the same split",
-        mistake=seen("form: split live", first == reordered, False),
-    )
+    judge.expect(first == reordered, "split of the same files in another order", _same(first == reordered),
+                 "the same split", mistake=seen("form: split live", first == reordered, False))  # fmt: skip
     judge.expect(first != other, "split with another seed", _same(first == other), "another split",
                  mistake=seen("form: split live", True, first == other))  # fmt: skip
     union = first["train"] | first["val"] | first["test"]
     overlap = sum(len(s) for s in first.values()) - len(union)
     judge.expect(overlap == 0 and union == set(labels), "its sets: files twice, and files left out",
                  f"{overlap} and {len(set(labels) - union)}", "0 and 0")  # fmt: skip
-    sizes = {c: sum(v == c for v in labels.values()) for c in classes}
-    off = max(
-        abs(sum(labels.get(p) == c for p in first["test"]) - test * sizes[c] / len(labels)) for c in classes
-    )
-    judge.expect(
-        off <= 2, "images of a class in its test set, off the proportion by", f"{off:.1f}", "at most 2"
-    )
+    sizes = Counter(labels.values())
+    drawn = Counter(labels.get(p) for p in first["test"])
+    off = max(abs(drawn[c] - test * n / len(labels)) for c, n in sizes.items())
+    judge.expect(off <= 2, "images of a class in its test set, off the proportion by", f"{off:.1f}",
+                 "at most 2")  # fmt: skip
 
 
 def _same(same: bool) -> str:
     return "the same" if same else "different"
 
 
+@asking("the function 'overlap'")
 def check_overlap(live: Live, judge: Judge, classes: list[str]) -> None:
     """Sets that do not overlap, and sets that do, across classes too (1b, F7)."""
     paths = list(sample_labels(classes, np.random.default_rng(secrets.randbits(64))))
     train, val, test = paths[:60], paths[60:80], paths[80:100]
-    cases = [("disjoint sets", train, val, test, False)]
     for name, a, b, c in (
+        ("disjoint sets", train, val, test),
         ("a file in train and test", train, val, [*test, train[3]]),
         ("a file in train and validation", train, [*val, train[5]], test),
         ("a file in validation and test", train, val, [*test, val[1]]),
     ):
-        cases.append((name, a, b, c, True))
-    for name, a, b, c, overlapping in cases:
-        with asking(judge, "the function 'overlap'") as asked:
-            asked.append(live.call("overlap", {"train": a, "val": b, "test": c}))
-        if not asked:
-            return
-        said = _finds(asked[0].result)
+        said = _finds(live.call("overlap", {"train": a, "val": b, "test": c}).result)
+        overlapping = name != "disjoint sets"
         judge.expect(
-            said == overlapping,
-            f"disjointness check on {name}",
-            "finds an overlap" if said else "finds none",
-            "an overlap" if overlapping else "none",
-            mistake=seen("form: overlap live", overlapping),
-        )
+            said == overlapping, f"disjointness check on {name}", "finds an overlap" if said else "finds none",
+            "an overlap" if overlapping else "none", mistake=seen("form: overlap live", overlapping),
+        )  # fmt: skip
 
 
 def _finds(value: Any) -> bool:
@@ -123,6 +126,7 @@ def _finds(value: Any) -> bool:
     return bool(value)
 
 
+@asking("the function 'metrics'")
 def check_metrics(live: Live, judge: Judge, classes: list[str]) -> None:
     """Figures on random scores with unbalanced classes against ours (1e)."""
     generator = np.random.default_rng(secrets.randbits(64))
@@ -132,11 +136,8 @@ def check_metrics(live: Live, judge: Judge, classes: list[str]) -> None:
     logits = generator.normal(size=(157, len(classes))) + 1.2 * np.eye(len(classes))[labels]
     scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     ours = mistakes.metrics.Scored(labels, scores, tuple(classes), {})
-    with asking(judge, "the function 'metrics'") as asked:
-        asked.append(live.call("metrics", {}, labels=labels, scores=scores))
-    if not asked:
-        return
-    found = asked[0].result if isinstance(asked[0].result, dict) else {}
+    result = live.call("metrics", {}, labels=labels, scores=scores).result
+    found = result if isinstance(result, dict) else {}
     wrong: dict[mistakes.metrics.Key, float] = {}
     for name in ("accuracy", "mean_accuracy", "map"):
         value, right = finite(found.get(name)), ours.right((name, None)) or 0.0
@@ -147,6 +148,7 @@ def check_metrics(live: Live, judge: Judge, classes: list[str]) -> None:
         judge.blame(matches)
 
 
+@asking("the function 'rank'")
 def check_rank(live: Live, judge: Judge) -> None:
     """Top and bottom of a class on random scores (1i)."""
     generator = np.random.default_rng(secrets.randbits(64))
@@ -154,31 +156,28 @@ def check_rank(live: Live, judge: Judge) -> None:
     paths = [f"c{i % 6}/{i}.jpg" for i in generator.permutation(97).tolist()]
     column, k = int(generator.integers(0, 6)), 10
     classes = [str(c) for c in range(6)]
-    board = mistakes.rankings.Board(
-        scores, paths, np.array([int(p[1]) for p in paths]), classes, classes[column], k
-    )
+    labels = np.array([int(p[1]) for p in paths])
+    board = mistakes.rankings.Board(scores, paths, labels, classes, classes[column], k)
     order = np.argsort(-board.own, kind="stable")
     right = {"top": [paths[i] for i in order[:k]], "bottom": [paths[i] for i in order[::-1][:k]]}
-    with asking(judge, "the function 'rank'") as asked:
-        asked.append(live.call("rank", {"paths": paths, "column": column, "k": k}, scores=scores))
-    if not asked:
-        return
-    found = asked[0].result if isinstance(asked[0].result, dict) else {}
+    result = live.call("rank", {"paths": paths, "column": column, "k": k}, scores=scores).result
+    found = result if isinstance(result, dict) else {}
     wrong = {}
     for side, expected in right.items():
-        given = found.get(side)
-        given = [e[0] if isinstance(e, list) and e else e for e in given] if isinstance(given, list) else []
+        listed = found.get(side)
+        entries = listed if isinstance(listed, list) else []
+        listed = [e[0] if isinstance(e, list) and e else e for e in entries]
+        placed = sum(a == b for a, b in zip(listed, expected, strict=False))
+        good = listed == expected or (side == "bottom" and listed == expected[::-1])
         if not judge.expect(
-            given in (expected, expected[::-1]) if side == "bottom" else given == expected,
-            f"{side} {k} of a column of random scores",
-            f"{sum(a == b for a, b in zip(given, expected, strict=False))} of {k} in their place",
-            f"{k} in order",
+            good, f"{side} {k} of a column of random scores", f"{placed} of {k} in their place", f"{k} in order",
             mend="sort by the class's own column over all rows",
-        ):
-            wrong[side] = [p for p in given if isinstance(p, str)]
+        ):  # fmt: skip
+            wrong[side] = [p for p in listed if isinstance(p, str)]
     judge.blame(mistakes.rankings.diagnose({board.name: board}, {board.name: wrong}, 1e-12, Budget()))
 
 
+@asking("the function 'compare'")
 def check_compare(live: Live, judge: Judge) -> None:
     """A comparison of saved and recomputed scores finds altered ones, and lets rounding noise pass (1h, F28, F62)."""
     generator = np.random.default_rng(secrets.randbits(64))
@@ -194,11 +193,7 @@ def check_compare(live: Live, judge: Judge) -> None:
         ("scores with one row altered", altered, False),
         ("scores with one value off by 0.02", slightly, False),
     ):
-        with asking(judge, "the function 'compare'") as asked:
-            asked.append(live.call("compare", {}, saved=saved, scores=other))
-        if not asked:
-            return
-        value = asked[0].result
+        value = live.call("compare", {}, saved=saved, scores=other).result
         said = value if isinstance(value, bool) else None
         judge.expect(
             said is agrees,
@@ -208,21 +203,3 @@ def check_compare(live: Live, judge: Judge) -> None:
             mistake=[] if said is None else seen("form: compare live", agrees),
             mend="np.allclose(saved, scores, atol=1e-4)",
         )  # fmt: skip
-
-
-class asking:
-    """A worker's failure becomes a finding: it costs the points of this check and of no other."""
-
-    def __init__(self, judge: Judge, what: str):
-        self.judge, self.what, self.answers = judge, what, list[Answer]()
-
-    def __enter__(self) -> list[Answer]:
-        return self.answers
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, WorkerFailed):
-            return False
-        self.judge.expect(
-            False, self.what, str(error), "an answer", mend="call it yourself with the inputs above"
-        )
-        return True

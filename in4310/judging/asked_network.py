@@ -72,9 +72,6 @@ def draw() -> Drawn:
         return Drawn(weights_of(model), images, labels)
 
 
-# -- one epoch of training ----------------------------------------------------------------------------
-
-
 def trained(drawn: Drawn, epoch: Epoch = Epoch()) -> State:  # noqa: B008 - frozen
     """Weights after one epoch of plain SGD over the batches."""
     model = small_network(drawn.state).train(epoch.training)
@@ -98,15 +95,12 @@ def _loss(state: Mapping[str, np.ndarray], drawn: Drawn) -> float:
         return float(nn.functional.cross_entropy(logits, drawn.labels))
 
 
+@asking("the function 'train_epoch'")
 def check_train(live: Live, judge: Judge) -> None:
     """One epoch: the loss falls, gradients are zeroed, steps are taken, and the network is in training mode (F22)."""
     drawn = draw()
-    with asking(judge, "the function 'train_epoch'") as asked:
-        given = {"learning_rate": RATE, "batch_size": BATCH}
-        asked.append(live.task("train", "train_epoch", given, drawn.arrays))
-    if not asked:
-        return
-    found = dict(asked[0].arrays)
+    given = {"learning_rate": RATE, "batch_size": BATCH}
+    found = dict(live.task("train", "train_epoch", given, drawn.arrays).arrays)
     same = set(found) == set(drawn.state) and all(
         found[n].shape == v.shape and found[n].dtype == v.dtype for n, v in drawn.state.items()
     )
@@ -118,12 +112,9 @@ def check_train(live: Live, judge: Judge) -> None:
     matches = [] if plain else training.diagnose(found, partial(trained, drawn), Budget())
     stays = {part: apart(found, drawn.state, part) <= 1e-7 for part in ("weight", "running")}
     judge.expect(
-        not matches,
-        "weights after one epoch of its training on a small network",
+        not matches, "weights after one epoch of its training on a small network",
         "those of one with a mistake" if matches else "those of plain SGD" if plain
-        else "others than of plain SGD, and of no known mistake",
-        "those of a right epoch",
-        mistake=matches,
+        else "others than of plain SGD, and of no known mistake", "those of a right epoch", mistake=matches,
     )  # fmt: skip
     judge.expect(not stays["weight"], "weights changed by one epoch", "no" if stays["weight"] else "yes", "yes",
                  mend="call loss.backward() and optimizer.step() for each batch")  # fmt: skip
@@ -134,9 +125,6 @@ def check_train(live: Live, judge: Judge) -> None:
         after < before, "loss of the batches after one epoch", f"{after:.4f}", f"below {before:.4f}, as before",
         mend="step against the gradient of the loss",
     )  # fmt: skip
-
-
-# -- statistics of feature maps -------------------------------------------------------------------------
 
 
 def inside(drawn: Drawn) -> Inside:
@@ -154,6 +142,7 @@ def inside(drawn: Drawn) -> Inside:
     return Inside(small_network(drawn.state), LOOKED_INTO, len(drawn.images), batches)
 
 
+@asking("the function 'non_positive'")
 def check_non_positive(live: Live, judge: Judge) -> None:
     """Percentages of non-positive values on a small network against ours (2b)."""
     drawn = draw()
@@ -166,16 +155,13 @@ def check_non_positive(live: Live, judge: Judge) -> None:
         number = finite(found.get(name))
         claimed[name] = float("nan") if number is None else number
         judge.close(
-            f"non-positive values of {name} of a small network, percent",
-            claimed[name],
-            right[name],
-            1e-3,
-            "percentage points",
-            mend="in eval mode: sum (output <= 0) inside the hook, over all images",
-        )
+            f"non-positive values of {name} of a small network, percent", claimed[name], right[name], 1e-3,
+            "percentage points", mend="in eval mode: sum (output <= 0) inside the hook, over all images",
+        )  # fmt: skip
     judge.blame(shares.diagnose(looked, claimed, 1e-3, Budget()))
 
 
+@asking("the function 'spectrum'")
 def check_spectrum(live: Live, judge: Judge) -> None:
     """Eigenvalues of channel means on a small network against ours (3a)."""
     drawn = draw()
@@ -190,20 +176,17 @@ def check_spectrum(live: Live, judge: Judge) -> None:
         values = np.array([np.nan if v is None else v for v in numbers])
         right = ours[name].values
         if not len(values) or len(values) > 64 * IMAGES or not np.isfinite(values).all():
-            judge.expect(
-                False, f"eigenvalues of {name} of a small network", str(claimed)[:60], "real numbers"
-            )
+            what = f"eigenvalues of {name} of a small network"
+            judge.expect(False, what, str(claimed)[:60], "real numbers")
             continue
-        good = any(_fits(values, right * scale) for scale in (1, IMAGES / (IMAGES - 1)))
         answered[name] = values
         judge.expect(
-            good,
+            any(_fits(values, right * scale) for scale in (1, IMAGES / (IMAGES - 1))),
             f"eigenvalues of {name} of a small network, the largest",
-            f"{values[0]:.6g} ({len(values)} values)",
-            f"{right[0]:.6g} ({len(right)} channels)",
+            f"{values[0]:.6g} ({len(values)} values)", f"{right[0]:.6g} ({len(right)} channels)",
             tolerance="1e-4 of the largest; N or N - 1",
             mend="average each channel over its positions, centre over the images, eigvalsh, largest first",
-        )
+        )  # fmt: skip
     judge.blame(spectra.diagnose(looked, answered, 1e-4, Budget()))
 
 
@@ -215,31 +198,25 @@ def _fits(values: np.ndarray, right: np.ndarray) -> bool:
 
 def _asked_of_modules(live: Live, judge: Judge, adapter: str, drawn: Drawn) -> dict[str, Any] | None:
     """The function's answer by module; a list is taken in the order of the modules asked for."""
-    with asking(judge, f"the function {adapter!r}") as asked:
-        given = {"batch_size": BATCH, "modules": list(LOOKED_INTO)}
-        asked.append(live.task("inspect", adapter, given, drawn.arrays))
-    if not asked:
-        return None
-    arrays = asked[0].arrays
+    given = {"batch_size": BATCH, "modules": list(LOOKED_INTO)}
+    answered = live.task("inspect", adapter, given, drawn.arrays)
 
     def opened(value: Any) -> Any:
         if isinstance(value, dict) and set(value) == {"array"}:
-            array = arrays[value["array"]]
+            array = answered.arrays[value["array"]]
             return array.tolist() if array.size <= 4096 and array.dtype.kind in "fiu" else None
         return value
 
-    result = opened(asked[0].result)
+    result = opened(answered.result)
     if isinstance(result, list) and len(result) == len(LOOKED_INTO):
         result = dict(zip(LOOKED_INTO, result, strict=True))
     if not isinstance(result, dict) or not set(LOOKED_INTO) <= set(result):
-        judge.expect(False, f"answer of {adapter!r}", str(asked[0].result)[:80], ADAPTERS[adapter])
+        judge.expect(False, f"answer of {adapter!r}", str(answered.result)[:80], ADAPTERS[adapter])
         return None
     return {name: opened(result[name]) for name in LOOKED_INTO}
 
 
-# -- the evaluation transform ----------------------------------------------------------------------------
-
-
+@asking("the transform of evaluation")
 def check_transform(live: Live, judge: Judge) -> None:
     """The evaluation transform gives the same tensor for the same image, each time and in each process (1c, F11).
 
@@ -251,14 +228,10 @@ def check_transform(live: Live, judge: Judge) -> None:
     order = ["image0", "image1", "image0", "image2", *["image0", "image1"] * 18]
     runs: list[list[np.ndarray]] = []
     for _ in range(2):
-        with asking(judge, "the transform of evaluation") as asked:
-            asked.append(live.task("transform", "transform", {"images": order}, pictures))
-        if not asked:
-            return
-        result = asked[0].result
-        arrays = [
-            asked[0].arrays[r["array"]] for r in result if isinstance(r, dict) and set(r) == {"array"}
-        ] if isinstance(result, list) else []  # fmt: skip
+        answered = live.task("transform", "transform", {"images": order}, pictures)
+        result = answered.result if isinstance(answered.result, list) else []
+        named = [r for r in result if isinstance(r, dict) and set(r) == {"array"}]
+        arrays = [answered.arrays[r["array"]] for r in named]
         shapes = {a.shape for a in arrays}
         good = (
             len(arrays) == len(order)
@@ -267,7 +240,8 @@ def check_transform(live: Live, judge: Judge) -> None:
             and all(np.isfinite(a).all() for a in arrays)
         )
         if not judge.expect(
-            good, "what the transform makes of an image", ", ".join(map(str, sorted(shapes))) or str(result)[:60],
+            good, "what the transform makes of an image",
+            ", ".join(map(str, sorted(shapes))) or str(answered.result)[:60],
             "a float tensor (3, S, S), of one size for all images", mend="end it with ToTensor() and Normalize()",
         ):  # fmt: skip
             return
@@ -280,30 +254,22 @@ def check_transform(live: Live, judge: Judge) -> None:
         mistake=seen("form: transform live"),
     )  # fmt: skip
     apart = min(float(np.abs(first[a] - first[b]).max()) for a in first for b in first if a < b)
-    judge.expect(
-        apart > 1e-3, "different images transformed, the smallest difference", f"{apart:.3g}", "above 0"
-    )
+    judge.expect(apart > 1e-3, "different images transformed, the smallest difference", f"{apart:.3g}",
+                 "above 0")  # fmt: skip
 
 
+@asking("the training loader")
 def check_train_loader(live: Live, judge: Judge) -> None:
     """The training loader yields every image once an epoch, in an order of its own each time (1c, F57)."""
     images = 50 + secrets.randbelow(30)
-    with asking(judge, "the training loader") as asked:
-        asked.append(live.task("load_twice", "train_loader", {"images": images, "batch_size": 8}, {}))
-    if not asked:
-        return
-    epochs = asked[0].result
+    epochs = live.task("load_twice", "train_loader", {"images": images, "batch_size": 8}, {}).result
     good = (
         isinstance(epochs, list)
         and len(epochs) == 2
         and all(isinstance(e, list) and all(type(i) is int and 0 <= i < images for i in e) for e in epochs)
     )
-    if not judge.expect(
-        good,
-        "answer of 'train_loader'",
-        str(epochs)[:60],
-        "batches of (images, labels) of the data set given",
-    ):
+    if not judge.expect(good, "answer of 'train_loader'", str(epochs)[:60],
+                        "batches of (images, labels) of the data set given"):  # fmt: skip
         return
     least = min(len(set(epoch)) for epoch in epochs)
     twice = max(len(epoch) - len(set(epoch)) for epoch in epochs)
@@ -314,12 +280,10 @@ def check_train_loader(live: Live, judge: Judge) -> None:
     )  # fmt: skip
     ordered = epochs[0] == sorted(epochs[0])
     judge.expect(
-        not ordered and epochs[0] != epochs[1],
-        "order of the training images in two epochs",
+        not ordered and epochs[0] != epochs[1], "order of the training images in two epochs",
         "as they are listed" if ordered else "the same" if epochs[0] == epochs[1] else "different",
-        "different",
-        mistake=seen("form: loaders live"),
-    )
+        "different", mistake=seen("form: loaders live"),
+    )  # fmt: skip
 
 
 def _picture(generator: np.random.Generator, size: tuple[int, int]) -> np.ndarray:

@@ -13,9 +13,9 @@ import numpy as np
 from torch import Tensor
 
 from in4310.judging.inside import Inside, Maps, Pixels
-from in4310.judging.mistake import Hypothesis, Places
-from in4310.judging.mistakes import places
-from in4310.judging.mistakes.search import BATCHES, World, hypothesis
+from in4310.judging.mistake import Hypothesis
+from in4310.judging.mistakes.places import named
+from in4310.judging.mistakes.search import BATCHES, World, hypotheses
 from in4310.solution.images import Images, batches
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 TRANSFORMS = "https://pytorch.org/vision/stable/transforms.html"
 MODULE = "https://pytorch.org/docs/stable/generated/torch.nn.Module.html"
-Source = Callable[[Inside], Iterator[tuple[Maps, str]]]
+SAVING = "https://pytorch.org/tutorials/beginner/saving_loading_models.html"
+COLOURS = "https://docs.opencv.org/4.x/d8/d01/group__imgproc__color__conversions.html"
 
 
 def of_submission(evidence: Evidence, loaded: Images, modules: Iterable[str], model: str = "tuned") -> Inside:
@@ -64,36 +65,14 @@ def elsewhere(names: Sequence[str], name: str) -> Iterator[tuple[str, str]]:
         yield names[at - 1], "shifted back"
 
 
-def _source(
-    name: str, sentence: str, mend: str, link: str, where: Places | None = None
-) -> Callable[[Source], Source]:
-    def register(figure: Source) -> Source:
-        for about in ("non_positive: source", "eigenvalues: source"):
-            hypothesis(about, name, sentence, mend, link, where, expensive=True)(figure)
-        return figure
-
-    return register
-
-
-@_source("in-place", "the hook kept a reference to a tensor that an in-place ReLU changed afterwards",
-         "compute inside the hook, or keep output.clone()", MODULE + "#torch.nn.Module.register_forward_hook")  # fmt: skip
-def in_place(inside: Inside) -> Iterator[tuple[Maps, str]]:
-    """Outputs read after the whole pass."""
-    yield inside.maps(late=True), ""
-
-
-@_source("train-mode", "the network was in training mode: model.eval() is missing", "call model.eval() before the loop",
-         MODULE + "#torch.nn.Module.eval", places.named("train"))  # fmt: skip
-def train_mode(inside: Inside) -> Iterator[tuple[Maps, str]]:
+def _train_mode(inside: Inside) -> Iterator[tuple[Maps, str]]:
     """Batch-norm with the statistics of each batch."""
     for size in dict.fromkeys(min(size, inside.images) for size in BATCHES):
         if size > 1:
             yield inside.maps(training=size), f"batches of {size}"
 
 
-@_source("other-network", "this is the figure of the other network: before training for after, or the reverse",
-         "load the weights that the figure is for", "https://pytorch.org/tutorials/beginner/saving_loading_models.html")  # fmt: skip
-def other_network(inside: Inside) -> Iterator[tuple[Maps, str]]:
+def _other_network(inside: Inside) -> Iterator[tuple[Maps, str]]:
     """Where both were handed in, and have these modules."""
     if inside.other is not None:
         other = inside.other()
@@ -101,45 +80,39 @@ def other_network(inside: Inside) -> Iterator[tuple[Maps, str]]:
             yield inside.maps(model=other), ""
 
 
-@_source("not-reset", "the counters were not reset: the figure is pooled over the networks before and after training",
-         "make new counters for each network and data set", MODULE + "#torch.nn.Module.register_forward_hook")  # fmt: skip
-def not_reset(inside: Inside) -> Iterator[tuple[Maps, str]]:
+def _not_reset(inside: Inside) -> Iterator[tuple[Maps, str]]:
     """Both networks, on the same images."""
-    for other, _ in other_network(inside):
+    for other, _ in _other_network(inside):
         own = inside.right
-        both = [
-            {m: np.concatenate([x, theirs[m]]) for m, x in ours.items()}
-            for ours, theirs in (
-                (own.shares, other.shares),
-                (own.negative, other.negative),
-                (own.means, other.means),
-            )
-        ]
-        yield Maps(*both), ""
+        pairs = ((own.shares, other.shares), (own.negative, other.negative), (own.means, other.means))
+        yield Maps(*({m: np.concatenate([x, b[m]]) for m, x in a.items()} for a, b in pairs)), ""
 
 
-@_source(
-    "not-normalised", "the images were not normalised", "use the transform of the evaluation", TRANSFORMS
-)
-def not_normalised(inside: Inside) -> Iterator[tuple[Maps, str]]:
-    """Pixels of 0 to 1."""
-    yield inside.maps(normalised=False), ""
-
-
-@_source("bgr", "the colours are in the order BGR: OpenCV's, where the network expects RGB",
-         "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)",
-         "https://docs.opencv.org/4.x/d8/d01/group__imgproc__color__conversions.html", places.named("imread"))  # fmt: skip
-def bgr(inside: Inside) -> Iterator[tuple[Maps, str]]:
-    """Channels in reverse."""
-    yield inside.maps(pixels=lambda p: p[:, :, ::-1]), ""
-
-
-@_source(
-    "hwc",
-    "height, width and channels were read as channels, height and width",
-    "image.transpose(2, 0, 1)",
-    TRANSFORMS,
-)
-def hwc(inside: Inside) -> Iterator[tuple[Maps, str]]:
+def _reshaped(pixels: np.ndarray) -> np.ndarray:
     """The numbers of (H, W, 3) taken as (3, H, W)."""
-    yield inside.maps(pixels=lambda p: np.resize(p, (3, *p.shape[:2])).transpose(1, 2, 0)), ""
+    return np.resize(pixels, (3, *pixels.shape[:2])).transpose(1, 2, 0)
+
+
+# fmt: off
+for _about in ("non_positive: source", "eigenvalues: source"):
+    hypotheses(
+        _about,
+        (lambda inside: [(inside.maps(late=True), "")],  # outputs read after the whole pass
+         "in-place", "the hook kept a reference to a tensor that an in-place ReLU changed afterwards",
+         "compute inside the hook, or keep output.clone()", MODULE + "#torch.nn.Module.register_forward_hook"),
+        (_train_mode, "train-mode", "the network was in training mode: model.eval() is missing",
+         "call model.eval() before the loop", MODULE + "#torch.nn.Module.eval", named("train")),
+        (_other_network, "other-network", "this is the figure of the other network: before training for after, or the reverse",
+         "load the weights that the figure is for", SAVING),
+        (_not_reset, "not-reset", "the counters were not reset: the figure is pooled over the networks before and after training",
+         "make new counters for each network and data set", MODULE + "#torch.nn.Module.register_forward_hook"),
+        (lambda inside: [(inside.maps(normalised=False), "")],  # pixels of 0 to 1
+         "not-normalised", "the images were not normalised", "use the transform of the evaluation", TRANSFORMS),
+        (lambda inside: [(inside.maps(pixels=lambda p: p[:, :, ::-1]), "")],
+         "bgr", "the colours are in the order BGR: OpenCV's, where the network expects RGB",
+         "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)", COLOURS, named("imread")),
+        (lambda inside: [(inside.maps(pixels=_reshaped), "")],
+         "hwc", "height, width and channels were read as channels, height and width", "image.transpose(2, 0, 1)", TRANSFORMS),
+        expensive=True,
+    )
+# fmt: on

@@ -8,20 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.metrics import average_precision_score, f1_score, precision_score, roc_auc_score
 
 from in4310.judging.mistake import Match
-from in4310.judging.mistakes import places
-from in4310.judging.mistakes.search import BATCHES, Budget, Claim, World, hypothesis, search
+from in4310.judging.mistakes.places import named
+from in4310.judging.mistakes.search import BATCHES, Budget, Claim, Figure, Guesses, World, hypotheses, search
 
 if TYPE_CHECKING:
     from in4310.judging.evidence import Evidence
 
 SKLEARN = "https://scikit-learn.org/stable/modules/generated/sklearn.metrics."
 AP = SKLEARN + "average_precision_score.html"
+RECALL = SKLEARN + "recall_score.html"
+FOLDER = "https://pytorch.org/vision/stable/generated/torchvision.datasets.ImageFolder.html"
+OF_SCORES = "average_precision_score(labels == c, scores[:, c])"
+MACRO = "average the APs of the classes: average='macro'"
+COLLECT = "collect all batches before you compute it"
 ACCURACY = SKLEARN + "accuracy_score.html"
 COARSE = 6e-4  # a figure of three digits
 Key = tuple[str, str | None]  # ('accuracy' | 'mean_accuracy' | 'ap' | 'map', class)
@@ -51,22 +57,21 @@ class Scored:
         """The right figure; None for a class without an image."""
         if key == ("accuracy", None):
             return float((self.predicted == self.labels).mean())
-        of = self._recall if key[0] in ("accuracy", "mean_accuracy") else self._ap
-        if key[1] is not None:
-            return of(self.column(key))
-        present = [v for c in range(len(self.classes)) if (v := of(c)) is not None]
-        return float(np.mean(present)) if present else None
+        return self.each(key, self._recall if key[0] in ("accuracy", "mean_accuracy") else self._ap)
 
-    def _recall(self, column: int) -> float | None:
-        own = self.labels == column
-        return float((self.predicted[own] == column).mean()) if own.any() else None
+    def each(self, key: Key, of: Callable[[int], float]) -> float | None:
+        """`of` a class for a figure of one class, its mean over classes for a mean; None without an image."""
+        columns = range(len(self.classes)) if key[1] is None else [self.column(key)]
+        found = [of(c) for c in columns if (self.labels == c).any()]
+        return float(np.mean(found)) if found else None
 
-    def _ap(self, column: int) -> float | None:
-        own = self.labels == column
-        if not own.any():
-            return None
+    def _recall(self, column: int) -> float:
+        return float((self.predicted[self.labels == column] == column).mean())
+
+    def _ap(self, column: int) -> float:
         if column not in self._average_precision:
-            self._average_precision[column] = float(average_precision_score(own, self.scores[:, column]))
+            found = average_precision_score(self.labels == column, self.scores[:, column])
+            self._average_precision[column] = float(found)
         return self._average_precision[column]
 
     def part(self, start: int, end: int) -> Scored:
@@ -75,204 +80,118 @@ class Scored:
             self._parts[start, end] = Scored(self.labels[start:end], self.scores[start:end], self.classes, {})
         return self._parts[start, end]
 
-    def each(self, key: Key, of: Callable[[int], float]) -> float | None:
-        """`of` a class for a figure of one class, its mean over classes for a mean."""
-        if key[1] is not None:
-            return of(self.column(key))
-        return float(np.mean([of(c) for c in range(len(self.classes)) if (self.labels == c).any()]))
+
+def _of(*kinds: str, each: Callable[[Scored, int], float], given: Callable[[Scored], bool] = bool) -> Figure:
+    """A figure of these kinds from `each` class of it, where something is `given`; not for the accuracy over all images."""
+
+    def figure(s: Scored, key: Key) -> float | None:
+        if key[0] not in kinds or key == ("accuracy", None) or not given(s):
+            return None
+        return s.each(key, lambda column: float(each(s, column)))
+
+    return figure
 
 
-@hypothesis("metric", "overall-for-mean", "this is the overall accuracy, not the mean over classes",
-            "average the accuracies of the classes", SKLEARN + "balanced_accuracy_score.html")  # fmt: skip
-def overall_for_mean(s: Scored, key: Key) -> float | None:
-    """Accuracy over all images."""
-    return s.right(("accuracy", None)) if key[0] == "mean_accuracy" else None
+def _by_class(metric: Callable[..., Any]) -> Callable[[Scored, int], float]:
+    """Of scikit-learn, for one of the classes by what was predicted."""
+    return lambda s, c: metric(s.labels, s.predicted, labels=[c], average=None, zero_division=0)[0]
 
 
-@hypothesis("metric", "mean-for-overall", "this is the mean of the accuracies per class",
-            "count all images alike for the overall accuracy", ACCURACY)  # fmt: skip
-def mean_for_overall(s: Scored, key: Key) -> float | None:
-    """Mean over classes."""
-    return s.right(("mean_accuracy", None)) if key == ("accuracy", None) else None
+_recall = partial(_of, "accuracy", "mean_accuracy")
+_ap = partial(_of, "ap", "map")
 
 
-@hypothesis("metric", "precision-for-recall",
-            "this is the precision: the confusion matrix was divided along the wrong axis",
-            "divide each row of the confusion matrix (true classes) by its sum", SKLEARN + "recall_score.html",
-            places.named("precision_score"))  # fmt: skip
-def precision_for_recall(s: Scored, key: Key) -> float | None:
-    """Of the images classified as it, the share that is of the class."""
-    if key[0] not in ("accuracy", "mean_accuracy") or key == ("accuracy", None):
-        return None
-    values = precision_score(
-        s.labels, s.predicted, labels=np.arange(len(s.classes)), average=None, zero_division=0
-    )
-    return s.each(key, lambda c: float(values[c]))
-
-
-@hypothesis("metric", "f1", "this is the F1 score", "divide the hits by the images of the class",
-            SKLEARN + "f1_score.html", places.named("f1_score"))  # fmt: skip
-def f1(s: Scored, key: Key) -> float | None:
-    """Harmonic mean of precision and recall."""
-    if key[0] not in ("accuracy", "mean_accuracy") or key == ("accuracy", None):
-        return None
-    values = f1_score(s.labels, s.predicted, labels=np.arange(len(s.classes)), average=None, zero_division=0)
-    return s.each(key, lambda c: float(values[c]))
-
-
-@hypothesis("metric", "one-against-rest",
-            "this is the accuracy of one class against the rest: images of other classes count as hits",
-            "of the images of a class, count those classified as it", SKLEARN + "recall_score.html")  # fmt: skip
-def one_against_rest(s: Scored, key: Key) -> float | None:
-    """Share of all images for which 'is it the class' is answered rightly."""
-    if key[0] not in ("accuracy", "mean_accuracy") or key == ("accuracy", None):
-        return None
-    return s.each(key, lambda c: float(((s.predicted == c) == (s.labels == c)).mean()))
-
-
-@hypothesis("metric", "divided-by-all", "the hits of the class were divided by all images",
-            "divide by the images of the class", SKLEARN + "recall_score.html")  # fmt: skip
-def divided_by_all(s: Scored, key: Key) -> float | None:
-    """Hits over N."""
-    if key[0] not in ("accuracy", "mean_accuracy") or key == ("accuracy", None):
-        return None
-    return s.each(key, lambda c: float(((s.predicted == c) & (s.labels == c)).mean()))
-
-
-@hypothesis("metric", "hard-ap", "this is the AP of the predicted classes, not of the scores",
-            "average_precision_score(labels == c, scores[:, c])", AP, places.named("argmax", "max"))  # fmt: skip
-def hard_ap(s: Scored, key: Key) -> float | None:
-    """AP of 0 and 1."""
-    if key[0] not in ("ap", "map"):
-        return None
-    return s.each(key, lambda c: float(average_precision_score(s.labels == c, s.predicted == c)))
-
-
-@hypothesis("metric", "thresholded-ap", "this is the AP of scores that were cut at 0.5",
-            "average_precision_score(labels == c, scores[:, c])", AP)  # fmt: skip
-def thresholded_ap(s: Scored, key: Key) -> float | None:
-    """AP of score > 0.5."""
-    if key[0] not in ("ap", "map"):
-        return None
-    return s.each(key, lambda c: float(average_precision_score(s.labels == c, s.scores[:, c] > 0.5)))
-
-
-@hypothesis("metric", "swapped-ap", "truth and prediction are exchanged in the call of average_precision_score",
-            "average_precision_score(y_true, y_score): the labels first", AP,
-            places.named("average_precision_score"))  # fmt: skip
-def swapped_ap(s: Scored, key: Key) -> float | None:
-    """AP of the labels as scores, with the predictions as truth."""
-    if key[0] not in ("ap", "map") or not all((s.predicted == c).any() for c in range(len(s.classes))):
-        return None
-    return s.each(key, lambda c: float(average_precision_score(s.predicted == c, s.labels == c)))
-
-
-@hypothesis("metric", "precision-for-ap", "this is the precision, not the average precision",
-            "average_precision_score(labels == c, scores[:, c])", AP, places.named("precision_score"))  # fmt: skip
-def precision_for_ap(s: Scored, key: Key) -> float | None:
-    """Precision of the predicted classes."""
-    if key[0] not in ("ap", "map"):
-        return None
-    values = precision_score(
-        s.labels, s.predicted, labels=np.arange(len(s.classes)), average=None, zero_division=0
-    )
-    return s.each(key, lambda c: float(values[c]))
-
-
-@hypothesis("metric", "auc-for-ap", "this is the area under the ROC curve, not the average precision",
-            "average_precision_score(labels == c, scores[:, c])", AP, places.named("roc_auc_score", "auc"))  # fmt: skip
-def auc_for_ap(s: Scored, key: Key) -> float | None:
-    """ROC AUC, one class against the rest."""
-    if key[0] not in ("ap", "map") or len(set(s.labels.tolist())) < 2:
-        return None
-    return s.each(key, lambda c: float(roc_auc_score(s.labels == c, s.scores[:, c])))
-
-
-@hypothesis("metric", "micro-ap", "all classes were pooled (average='micro')",
-            "average the APs of the classes: average='macro'", AP)  # fmt: skip
-def micro_ap(s: Scored, key: Key) -> float | None:
+def _micro(s: Scored, key: Key) -> float | None:
     """AP over all entries of the matrix."""
     if key[0] != "map":
         return None
     return float(average_precision_score(np.eye(len(s.classes))[s.labels].ravel(), s.scores.ravel()))
 
 
-@hypothesis("metric", "weighted-ap", "the APs were weighted by the size of the classes (average='weighted')",
-            "average the APs of the classes: average='macro'", AP)  # fmt: skip
-def weighted_ap(s: Scored, key: Key) -> float | None:
+def _weighted(s: Scored, key: Key) -> float | None:
     """Mean of APs weighted by support."""
     if key[0] != "map":
         return None
     counts = np.bincount(s.labels, minlength=len(s.classes))
-    values = [s.right(("ap", c)) or 0.0 for c in s.classes]
-    return float(np.average(values, weights=counts))
+    return float(np.average([s.right(("ap", c)) or 0.0 for c in s.classes], weights=counts))
 
 
-@hypothesis("metric", "last-batch", "this is the figure of the last batch only", "collect all batches before you compute it",
-            ACCURACY, expensive=True)  # fmt: skip
-def last_batch(s: Scored, key: Key) -> list[tuple[float, str]]:
+def _last_batch(s: Scored, key: Key) -> Guesses:
     """The images after the last whole batch, or the last whole one."""
-    found = []
     for size in BATCHES:
         rows = len(s.labels) % size or size
         if rows < len(s.labels):
-            value = s.part(len(s.labels) - rows, len(s.labels)).right(key)
-            if value is not None:
-                found.append((value, f"batches of {size}"))
-    return found
+            yield s.part(len(s.labels) - rows, len(s.labels)).right(key), f"batches of {size}"
 
 
-@hypothesis("metric", "batch-average", "the figure of each batch was averaged over the batches",
-            "collect all batches before you compute it", ACCURACY, expensive=True)  # fmt: skip
-def batch_average(s: Scored, key: Key) -> list[tuple[float, str]]:
+def _batch_average(s: Scored, key: Key) -> Guesses:
     """Mean over batches, the short last one counting as much as the others."""
-    found = []
-    for size in BATCHES:
-        if size < len(s.labels):
-            values = [s.part(i, i + size).right(key) for i in range(0, len(s.labels), size)]
-            present = [v for v in values if v is not None]
-            if present:
-                found.append((float(np.mean(present)), f"batches of {size}"))
-    return found
+    for size in (size for size in BATCHES if size < len(s.labels)):
+        values = [s.part(i, i + size).right(key) for i in range(0, len(s.labels), size)]
+        present = [v for v in values if v is not None]
+        yield float(np.mean(present)) if present else None, f"batches of {size}"
 
 
-@hypothesis("metric", "other-set", "this is the figure of another set", "compute it on the set that it is reported for",
-            ACCURACY)  # fmt: skip
-def other_set(s: Scored, key: Key) -> list[tuple[float, str]]:
+def _other_set(s: Scored, key: Key) -> Guesses:
     """The same figure of the other sets whose scores are there."""
-    found = []
     for name, (labels, scores) in s.others.items():
-        value = Scored(labels, scores, s.classes, {}).right(key)
-        if value is not None:
-            found.append((value, name))
-    return found
+        yield Scored(labels, scores, s.classes, {}).right(key), name
 
 
-@hypothesis(
-    "metric", "error-for-accuracy", "this is the error: 1 minus the right figure", "count the hits", ACCURACY
-)
-def error_rate(s: Scored, key: Key) -> float | None:
-    """1 - figure."""
-    value = s.right(key)
-    return None if value is None else 1 - value
-
-
-@hypothesis("metric", "one-place-further", "the classes are in another order",
-            "number the classes in the order of the assignment",
-            "https://pytorch.org/vision/stable/generated/torchvision.datasets.ImageFolder.html",
-            places.named("listdir", "set"))  # fmt: skip
-def another_class(s: Scored, key: Key) -> list[tuple[float, str]]:
+def _another_class(s: Scored, key: Key) -> Guesses:
     """The figure of the class that stands elsewhere in a common other order: reversed, or shifted by one."""
-    if key[1] is None:
-        return []
-    size = len(s.classes)
-    found = []
-    for how, other in (("reversed", lambda i: size - 1 - i), ("shifted by one", lambda i: (i + 1) % size),
-                       ("shifted back by one", lambda i: (i - 1) % size)):  # fmt: skip
-        value = s.right((key[0], s.classes[other(s.column(key))]))
-        if value is not None:
-            found.append((value, how))
-    return found
+    if key[1] is not None:
+        at, size = s.column(key), len(s.classes)
+        others = {"reversed": size - 1 - at, "shifted by one": (at + 1) % size, "shifted back by one": at - 1}
+        for how, other in others.items():
+            yield s.right((key[0], s.classes[other])), how
+
+
+# fmt: off
+hypotheses(
+    "metric",
+    (lambda s, key: s.right(("accuracy", None)) if key[0] == "mean_accuracy" else None,
+     "overall-for-mean", "this is the overall accuracy, not the mean over classes",
+     "average the accuracies of the classes", SKLEARN + "balanced_accuracy_score.html"),
+    (lambda s, key: s.right(("mean_accuracy", None)) if key == ("accuracy", None) else None,
+     "mean-for-overall", "this is the mean of the accuracies per class", "count all images alike for the overall accuracy", ACCURACY),
+    (_recall(each=_by_class(precision_score)),  # of the images classified as it, the share that is of the class
+     "precision-for-recall", "this is the precision: the confusion matrix was divided along the wrong axis",
+     "divide each row of the confusion matrix (true classes) by its sum", RECALL, named("precision_score")),
+    (_recall(each=_by_class(f1_score)), "f1", "this is the F1 score", "divide the hits by the images of the class",
+     SKLEARN + "f1_score.html", named("f1_score")),
+    (_recall(each=lambda s, c: ((s.predicted == c) == (s.labels == c)).mean()),
+     "one-against-rest", "this is the accuracy of one class against the rest: images of other classes count as hits",
+     "of the images of a class, count those classified as it", RECALL),
+    (_recall(each=lambda s, c: ((s.predicted == c) & (s.labels == c)).mean()),
+     "divided-by-all", "the hits of the class were divided by all images", "divide by the images of the class", RECALL),
+    (_ap(each=lambda s, c: average_precision_score(s.labels == c, s.predicted == c)),
+     "hard-ap", "this is the AP of the predicted classes, not of the scores", OF_SCORES, AP, named("argmax", "max")),
+    (_ap(each=lambda s, c: average_precision_score(s.labels == c, s.scores[:, c] > 0.5)),
+     "thresholded-ap", "this is the AP of scores that were cut at 0.5", OF_SCORES, AP),
+    (_ap(each=lambda s, c: average_precision_score(s.predicted == c, s.labels == c),
+         given=lambda s: all((s.predicted == c).any() for c in range(len(s.classes)))),
+     "swapped-ap", "truth and prediction are exchanged in the call of average_precision_score",
+     "average_precision_score(y_true, y_score): the labels first", AP, named("average_precision_score")),
+    (_ap(each=_by_class(precision_score)), "precision-for-ap", "this is the precision, not the average precision",
+     OF_SCORES, AP, named("precision_score")),
+    (_ap(each=lambda s, c: roc_auc_score(s.labels == c, s.scores[:, c]), given=lambda s: len(set(s.labels.tolist())) > 1),
+     "auc-for-ap", "this is the area under the ROC curve, not the average precision", OF_SCORES, AP, named("roc_auc_score", "auc")),
+    (_micro, "micro-ap", "all classes were pooled (average='micro')", MACRO, AP),
+    (_weighted, "weighted-ap", "the APs were weighted by the size of the classes (average='weighted')", MACRO, AP),
+    (_other_set, "other-set", "this is the figure of another set", "compute it on the set that it is reported for", ACCURACY),
+    (lambda s, key: None if (value := s.right(key)) is None else 1 - value,
+     "error-for-accuracy", "this is the error: 1 minus the right figure", "count the hits", ACCURACY),
+    (_another_class, "one-place-further", "the classes are in another order",
+     "number the classes in the order of the assignment", FOLDER, named("listdir", "set")),
+)
+hypotheses(
+    "metric",
+    (_last_batch, "last-batch", "this is the figure of the last batch only", COLLECT, ACCURACY),
+    (_batch_average, "batch-average", "the figure of each batch was averaged over the batches", COLLECT, ACCURACY),
+    expensive=True,
+)
+# fmt: on
 
 
 def of_submission(evidence: Evidence, which: str) -> Scored | None:
@@ -282,9 +201,8 @@ def of_submission(evidence: Evidence, which: str) -> Scored | None:
         values = evidence.scored(which, compute=True)
         if values is None:
             return None
-        others = {
-            n: p for n in ("val", "test", "train") if n != which and (p := evidence.scored(n)) is not None
-        }
+        sets = ("val", "test", "train")
+        others = {n: found for n in sets if n != which and (found := evidence.scored(n)) is not None}
         return Scored(*values, tuple(evidence.classes), others)
 
     kept: Scored | None = evidence.once(("scored_case", which), made)
@@ -314,22 +232,17 @@ def _explained(scored: Scored, wrong: Mapping[Key, float], budget: Budget) -> li
     # Many things give 0 and 1: such a figure proves nothing.
     chances = [min(1.0, 4 * room[key]) for key, value in wrong.items() if 1e-9 < value < 1 - 1e-9]
     claim = Claim(
-        tuple(wrong),
-        lambda key, guess: abs(guess - wrong[key]),
-        lambda key: room[key],
-        min(off, default=0.0),
-        "figures",
-        Scored.right,
-        lambda figure, given, key: _listed(figure(given, key)),
+        tuple(wrong), lambda key, guess: abs(guess - wrong[key]), room.__getitem__, min(off, default=0.0),
+        "figures", Scored.right, lambda figure, given, key: _listed(figure(given, key)),
         chance=float(np.prod(chances)),
-    )
+    )  # fmt: skip
     return search("metric", claim, lambda source: [World(scored)], budget)
 
 
-def _listed(value: float | list[tuple[float, str]] | None) -> list[tuple[float, str]]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [(value, "")]
+def _listed(value: float | Guesses | None) -> list[tuple[float, str]]:
+    """What a hypothesis gives for a figure: numbers, each with its variant."""
+    found = [(value, "")] if value is None or isinstance(value, float) else value
+    return [(number, detail) for number, detail in found if number is not None]
 
 
 def _rounding(value: float) -> float:

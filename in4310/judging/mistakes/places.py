@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
+from in4310.judging.mistake import Places
 from in4310.submission.source import Call
 
 TEST = ("test", "eval", "val")
+CHANGING = ("ColorJitter", "AutoAugment", "TrivialAugmentWide")
 
 
-def _about(call: Call, words: tuple[str, ...]) -> bool:
-    return any(w in f"{call.target} {call.inside} {call.text}".lower() for w in words)
+def _of_a_test(call: Call) -> bool:
+    return any(w in f"{call.target} {call.inside} {call.text}".lower() for w in TEST)
 
 
-def loaders(
-    keyword: str, value: object, words: tuple[str, ...] = ("test",)
-) -> Callable[[Iterable[Call]], list[Call]]:
-    """Data loaders of the named sets that are given this value."""
+def loaders(keyword: str, value: object) -> Places:
+    """Data loaders of validation and test that are given this value."""
     return lambda calls: [
-        c for c in calls if c.last == "DataLoader" and c.given(keyword) == value and _about(c, words)
+        c for c in calls if c.last == "DataLoader" and c.given(keyword) == value and _of_a_test(c)
     ]
 
 
-def named(*names: str) -> Callable[[Iterable[Call]], list[Call]]:
+def named(*names: str) -> Places:
     """Calls of these functions."""
     return lambda calls: [c for c in calls if c.last in names]
 
 
-def softmax(*dims: object) -> Callable[[Iterable[Call]], list[Call]]:
+def softmax(*dims: object) -> Places:
     """Softmaxes over one of these dimensions."""
     return lambda calls: [
         c
@@ -39,9 +39,5 @@ def softmax(*dims: object) -> Callable[[Iterable[Call]], list[Call]]:
 
 def random_transforms(calls: Iterable[Call]) -> list[Call]:
     """Random transforms, those of an evaluation first."""
-    found = [
-        c
-        for c in calls
-        if c.last.startswith("Random") or c.last in ("ColorJitter", "AutoAugment", "TrivialAugmentWide")
-    ]
-    return sorted(found, key=lambda c: not _about(c, TEST))
+    found = [c for c in calls if c.last.startswith("Random") or c.last in CHANGING]
+    return sorted(found, key=lambda c: not _of_a_test(c))

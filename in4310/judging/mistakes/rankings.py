@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from in4310.judging.mistake import Match
-from in4310.judging.mistakes import places
-from in4310.judging.mistakes.search import BATCHES, LUCK, Budget, Claim, World, hypothesis, search
+from in4310.judging.mistakes.places import named
+from in4310.judging.mistakes.search import BATCHES, LUCK, Budget, Claim, World, hypotheses, search
 from in4310.submission.pieces import Missing
 
 if TYPE_CHECKING:
@@ -58,6 +58,11 @@ class Board:
         """The class's own scores (N,)."""
         return self.scores[:, self.column]
 
+    @property
+    def classified(self) -> np.ndarray:
+        """Rows of the images whose largest score is the class's."""
+        return np.flatnonzero(self.scores.argmax(axis=1) == self.column)
+
     def sorted(self, value: np.ndarray, rows: np.ndarray | None = None, detail: str = "") -> Sorted:
         """Top and bottom by a value, over some of the rows."""
         chosen = np.arange(len(self.paths)) if rows is None else rows
@@ -65,71 +70,23 @@ class Board:
         return Sorted(paths, value[chosen], slice(0, self.k), slice(-self.k, None), detail)
 
 
-@hypothesis("ranking", "largest-of-any", "ranked by the largest score of any class, not by this class's own",
-            "sort the class's own column of the scores", SORT, places.named("max", "amax"))  # fmt: skip
-def largest_of_any(b: Board) -> Iterator[Sorted]:
+def _largest_of_any(b: Board) -> Iterator[Sorted]:
     """max over classes: of all images, of those classified as the class, of those of the class."""
-    yield b.sorted(b.scores.max(axis=1))
-    yield b.sorted(
-        b.scores.max(axis=1),
-        np.flatnonzero(b.scores.argmax(axis=1) == b.column),
-        "of images classified as it",
-    )
-    yield b.sorted(b.scores.max(axis=1), np.flatnonzero(b.labels == b.column), "of images of the class")
+    largest = b.scores.max(axis=1)
+    yield b.sorted(largest)
+    yield b.sorted(largest, b.classified, "of images classified as it")
+    yield b.sorted(largest, np.flatnonzero(b.labels == b.column), "of images of the class")
 
 
-@hypothesis("ranking", "exchanged", "top and bottom are exchanged", "the top has the highest scores", SORT,
-            places.named("argsort", "sort", "topk", "sorted"))  # fmt: skip
-def exchanged(b: Board) -> Iterator[Sorted]:
-    """Ascending for descending."""
-    yield b.sorted(-b.own)
-
-
-@hypothesis("ranking", "bottom-of-top", "the bottom is the bottom of the top: of the highest scores, not of the whole set",
-            "take the lowest scores of the whole test set", TOPK, places.named("topk"))  # fmt: skip
-def bottom_of_top(b: Board) -> Iterator[Sorted]:
+def _bottom_of_top(b: Board) -> Iterator[Sorted]:
     """The bottom cut from a list of the highest only."""
     order = b.sorted(b.own)
     for length in (b.k, 2 * b.k, 50, 100):
         if b.k <= length < len(b.paths):
-            yield Sorted(
-                order.paths, order.value, order.top, slice(length - b.k, length), f"of the top {length}"
-            )
+            yield replace(order, bottom=slice(length - b.k, length), detail=f"of the top {length}")
 
 
-@hypothesis(
-    "ranking", "other-column", "sorted by the score of another class", "use the column of the class", SORT
-)
-def other_column(b: Board) -> Iterator[Sorted]:
-    """Each other column."""
-    for column, name in enumerate(b.classes):
-        if column != b.column:
-            yield b.sorted(b.scores[:, column], detail=name)
-
-
-@hypothesis(
-    "ranking",
-    "classified-only",
-    "only images classified as the class were ranked",
-    "rank the whole test set",
-    SORT,
-)
-def classified_only(b: Board) -> Iterator[Sorted]:
-    """By the own column, over images whose largest score is the class's."""
-    yield b.sorted(b.own, np.flatnonzero(b.scores.argmax(axis=1) == b.column))
-
-
-@hypothesis("ranking", "first-images", "the first and last images of the list were taken, nothing was sorted",
-            "sort by the score", SORT)  # fmt: skip
-def first_images(b: Board) -> Iterator[Sorted]:
-    """The order of the split."""
-    yield b.sorted(-np.arange(len(b.paths), dtype=float))
-
-
-@hypothesis(
-    "ranking", "one-batch", "only one batch was ranked", "collect the scores of all batches first", LOADER
-)
-def one_batch(b: Board) -> Iterator[Sorted]:
+def _one_batch(b: Board) -> Iterator[Sorted]:
     """The first or the last batch."""
     for size in BATCHES:
         if 2 * b.k <= size < len(b.paths):
@@ -139,11 +96,27 @@ def one_batch(b: Board) -> Iterator[Sorted]:
                 yield b.sorted(b.own, np.arange(len(b.paths) - rest, len(b.paths)), f"the last {rest}")
 
 
-@hypothesis("ranking", "other-set", "images of {} were ranked", "rank the test set", LOADER)
-def other_set(b: Board) -> Iterator[Sorted]:
-    """The validation set, where its scores were handed in."""
-    for name, (paths, scores) in b.others.items():
-        yield Sorted(paths, scores[:, b.column], slice(0, b.k), slice(-b.k, None), name)
+# fmt: off
+hypotheses(
+    "ranking",
+    (_largest_of_any, "largest-of-any", "ranked by the largest score of any class, not by this class's own",
+     "sort the class's own column of the scores", SORT, named("max", "amax")),
+    (lambda b: [b.sorted(-b.own)], "exchanged", "top and bottom are exchanged", "the top has the highest scores", SORT,
+     named("argsort", "sort", "topk", "sorted")),
+    (_bottom_of_top, "bottom-of-top", "the bottom is the bottom of the top: of the highest scores, not of the whole set",
+     "take the lowest scores of the whole test set", TOPK, named("topk")),
+    (lambda b: (b.sorted(b.scores[:, i], detail=name) for i, name in enumerate(b.classes) if i != b.column),
+     "other-column", "sorted by the score of another class", "use the column of the class", SORT),
+    (lambda b: [b.sorted(b.own, b.classified)],
+     "classified-only", "only images classified as the class were ranked", "rank the whole test set", SORT),
+    (lambda b: [b.sorted(-np.arange(len(b.paths), dtype=float))],  # in the order of the split
+     "first-images", "the first and last images of the list were taken, nothing was sorted", "sort by the score", SORT),
+    (_one_batch, "one-batch", "only one batch was ranked", "collect the scores of all batches first", LOADER),
+    (lambda b: (replace(b, scores=scores, paths=paths).sorted(scores[:, b.column], detail=name)
+                for name, (paths, scores) in b.others.items()),
+     "other-set", "images of {} were ranked", "rank the test set", LOADER),
+)
+# fmt: on
 
 
 def boards(
@@ -157,10 +130,8 @@ def boards(
     if "scores_val" in evidence.submission.located:
         with suppress(Missing):
             others["val"] = (evidence.split["val"], evidence.handed_in("val"))
-    return {
-        c: Board(scores, paths, labels, evidence.classes, c, _length(sides), others)
-        for c, sides in wrong.items()
-    }
+    longest = {c: max(map(len, sides.values())) for c, sides in wrong.items()}
+    return {c: Board(scores, paths, labels, evidence.classes, c, k, others) for c, k in longest.items()}
 
 
 def diagnose(
@@ -181,25 +152,13 @@ def diagnose(
         luck = np.prod([_luck(guess, side, same, len(boards[name].paths)) for side in wrong[name]])
         return misplaced(name, guess) if luck < LUCK else np.inf
 
-    def right(board: Board) -> Iterator[Sorted]:
-        yield board.sorted(board.own)
-
+    without = sum(misplaced(name, board.sorted(board.own)) for name, board in boards.items())
     claim = Claim(
-        tuple(wrong),
-        apart,
-        lambda name: 0,
-        sum(misplaced(name, next(right(board))) for name, board in boards.items()),
-        "places",
-        right,
+        tuple(wrong), apart, lambda name: 0, without, "places", lambda board: [board.sorted(board.own)],
         lambda figure, given, name: ((guess, guess.detail) for guess in figure(given[name])),
-        lambda _: total,
-        mixed=True,
-    )
+        lambda _: total, mixed=True,
+    )  # fmt: skip
     return search("ranking", claim, lambda source: [World(boards)], budget)
-
-
-def _length(sides: Mapping[str, Sequence[str]]) -> int:
-    return max(len(paths) for paths in sides.values())
 
 
 def _wanted(guess: Sorted, side: str) -> np.ndarray:

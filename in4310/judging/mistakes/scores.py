@@ -1,4 +1,4 @@
-"""Mistakes that give wrong scores: what the network was given, and what was done with its output.
+"""Mistakes that give wrong scores: what the network was given, Case -> Rows. What was done with its output: `outputs`.
 
 Two kinds of hypotheses, each alone or one of each together. A *source* computes rows of scores as another network,
 mode, loading or preprocessing would give them; an *output* undoes what was done to scores before they were saved. Sources
@@ -8,42 +8,32 @@ cost forward passes: they are tried on a few rows first.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image
-from scipy.optimize import linear_sum_assignment
 from torch import nn
 
 from in4310.errors import InputError
 from in4310.judging.mistake import Hypothesis, Match
-from in4310.judging.mistakes import places
-from in4310.judging.mistakes.search import BATCHES, Budget, Claim, World, hypothesis, search
+from in4310.judging.mistakes.outputs import LOADER, NUMPY, SAVING, SOFTMAX, Rows, apart, softmax
+from in4310.judging.mistakes.places import loaders, named, random_transforms
+from in4310.judging.mistakes.places import softmax as softmaxes
+from in4310.judging.mistakes.search import BATCHES, Budget, Claim, World, hypotheses, search
 from in4310.judging.preprocessing import NORMS, candidates, variants
-from in4310.solution.images import Images, Preprocessing, batches, load_images
+from in4310.solution.images import Preprocessing, batches, load_images
 from in4310.submission.pieces import Missing
 
 if TYPE_CHECKING:
     from in4310.judging.evidence import Evidence
 
 FEW, MORE = 8, 32  # rows that an expensive source is tried on, and confirmed on
-LOADER = "https://pytorch.org/docs/stable/data.html#torch.utils.data.DataLoader"
-SOFTMAX = "https://pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html"
-EVAL = "https://pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.eval"
 TRANSFORMS = "https://pytorch.org/vision/stable/transforms.html"
-SAVING = "https://pytorch.org/tutorials/beginner/saving_loading_models.html"
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Scores of images as a mistake would give them: `at` are their rows in the matrix handed in."""
-
-    at: np.ndarray
-    scores: np.ndarray
-    detail: str = ""
+MODULE = "https://pytorch.org/docs/stable/generated/torch.nn.Module.html"
+COLOURS = "https://docs.opencv.org/4.x/d8/d01/group__imgproc__color__conversions.html"
 
 
 class Case:
@@ -80,20 +70,21 @@ class Case:
         """Outputs of the network, float64 (rows, C), for images as a mistake would load them."""
         chosen = tuple((paths or self.paths)[i] for i in rows)
         stated = preprocessing or self.evidence.preprocessing
-        loaded = self._load(chosen, stated)
+        evidence = self.evidence
+        if stated == evidence.preprocessing:
+            loaded = evidence.images(chosen)
+        else:
+            data = evidence.data
+            loaded, _ = load_images(data.root, chosen, data.labels, evidence.classes, stated)
         if pixels is not None:
-            loaded = Images(
-                loaded.paths, np.stack([pixels(p) for p in loaded.pixels]), loaded.labels, loaded.classes
-            )
-        network = model or self.evidence.model
+            loaded = replace(loaded, pixels=np.stack([pixels(p) for p in loaded.pixels]))
+        network = model or evidence.model
         state = {n: b.clone() for n, b in network.named_buffers()} if training else {}
         network.train(training)
         try:
             with torch.inference_mode():
-                parts = [
-                    network(x).float().cpu()
-                    for x, _ in batches(loaded, stated, batch_size, self.evidence.device)
-                ]
+                fed = batches(loaded, stated, batch_size, evidence.device)
+                parts = [network(x).float().cpu() for x, _ in fed]
         finally:
             network.eval()
             for name, buffer in network.named_buffers():
@@ -101,188 +92,16 @@ class Case:
                     buffer.copy_(state[name])
         return torch.cat(parts).double().numpy()
 
-    def _load(self, chosen: tuple[str, ...], preprocessing: Preprocessing) -> Images:
-        evidence = self.evidence
-        if preprocessing == evidence.preprocessing:
-            return evidence.images(chosen)
-        loaded, _ = load_images(
-            evidence.data.root, chosen, evidence.data.labels, evidence.classes, preprocessing
-        )
-        return loaded
-
     def scores(self, rows: np.ndarray, **how: object) -> np.ndarray:
         """As `logits`, after softmax."""
         return softmax(self.logits(rows, **how))  # type: ignore[arg-type]
 
-
-def softmax(logits: np.ndarray, axis: int = 1) -> np.ndarray:
-    """Softmax in float64."""
-    shifted = np.exp(logits - logits.max(axis=axis, keepdims=True))
-    return shifted / shifted.sum(axis=axis, keepdims=True)
+    def guess(self, detail: str = "", **how: object) -> Rows:
+        """Scores of a few rows, for images as a mistake would load them."""
+        return Rows(self.few, self.scores(self.few, **how), detail)
 
 
-# -- what was done with the output: (claimed (N, C), Rows) -> largest difference, detail ------------------
-# Each undoes the mistake on the claimed rows, or does it to ours, and says how far the two are then apart.
-
-Undone = tuple[float, str]
-
-
-def _apart(claimed: np.ndarray, ours: np.ndarray) -> float:
-    off = np.abs(claimed - ours)
-    return float(np.inf) if not off.size or not np.isfinite(off).all() else float(off.max())
-
-
-@hypothesis(
-    "scores: output", "logits", "logits were saved, no softmax was taken",
-    "save torch.softmax(logits, dim=1)", SOFTMAX,
-)  # fmt: skip
-def logits_saved(claimed: np.ndarray, rows: Rows) -> Undone:
-    """Softmax of what was handed in gives our scores; a constant shift of a row is no matter."""
-    taken = claimed[rows.at]
-    if not np.isfinite(taken).all() or np.abs(np.exp(np.minimum(taken, 50)).sum(axis=1) - 1).max() < 1e-3:
-        return np.inf, ""  # log-softmax, which is a mistake of its own
-    if np.abs(taken.sum(axis=1) - 1).max() < 1e-3 and taken.min() >= 0:
-        return np.inf, ""
-    return _apart(softmax(taken), rows.scores), ""
-
-
-@hypothesis(
-    "scores: output", "log-softmax", "log-softmax was saved",
-    "save torch.softmax(logits, dim=1), or exp of what you have", SOFTMAX, places.named("log_softmax", "LogSoftmax"),
-)  # fmt: skip
-def log_softmax_saved(claimed: np.ndarray, rows: Rows) -> Undone:
-    """exp of what was handed in sums to 1 and gives our scores."""
-    taken = claimed[rows.at]
-    if taken.max() > 1e-6:
-        return np.inf, ""
-    return _apart(np.exp(taken), rows.scores), ""
-
-
-@hypothesis(
-    "scores: output", "softmax-twice", "softmax was applied twice",
-    "the network returns logits: take softmax once", SOFTMAX, places.softmax(1, -1),
-)  # fmt: skip
-def softmax_twice(claimed: np.ndarray, rows: Rows) -> Undone:
-    """Softmax of our scores."""
-    return _apart(claimed[rows.at], softmax(rows.scores)), ""
-
-
-@hypothesis(
-    "scores: output", "sigmoid", "a sigmoid was taken of each output instead of a softmax over the classes",
-    "save torch.softmax(logits, dim=1)", SOFTMAX, places.named("sigmoid", "Sigmoid"),
-)  # fmt: skip
-def sigmoid_taken(claimed: np.ndarray, rows: Rows) -> Undone:
-    """Softmax of the sigmoid's inverse gives our scores."""
-    taken = claimed[rows.at]
-    if taken.min() < 0 or taken.max() > 1 or np.abs(taken.sum(axis=1) - 1).max() < 1e-3:
-        return np.inf, ""
-    inner = np.clip(taken, 1e-12, 1 - 1e-7)
-    sure = ((taken < 1 - 1e-6) & (taken > 1e-9)).all(axis=1)  # float32 knows no more of the others
-    if sure.sum() < min(4, len(taken)):
-        return np.inf, ""
-    return _apart(softmax(np.log(inner) - np.log1p(-inner))[sure], rows.scores[sure]), ""
-
-
-@hypothesis(
-    "scores: output", "temperature", "the logits were divided by a temperature before the softmax",
-    "take softmax of the network's own output", SOFTMAX,
-)  # fmt: skip
-def temperature(claimed: np.ndarray, rows: Rows) -> Undone:
-    """log of the claimed scores is proportional to log of ours, both centred; the factor is fitted."""
-    taken = claimed[rows.at]
-    usable = (taken > 1e-6).all(axis=1) & (rows.scores > 1e-6).all(axis=1)
-    if usable.sum() < 3:
-        return np.inf, ""
-    a, b = np.log(rows.scores[usable]), np.log(taken[usable])
-    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
-    factor = float((a * b).sum() / (a * a).sum())
-    if not 0.02 < factor < 50 or abs(factor - 1) < 0.02:
-        return np.inf, ""
-    return _apart(taken, softmax(factor * np.log(np.maximum(rows.scores, 1e-30)))), f"T = {1 / factor:.3g}"
-
-
-@hypothesis("scores: output", "percent", "the scores were multiplied by 100", "save shares of 1", SOFTMAX)
-def percent(claimed: np.ndarray, rows: Rows) -> Undone:
-    """A hundredth of what was handed in."""
-    return _apart(claimed[rows.at] / 100, rows.scores), ""
-
-
-@hypothesis(
-    "scores: output", "rounded", "the scores were rounded before they were saved",
-    "save them in full float32 precision: numpy.save", "https://numpy.org/doc/stable/reference/generated/numpy.save.html",
-    places.named("round", "around", "savetxt", "to_csv"),
-)  # fmt: skip
-def rounded(claimed: np.ndarray, rows: Rows) -> Undone:
-    """All of them are multiples of 0.1, 0.01 or 0.001, and ours rounded alike; beyond the half unit, nothing is left."""
-    for digits in (1, 2, 3):
-        if np.abs(claimed * 10**digits - np.round(claimed * 10**digits)).max() < 1e-4:
-            off = np.abs(claimed[rows.at] - rows.scores)
-            return float(max(0.0, off.max() - 0.5 * 10**-digits)), f"to {digits} decimals"
-    return np.inf, ""
-
-
-@hypothesis(
-    "scores: output", "classes-permuted", "the columns are in another order of classes",
-    "number the classes in the order of the assignment, not as os.listdir gives them",
-    "https://pytorch.org/vision/stable/generated/torchvision.datasets.ImageFolder.html",
-    places.named("listdir", "iterdir", "set", "glob", "walk"),
-)  # fmt: skip
-def classes_permuted(claimed: np.ndarray, rows: Rows) -> Undone:
-    """The order of columns that fits best, by assignment."""
-    taken = claimed[rows.at]
-    cost = np.abs(taken[:, :, None] - rows.scores[:, None, :]).mean(axis=0)
-    order = linear_sum_assignment(cost)[1]
-    if (order == np.arange(len(order))).all():
-        return np.inf, ""
-    moved = ", ".join(f"column {i} is class {j}" for i, j in enumerate(order) if i != j)
-    return _apart(taken, rows.scores[:, order]), moved
-
-
-@hypothesis(
-    "scores: output", "rows-shuffled", "the rows are in another order than the test set: the loader was shuffled",
-    "make the loader of the test set with shuffle=False", LOADER, places.loaders("shuffle", True, ("test", "eval", "val")),
-)  # fmt: skip
-def rows_shuffled(claimed: np.ndarray, rows: Rows) -> Undone:
-    """Each of our rows stands somewhere else; among many rows some are alike by chance, so it must be close."""
-    found, where = _elsewhere(claimed, rows.scores)
-    moved = where != rows.at
-    if moved.mean() < 0.5 or len(np.unique(where)) < 0.9 * len(where):
-        return np.inf, ""
-    shifts = np.unique(where - rows.at)
-    order = (
-        f"all by {shifts[0]} rows"
-        if len(shifts) == 1
-        else f"row {rows.at[0]} of the test set is row {where[0]}"
-    )
-    return float(found.max()) * 10, order  # ten times stricter than rows in their place
-
-
-def _elsewhere(claimed: np.ndarray, ours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each of our rows, the distance of the nearest row of the matrix, and its place."""
-    distance, place = np.empty(len(ours)), np.empty(len(ours), dtype=int)
-    for i, row in enumerate(ours):
-        off = np.abs(claimed - row).max(axis=1)
-        place[i] = int(off.argmin())
-        distance[i] = off[place[i]]
-    return distance, place
-
-
-@hypothesis(
-    "scores: output", "single-rows", "a few rows were altered by hand", "save what the network gives", SAVING
-)
-def single_rows(claimed: np.ndarray, rows: Rows) -> Undone:
-    """Not a way of computing: never a match by itself; altered rows are listed by the check."""
-    return np.inf, ""
-
-
-# -- what the network was given: Case -> Rows ------------------------------------------------------------
-
-
-@hypothesis(
-    "scores: source", "train-mode", "the network was in training mode: model.eval() is missing",
-    "call model.eval() before predicting", EVAL, places.named("train"), expensive=True,
-)  # fmt: skip
-def train_mode(case: Case) -> Iterator[Rows]:
+def _train_mode(case: Case) -> Iterator[Rows]:
     """Batch-norm with the statistics of the batch itself, so whole batches from the start, of the usual sizes."""
     for size in (s for s in BATCHES if 8 <= s <= min(128, max(len(case.claimed), 8))):
         rows = np.arange(min(size, len(case.claimed), len(case.paths)))
@@ -290,11 +109,7 @@ def train_mode(case: Case) -> Iterator[Rows]:
             yield Rows(rows, case.scores(rows, training=True, batch_size=size), f"batches of {size}")
 
 
-@hypothesis(
-    "scores: source", "normalisation", "the images were normalised in another way than stated, or than in training",
-    "use the same Normalize(mean, std) in training and in evaluation", TRANSFORMS, places.named("Normalize"), expensive=True,
-)  # fmt: skip
-def normalisation(case: Case) -> Iterator[Rows]:
+def _normalisation(case: Case) -> Iterator[Rows]:
     """The usual normalisations, none at all, and pixels of 0 to 255."""
     stated = case.evidence.preprocessing
     others = dict(NORMS) | {
@@ -304,15 +119,10 @@ def normalisation(case: Case) -> Iterator[Rows]:
     }
     for how, (mean, std) in others.items():
         if (mean, std) != (stated.mean, stated.std):
-            other = replace(stated, mean=mean, std=std)
-            yield Rows(case.few, case.scores(case.few, preprocessing=other), how)
+            yield case.guess(how, preprocessing=replace(stated, mean=mean, std=std))
 
 
-@hypothesis(
-    "scores: source", "other-resize", "the images were resized or cropped in another way than stated",
-    "state the transform that the scores were made with", TRANSFORMS, places.named("Resize", "CenterCrop"), expensive=True,
-)  # fmt: skip
-def other_resize(case: Case) -> Iterator[Rows]:
+def _other_resize(case: Case) -> Iterator[Rows]:
     """Other interpolations of the stated size, then other sizes."""
     stated = case.evidence.preprocessing
     tried = [*variants(replace(stated, antialias=True)), *variants(stated)]
@@ -322,82 +132,29 @@ def other_resize(case: Case) -> Iterator[Rows]:
             detail = f"resize {other.resize}, crop {other.size}, {other.interpolation}"
             detail += "" if other.antialias else ", without antialiasing"
             try:
-                yield Rows(case.few, case.scores(case.few, preprocessing=other), detail)
+                yield case.guess(detail, preprocessing=other)
             except InputError:
                 continue
 
 
-@hypothesis(
-    "scores: source", "bgr", "the colours are in the order BGR: OpenCV's, where the network expects RGB",
-    "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)", "https://docs.opencv.org/4.x/d8/d01/group__imgproc__color__conversions.html",
-    places.named("imread", "imdecode"), expensive=True,
-)  # fmt: skip
-def bgr(case: Case) -> Iterator[Rows]:
-    """Channels in reverse."""
-    yield Rows(case.few, case.scores(case.few, pixels=lambda p: p[:, :, ::-1]))
+def _luma(pixels: np.ndarray) -> np.ndarray:
+    """ITU-R 601 in all three channels, in the integers that Pillow computes it with: a level more would show."""
+    grey = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).convert("L"))
+    return np.repeat(grey[:, :, None], 3, axis=2)
 
 
-@hypothesis(
-    "scores: source", "hwc", "height, width and channels were read as channels, height and width",
-    "image.transpose(2, 0, 1), or torchvision's ToTensor()", TRANSFORMS, places.named("reshape", "view", "transpose", "permute"),
-    expensive=True,
-)  # fmt: skip
-def hwc(case: Case) -> Iterator[Rows]:
-    """The bytes of (H, W, 3) taken as (3, H, W)."""
-    yield Rows(case.few, case.scores(case.few, pixels=lambda p: _garbled(p, p.shape)))
-
-
-def _garbled(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    size, width, channels = shape
-    return np.resize(pixels, (channels, size, width)).transpose(1, 2, 0)
-
-
-@hypothesis(
-    "scores: source", "transposed", "height and width are exchanged", "keep the order of the axes: transpose(2, 0, 1)",
-    TRANSFORMS, places.named("transpose", "permute"), expensive=True,
-)  # fmt: skip
-def transposed(case: Case) -> Iterator[Rows]:
-    """Each image mirrored at its diagonal."""
-    yield Rows(case.few, case.scores(case.few, pixels=lambda p: p.transpose(1, 0, 2)))
-
-
-@hypothesis(
-    "scores: source", "grey", "the colours were thrown away", "convert to RGB, not to grey", TRANSFORMS,
-    places.named("Grayscale", "convert"), expensive=True,
-)  # fmt: skip
-def grey(case: Case) -> Iterator[Rows]:
-    """ITU-R 601 luma in all three channels, in the integers that Pillow computes it with: a level more would show."""
-
-    def luma(p: np.ndarray) -> np.ndarray:
-        grey = np.asarray(Image.fromarray(np.ascontiguousarray(p)).convert("L"))
-        return np.repeat(grey[:, :, None], 3, axis=2)
-
-    yield Rows(case.few, case.scores(case.few, pixels=luma))
-
-
-@hypothesis(
-    "scores: source", "np-resize", "numpy's resize was taken for a resize: it repeats the bytes, and garbles the image",
-    "resize with PIL or torchvision", "https://numpy.org/doc/stable/reference/generated/numpy.resize.html",
-    places.named("resize"), expensive=True,
-)  # fmt: skip
-def np_resize(case: Case) -> Iterator[Rows]:
+def _np_resize(case: Case) -> Iterator[Rows]:
     """np.resize of the decoded file to the network's size."""
     evidence, size = case.evidence, case.evidence.preprocessing.size
-    chosen = tuple(case.paths[i] for i in case.few)
     pixels = []
-    for path in chosen:
-        with Image.open(evidence.data.root / path) as picture:
+    for row in case.few:
+        with Image.open(evidence.data.root / case.paths[row]) as picture:
             pixels.append(np.resize(np.asarray(picture.convert("RGB")), (size, size, 3)))
     remaining = iter(pixels)
-    yield Rows(case.few, case.scores(case.few, pixels=lambda _: next(remaining)))
+    yield case.guess(pixels=lambda _: next(remaining))
 
 
-@hypothesis(
-    "scores: source", "flipped", "test images were flipped at random: augmentation belongs to training only",
-    "use the evaluation transform for validation and test, without RandomHorizontalFlip", TRANSFORMS,
-    places.random_transforms, expensive=True,
-)  # fmt: skip
-def flipped(case: Case) -> Iterator[Rows]:
+def _flipped(case: Case) -> Iterator[Rows]:
     """Each row is that of the image or of its mirror image, and both occur."""
     mirrored = case.scores(case.few, pixels=lambda p: p[:, ::-1])
     plain = case.right(case.few)
@@ -405,26 +162,12 @@ def flipped(case: Case) -> Iterator[Rows]:
     if taken.shape[1:] != plain.shape[1:]:
         return
     turned = np.abs(taken - mirrored).max(axis=1) < np.abs(taken - plain).max(axis=1)
-    detail = "some rows are of the mirror image"
     if turned.any():
-        yield Rows(case.few, np.where(turned[:, None], mirrored, plain), detail)
+        chosen = np.where(turned[:, None], mirrored, plain)
+        yield Rows(case.few, chosen, "some rows are of the mirror image")
 
 
-@hypothesis(
-    "scores: source", "other-checkpoint", "the scores come from another network that was handed in, not from the one kept",
-    "predict with the weights that you hand in, after loading them", SAVING, places.named("load_state_dict"), expensive=True,
-)  # fmt: skip
-def other_checkpoint(case: Case) -> Iterator[Rows]:
-    """Other weights files of the submission, and the network before training."""
-    for file, model in case.evidence.other_networks():
-        yield Rows(case.few, case.scores(case.few, model=model), file)
-
-
-@hypothesis(
-    "scores: source", "other-set", "these are the scores of another set of the split",
-    "predict on the test set", LOADER, places.named("DataLoader"), expensive=True,
-)  # fmt: skip
-def other_set(case: Case) -> Iterator[Rows]:
+def _other_set(case: Case) -> Iterator[Rows]:
     """The first rows of the validation or training set."""
     for name in ("val", "train"):
         paths = case.evidence.split[name]
@@ -437,11 +180,7 @@ def other_set(case: Case) -> Iterator[Rows]:
             yield Rows(rows, case.scores(rows, paths=paths), f"the {name} set")
 
 
-@hypothesis(
-    "scores: source", "last-batch-missing", "the last batch is missing",
-    "make the loader of the test set with drop_last=False", LOADER, places.loaders("drop_last", True, ("test", "eval", "val")),
-)  # fmt: skip
-def last_batch_missing(case: Case) -> Iterator[Rows]:
+def _last_batch_missing(case: Case) -> Iterator[Rows]:
     """Fewer rows than the test set has, a multiple of a usual batch size, and they are its first."""
     rows, all_rows = len(case.claimed), len(case.paths)
     sizes = [b for b in BATCHES if rows == all_rows // b * b]
@@ -449,11 +188,7 @@ def last_batch_missing(case: Case) -> Iterator[Rows]:
         yield Rows(case.at, case.ours, f"{rows} of {all_rows} rows, whole batches of {sizes[0]}")
 
 
-@hypothesis(
-    "scores: source", "last-batch-only", "only the last batch was kept: each batch replaced the one before",
-    "collect the scores of all batches, then torch.cat", LOADER, expensive=True,
-)  # fmt: skip
-def last_batch_only(case: Case) -> Iterator[Rows]:
+def _last_batch_only(case: Case) -> Iterator[Rows]:
     """Few rows, and they are the last of the test set."""
     rows, all_rows = len(case.claimed), len(case.paths)
     if 0 < rows < all_rows // 2 and rows <= 512:
@@ -461,36 +196,69 @@ def last_batch_only(case: Case) -> Iterator[Rows]:
         yield Rows(at, case.scores(all_rows - rows + at), f"the last {rows} of {all_rows} images")
 
 
-@hypothesis(
-    "scores: source", "first-batch-only", "only the first batch was predicted",
-    "loop over all batches", LOADER,
-)  # fmt: skip
-def first_batch_only(case: Case) -> Iterator[Rows]:
+def _first_batch_only(case: Case) -> Iterator[Rows]:
     """Few rows, and they are the first of the test set."""
     rows, all_rows = len(case.claimed), len(case.paths)
     if rows in BATCHES and rows < all_rows and rows != all_rows // rows * rows:
         yield Rows(np.arange(rows), case.scores(np.arange(rows)), f"{rows} of {all_rows} rows")
 
 
-@hypothesis(
-    "scores: source", "batch-softmax", "softmax was taken over the batch (dim=0), not over the classes",
-    "torch.softmax(logits, dim=1)", SOFTMAX, places.softmax(0), expensive=True,
-)  # fmt: skip
-def batch_softmax(case: Case) -> Iterator[Rows]:
+def _batch_softmax(case: Case) -> Iterator[Rows]:
     """Softmax over the columns of the first batch, of the usual sizes; over the whole set where it is small."""
     total = min(len(case.claimed), len(case.paths))
     most = total if total <= 512 else 256
     logits = case.logits(np.arange(most))
     for size in dict.fromkeys([*BATCHES, total]):
         if size <= most:
-            yield Rows(
-                np.arange(size),
-                softmax(logits[:size], axis=0),
-                f"batches of {size}" if size < total else "all at once",
-            )
+            how = f"batches of {size}" if size < total else "all at once"
+            yield Rows(np.arange(size), softmax(logits[:size], axis=0), how)
 
 
-# -- search ----------------------------------------------------------------------------------------------
+# fmt: off
+hypotheses(
+    "scores: source",
+    (_train_mode, "train-mode", "the network was in training mode: model.eval() is missing",
+     "call model.eval() before predicting", MODULE + "#torch.nn.Module.eval", named("train")),
+    (_normalisation, "normalisation", "the images were normalised in another way than stated, or than in training",
+     "use the same Normalize(mean, std) in training and in evaluation", TRANSFORMS, named("Normalize")),
+    (_other_resize, "other-resize", "the images were resized or cropped in another way than stated",
+     "state the transform that the scores were made with", TRANSFORMS, named("Resize", "CenterCrop")),
+    (lambda case: [case.guess(pixels=lambda p: p[:, :, ::-1])],
+     "bgr", "the colours are in the order BGR: OpenCV's, where the network expects RGB",
+     "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)", COLOURS, named("imread", "imdecode")),
+    # The bytes of (H, W, 3) taken as (3, H, W).
+    (lambda case: [case.guess(pixels=lambda p: np.resize(p, (3, *p.shape[:2])).transpose(1, 2, 0))],
+     "hwc", "height, width and channels were read as channels, height and width",
+     "image.transpose(2, 0, 1), or torchvision's ToTensor()", TRANSFORMS,
+     named("reshape", "view", "transpose", "permute")),
+    (lambda case: [case.guess(pixels=lambda p: p.transpose(1, 0, 2))],  # each image mirrored at its diagonal
+     "transposed", "height and width are exchanged", "keep the order of the axes: transpose(2, 0, 1)", TRANSFORMS,
+     named("transpose", "permute")),
+    (lambda case: [case.guess(pixels=_luma)],
+     "grey", "the colours were thrown away", "convert to RGB, not to grey", TRANSFORMS, named("Grayscale", "convert")),
+    (_np_resize, "np-resize", "numpy's resize was taken for a resize: it repeats the bytes, and garbles the image",
+     "resize with PIL or torchvision", NUMPY + "resize.html",
+     named("resize")),
+    (_flipped, "flipped", "test images were flipped at random: augmentation belongs to training only",
+     "use the evaluation transform for validation and test, without RandomHorizontalFlip", TRANSFORMS, random_transforms),
+    (lambda case: (case.guess(file, model=model) for file, model in case.evidence.other_networks()),
+     "other-checkpoint", "the scores come from another network that was handed in, not from the one kept",
+     "predict with the weights that you hand in, after loading them", SAVING, named("load_state_dict")),
+    (_other_set, "other-set", "these are the scores of another set of the split", "predict on the test set", LOADER,
+     named("DataLoader")),
+    (_last_batch_only, "last-batch-only", "only the last batch was kept: each batch replaced the one before",
+     "collect the scores of all batches, then torch.cat", LOADER),
+    (_batch_softmax, "batch-softmax", "softmax was taken over the batch (dim=0), not over the classes",
+     "torch.softmax(logits, dim=1)", SOFTMAX, softmaxes(0)),
+    expensive=True,
+)
+hypotheses(
+    "scores: source",
+    (_last_batch_missing, "last-batch-missing", "the last batch is missing",
+     "make the loader of the test set with drop_last=False", LOADER, loaders("drop_last", True)),
+    (_first_batch_only, "first-batch-only", "only the first batch was predicted", "loop over all batches", LOADER),
+)
+# fmt: on
 
 
 def matches(evidence: Evidence) -> list[Match]:
@@ -516,7 +284,7 @@ def diagnose(evidence: Evidence, claimed: np.ndarray, tolerance: float, budget: 
     if not len(case.at) or not np.isfinite(case.ours).all():
         return []
     whole = len(claimed) == len(case.paths)
-    without = _apart(claimed[case.at], case.ours) if whole else np.inf
+    without = apart(claimed[case.at], case.ours) if whole else np.inf
     if without <= tolerance:
         return []
 
@@ -526,25 +294,19 @@ def diagnose(evidence: Evidence, claimed: np.ndarray, tolerance: float, budget: 
             return
         for rows in source.figure(case):
             known_rows = whole and np.isin(rows.at, case.at).all()
-            if known_rows and _apart(rows.scores, case.right(rows.at)) <= tolerance:
+            if known_rows and apart(rows.scores, case.right(rows.at)) <= tolerance:
                 continue  # e.g. another interpolation where no image is resized: it explains nothing
             surer = partial(_confirmed, source, case, rows) if source.expensive else None
             yield World(rows, source, rows.detail, surer)
 
-    claim = Claim(
-        keys=(0,),
-        apart=lambda _, off: (
-            off
-        ),  # an output is undone on what was claimed, and says itself how far it is off
-        tolerance=lambda _: tolerance,
-        without=without,
-        what="rows",
-        right=lambda claimed, rows: (_apart(claimed[rows.at], rows.scores), ""),
+    claim = Claim(  # an output is undone on what was claimed, and says itself how far it is off
+        (0,), lambda _, off: off, lambda _: tolerance, without, "rows",
+        right=lambda claimed, rows: (apart(claimed[rows.at], rows.scores), ""),
         ask=lambda figure, rows, _: [figure(claimed, rows)],
         count=lambda rows: len(rows.at),
-    )
+    )  # fmt: skip
     # What the network was given changes the scores of images that it is unsure of, before all others.
-    elsewhere = not whole or _apart(claimed[case.few], case.right(case.few)) > tolerance
+    elsewhere = not whole or apart(claimed[case.few], case.right(case.few)) > tolerance
     return search("scores", claim, worlds, budget, sources=elsewhere)
 
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from in4310.errors import InputError
-from in4310.judging.mistake import SEEN, Hypothesis, Match, Places
+from in4310.judging.mistake import SEEN, Hypothesis, Match
 from in4310.submission.pieces import Missing
 from in4310.submission.source import Call
+
+if TYPE_CHECKING:
+    from in4310.judging.evidence import Evidence
 
 SECONDS = 120.0  # of processor time, for all diagnoses of one submission; cheap hypotheses first
 ALIKE = 10.0  # matches within this factor of the best one fit alike: rounding decides between them, not the mistake
@@ -22,42 +26,36 @@ NOISE = 1e-6  # float32 arithmetic: below it, a better fit means nothing
 LUCK = 0.01  # of figures that somebody made up, fewer than this share may be named by a hypothesis
 CLEARER = 5.0  # a mistake must explain the figure so many times better than no mistake does
 BATCHES = (64, 32, 16, 128, 100, 50, 256, 8, 200, 20, 10, 4)  # sizes in use, the most usual first
+ROW = ("figure", "name", "sentence", "mend", "link", "places")
 REGISTRY: dict[str, Hypothesis] = {}
 Figure = Callable[..., Any]
+Fit = tuple[float, float, int, str]  # under, without, count and what of a match
 Guesses = Iterable[
     tuple[Any, str]
 ]  # what would have been handed in, and which variant of the mistake gives it
 
 
-def hypothesis(
-    about: str,
-    name: str,
-    sentence: str,
-    mend: str = "",
-    link: str = "",
-    places: Places | None = None,
-    expensive: bool = False,
-) -> Callable[[Figure], Figure]:
-    """Register the decorated function as a hypothesis. Raises ValueError for a name that is taken."""
+def hypotheses(about: str, *rows: tuple[Any, ...], expensive: bool = False) -> None:
+    """Register mistakes about a kind of figure: rows of (figure, name, sentence, how to mend it, link, places in the source).
 
-    def register(figure: Figure) -> Figure:
-        return _enter(Hypothesis(name, about, sentence, mend, link, figure, places, expensive))
-
-    return register
+    The last three may be left out. Raises ValueError for a name that is taken.
+    """
+    for row in rows:
+        filled: list[Any] = [*row, *("", "", None)[len(row) - 3 :]]
+        _enter(Hypothesis(about=about, expensive=expensive, **dict(zip(ROW, filled, strict=True))))
 
 
-def again(registered: Figure, about: str) -> Callable[[Figure], Figure]:
-    """Register the decorated function as another way to tell a mistake that is registered: the same sentence and mend."""
-    mistake = next(h for h in REGISTRY.values() if h.figure is registered)
-    return lambda figure: _enter(replace(mistake, about=about, figure=figure, expensive=False))
+def again(about: str, *rows: tuple[Figure, str]) -> None:
+    """Register other ways to tell mistakes: rows of (figure, key). They keep name, sentence and mend of the one registered."""
+    for figure, key in rows:
+        _enter(replace(REGISTRY[key], about=about, figure=figure, expensive=False))
 
 
-def _enter(mistake: Hypothesis) -> Figure:
+def _enter(mistake: Hypothesis) -> None:
     key = f"{mistake.about}/{mistake.name}"
     if key in REGISTRY:
         raise ValueError(f"hypothesis {key} is registered twice")
     REGISTRY[key] = mistake
-    return mistake.figure
 
 
 def known(about: str) -> list[Hypothesis]:
@@ -67,41 +65,22 @@ def known(about: str) -> list[Hypothesis]:
 
 
 def seen(about: str, *given: Any) -> list[Match]:
-    """The first mistake of form that is seen: its function gives True, or what there is to say of it; else False or None."""
+    """The first mistake of form that is seen: its function gives True, or what there is to say of it; else nothing."""
     for mistake in known(about):
-        said = mistake.figure(*given)
-        if said is not None and said is not False:
-            return [_match((mistake,), () if said is True else said, 0, 0, 1, SEEN)]
+        if said := mistake.figure(*given):
+            return [_match((mistake,), said if isinstance(said, tuple) else (), (0, 0, 1, SEEN))]
     return []
 
 
-def _match(
-    mistakes: tuple[Hypothesis, ...],
-    said: Sequence[object],
-    under: float,
-    without: float,
-    count: int,
-    what: str,
-) -> Match:
+def _match(mistakes: tuple[Hypothesis, ...], said: Sequence[object], fit: Fit) -> Match:
     """What is said fills the places of the sentence; what is left is the detail."""
     places = sum(h.sentence.count("{}") for h in mistakes)
     detail = _together(*map(str, said[places:]))
-    return Match(mistakes, under, without, count, what, detail, filled=tuple(said[:places]))
+    return Match(mistakes, *fit, detail, filled=tuple(said[:places]))
 
 
 def _together(*said: str) -> str:
     return ", ".join(dict.fromkeys(filter(None, said)))
-
-
-class Keeper(Protocol):
-    """What is judged, as far as every diagnosis needs it: it keeps what was computed, and has read the source."""
-
-    @property
-    def source(self) -> list[Call]:
-        """Calls in the student's own source."""
-
-    def once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        """What `make` gave at the first call with this key."""
 
 
 @dataclass
@@ -116,7 +95,7 @@ class Budget:
     _since: list[float] = field(default_factory=list)
 
     @staticmethod
-    def of(evidence: Keeper) -> Budget:
+    def of(evidence: Evidence) -> Budget:
         """The one of a submission; places of mistakes are looked up in its source."""
         found: Budget = evidence.once(("budget",), lambda: Budget(source=lambda: evidence.source))
         return found
@@ -210,7 +189,7 @@ class Claim:
             if under * CLEARER <= self.without:
                 said = _together(world.detail, detail)
                 count = self.count(world.given) if self.count else len(self.keys)
-                yield _match(mistakes, (said,), under, self.without, count, self.what)
+                yield _match(mistakes, (said,), (under, self.without, count, self.what))
 
     def surely(self, world: World, way: Hypothesis | None, others: int = 1) -> list[Match]:
         """`explained`, and where that was by a few rows, by more of them."""
@@ -230,9 +209,7 @@ def search(about: str, claim: Claim, worlds: Worlds, budget: Budget, sources: bo
     long as nothing fits and time is left; then one of each together, with the worlds that were computed. `sources`: whether
     to try those that are expensive.
     """
-    ways = [
-        way for way in (*known(about), *known(f"{about}: output")) if not claim.only or way.name in claim.only
-    ]
+    ways = [w for w in (*known(about), *known(f"{about}: output")) if not claim.only or w.name in claim.only]
     matches, tried = list[Match](), list[World]()
     if not claim.keys:
         return []
@@ -245,11 +222,12 @@ def search(about: str, claim: Claim, worlds: Worlds, budget: Budget, sources: bo
         for source in known(f"{about}: source"):
             if source.expensive and (matches or not sources or not budget.worthwhile(about)):
                 break
-            for world in _computed(worlds, source):
-                matches += claim.surely(world, None)
-                tried.append(world)
-                if matches or not budget.left:
-                    break
+            with suppress(Missing, InputError):  # an image or a network that cannot be had proves nothing
+                for world in worlds(source):
+                    matches += claim.surely(world, None)
+                    tried.append(world)
+                    if matches or not budget.left:
+                        break
         if not matches:
             if any(world.source and world.source.expensive for world in tried):
                 budget.fruitless.add(about)
@@ -260,18 +238,9 @@ def search(about: str, claim: Claim, worlds: Worlds, budget: Budget, sources: bo
     return [replace(m, places=located(m.mistakes, budget.source)) for m in best(matches)]
 
 
-def _computed(worlds: Worlds, source: Hypothesis) -> Iterator[World]:
-    """Worlds of a source; an image or a network that cannot be had ends it, as it proves nothing."""
-    try:
-        yield from worlds(source)
-    except (Missing, InputError):
-        return
-
-
 def best(matches: Iterable[Match]) -> list[Match]:
     """The smallest and closest; all that fit alike are kept, the first of each name, at most four."""
-    found = list(matches)
-    if not found:
+    if not (found := list(matches)):
         return []
     fewest = min(len(m.mistakes) for m in found)
     found = [m for m in found if len(m.mistakes) == fewest]
@@ -284,10 +253,10 @@ def best(matches: Iterable[Match]) -> list[Match]:
 def located(mistakes: Iterable[Hypothesis], source: Callable[[], Iterable[Call]]) -> tuple[str, ...]:
     """Places in the student's own source that would be the mistakes, as 'evaluate.py:41 ...'."""
 
-    def all_places() -> Iterator[str]:
-        for mistake in mistakes:
-            if mistake.places is not None:
-                for call in mistake.places(list(source()))[:3]:
-                    yield f"{call.place}: {call.text}"
-
-    return tuple(dict.fromkeys(all_places()))
+    found = [
+        f"{call.place}: {call.text}"
+        for mistake in mistakes
+        if mistake.places is not None
+        for call in mistake.places(list(source()))[:3]
+    ]
+    return tuple(dict.fromkeys(found))

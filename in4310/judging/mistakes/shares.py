@@ -8,11 +8,12 @@ import numpy as np
 
 from in4310.judging.inside import Inside, Maps
 from in4310.judging.mistake import Match
-from in4310.judging.mistakes import places
 from in4310.judging.mistakes.inside import MODULE, elsewhere, worlds
-from in4310.judging.mistakes.search import BATCHES, Budget, Claim, World, hypothesis, search
+from in4310.judging.mistakes.places import named
+from in4310.judging.mistakes.search import BATCHES, Budget, Claim, World, hypotheses, search
 
 HOOKS = MODULE + "#torch.nn.Module.register_forward_hook"
+DATA = "https://pytorch.org/docs/stable/data.html"
 Guess = Iterator[tuple[float, str]]  # a percentage, and which variant gives it
 
 
@@ -21,34 +22,7 @@ def right(maps: Maps, module: str) -> Guess:
     yield 100 * float(maps.shares[module].mean()), ""
 
 
-@hypothesis(
-    "non_positive",
-    "negative-only",
-    "zeros were not counted: it counts < 0, not <= 0",
-    "count (output <= 0)",
-    HOOKS,
-)
-def negative_only(maps: Maps, module: str) -> Guess:
-    """Share below zero."""
-    yield 100 * float(maps.negative[module].mean()), ""
-
-
-@hypothesis("non_positive", "positive-share", "this is the share of positive values: 100 minus the right figure",
-            "count (output <= 0)", HOOKS)  # fmt: skip
-def positive_share(maps: Maps, module: str) -> Guess:
-    """100 - share."""
-    yield 100 - 100 * float(maps.shares[module].mean()), ""
-
-
-@hypothesis("non_positive", "not-percent", "this is a share of 1, not a percentage", "multiply by 100", HOOKS)
-def not_percent(maps: Maps, module: str) -> Guess:
-    """Share of 1."""
-    yield float(maps.shares[module].mean()), ""
-
-
-@hypothesis("non_positive", "first-batch", "the same batch was used again and again, or only one: next(iter(loader)) in the loop",
-            "for images in loader: ...", "https://pytorch.org/docs/stable/data.html", places.named("next"))  # fmt: skip
-def first_batch(maps: Maps, module: str) -> Guess:
+def _first_batch(maps: Maps, module: str) -> Guess:
     """Mean over the first batch, or the last, whole or short; over one image."""
     shares = 100 * maps.shares[module]
     for size in (s for s in BATCHES if s < len(shares)):
@@ -59,18 +33,14 @@ def first_batch(maps: Maps, module: str) -> Guess:
     yield float(shares[-1]), "the last image"
 
 
-@hypothesis("non_positive", "batch-average", "averaged over batches of unequal size, the last one counting as much as the others",
-            "sum over all images, and divide once", HOOKS)  # fmt: skip
-def batch_average(maps: Maps, module: str) -> Guess:
+def _batch_average(maps: Maps, module: str) -> Guess:
     """Mean of batch means."""
     for size, means in _batches(maps.shares[module]):
         if len(maps.shares[module]) % size:
             yield 100 * float(np.mean(means)), f"batches of {size}"
 
 
-@hypothesis("non_positive", "wrong-count", "divided by another number than that of the images",
-            "divide by the number of images, or of values, that were summed", HOOKS)  # fmt: skip
-def wrong_count(maps: Maps, module: str) -> Guess:
+def _wrong_count(maps: Maps, module: str) -> Guess:
     """Sum over n images divided by a whole number of batches times their size, or by one batch more or less."""
     shares = maps.shares[module]
     images = len(shares)
@@ -80,38 +50,9 @@ def wrong_count(maps: Maps, module: str) -> Guess:
                 yield 100 * float(shares.sum()) / count, f"{count}, where {images} images were summed"
 
 
-@hypothesis(
-    "non_positive",
-    "summed",
-    "summed over the batches, and not divided",
-    "divide by the number of batches",
-    HOOKS,
-)
-def summed(maps: Maps, module: str) -> Guess:
-    """Sum of batch means."""
+def _summed(maps: Maps, module: str) -> Guess:
     for size, means in _batches(maps.shares[module]):
         yield 100 * float(sum(means)), f"batches of {size}"
-
-
-@hypothesis("non_positive", "pooled", "all modules have the same figure: they were pooled, or counted into one variable",
-            "keep one counter a module", HOOKS)  # fmt: skip
-def pooled(maps: Maps, module: str) -> Guess:
-    """Mean over modules."""
-    if len(maps.shares) > 1:
-        yield 100 * float(np.mean([shares.mean() for shares in maps.shares.values()])), ""
-
-
-@hypothesis(
-    "non_positive",
-    "other-module",
-    "these are the figures of other modules",
-    "keep the name beside its figure",
-    HOOKS,
-)
-def other_module(maps: Maps, module: str) -> Guess:
-    """In reverse, or shifted by one place."""
-    for other, how in elsewhere(list(maps.shares), module):
-        yield 100 * float(maps.shares[other].mean()), how
 
 
 def _batches(shares: np.ndarray) -> Iterator[tuple[int, list[float]]]:
@@ -119,6 +60,39 @@ def _batches(shares: np.ndarray) -> Iterator[tuple[int, list[float]]]:
     for size in BATCHES:
         if size < len(shares):
             yield size, [float(shares[i : i + size].mean()) for i in range(0, len(shares), size)]
+
+
+def _pooled(maps: Maps, module: str) -> Guess:
+    if len(maps.shares) > 1:
+        yield 100 * float(np.mean([shares.mean() for shares in maps.shares.values()])), ""
+
+
+def _other_module(maps: Maps, module: str) -> Guess:
+    for other, how in elsewhere(list(maps.shares), module):
+        yield 100 * float(maps.shares[other].mean()), how
+
+
+# fmt: off
+hypotheses(
+    "non_positive",
+    (lambda maps, module: [(100 * float(maps.negative[module].mean()), "")],
+     "negative-only", "zeros were not counted: it counts < 0, not <= 0", "count (output <= 0)", HOOKS),
+    (lambda maps, module: [(100 - 100 * float(maps.shares[module].mean()), "")],
+     "positive-share", "this is the share of positive values: 100 minus the right figure", "count (output <= 0)", HOOKS),
+    (lambda maps, module: [(float(maps.shares[module].mean()), "")],
+     "not-percent", "this is a share of 1, not a percentage", "multiply by 100", HOOKS),
+    (_first_batch, "first-batch", "the same batch was used again and again, or only one: next(iter(loader)) in the loop",
+     "for images in loader: ...", DATA, named("next")),
+    (_batch_average, "batch-average", "averaged over batches of unequal size, the last one counting as much as the others",
+     "sum over all images, and divide once", HOOKS),
+    (_wrong_count, "wrong-count", "divided by another number than that of the images",
+     "divide by the number of images, or of values, that were summed", HOOKS),
+    (_summed, "summed", "summed over the batches, and not divided", "divide by the number of batches", HOOKS),
+    (_pooled, "pooled", "all modules have the same figure: they were pooled, or counted into one variable",
+     "keep one counter a module", HOOKS),
+    (_other_module, "other-module", "these are the figures of other modules", "keep the name beside its figure", HOOKS),
+)
+# fmt: on
 
 
 def diagnose(inside: Inside, claimed: Mapping[str, float], tolerance: float, budget: Budget) -> list[Match]:
@@ -144,11 +118,7 @@ def _claim(
     wrong = [m for m, apart in off.items() if not apart <= tolerance[m]]  # NaN is wrong, and nothing gives it
     return Claim(
         sorted(claimed, key=lambda m: m not in wrong) if wrong else (),
-        lambda module, guess: abs(guess - claimed[module]),
-        lambda module: tolerance[module],
-        max((off[m] for m in wrong), default=0.0),
-        "percentages",
-        right,
+        lambda module, guess: abs(guess - claimed[module]), tolerance.__getitem__,
+        max((off[m] for m in wrong), default=0.0), "percentages", right, only=only,
         chance=0.0 if only else float(np.prod([tolerance[m] / 25 for m in wrong])),  # of half of 0 to 100
-        only=only,
-    )
+    )  # fmt: skip

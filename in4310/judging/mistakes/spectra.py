@@ -9,22 +9,15 @@ import numpy as np
 from in4310.judging.inside import BATCH, Inside, Maps
 from in4310.judging.mistake import SEEN, Match
 from in4310.judging.mistakes.inside import elsewhere, worlds
-from in4310.judging.mistakes.search import (
-    BATCHES,
-    REGISTRY,
-    Budget,
-    Claim,
-    Figure,
-    Guesses,
-    hypothesis,
-    search,
-)
+from in4310.judging.mistakes.search import BATCHES, REGISTRY, Budget, Claim, Guesses, hypotheses, search
 from in4310.solution import spectrum
 
 COV = "https://numpy.org/doc/stable/reference/generated/numpy.cov.html"
 EIGH = "https://numpy.org/doc/stable/reference/generated/numpy.linalg.eigvalsh.html"
 SVD = "https://numpy.org/doc/stable/reference/generated/numpy.linalg.svd.html"
 CORR = "https://numpy.org/doc/stable/reference/generated/numpy.corrcoef.html"
+PCA = "https://scikit-learn.org/stable/modules/generated/sklearn.decomposition.PCA.html"
+DATA = "https://pytorch.org/docs/stable/data.html"
 ENOUGH = 0.9  # of the eigenvalues must lie in the range over draws of other images: single ones far down may leave it
 Guess = Iterator[tuple[np.ndarray, str]]
 
@@ -34,15 +27,10 @@ def eigenvalues(matrix: np.ndarray) -> np.ndarray:
     return np.linalg.eigvalsh(matrix)[::-1]
 
 
-def centred(x: np.ndarray) -> np.ndarray:
-    """Features (N, C) minus their mean over images."""
-    return x - x.mean(axis=0)
-
-
 def right(x: np.ndarray) -> np.ndarray:
     """Eigenvalues of the covariance of features (N, C), divided by N."""
     values = np.zeros(x.shape[1])
-    found = np.linalg.svd(centred(x), compute_uv=False) ** 2 / len(x)
+    found = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2 / len(x)
     values[: len(found)] = found
     return values
 
@@ -53,81 +41,24 @@ def _either(values: np.ndarray, images: int, said: str = "") -> Guess:
     yield values * images / (images - 1), ", ".join(filter(None, (said, "divided by N - 1")))
 
 
-@hypothesis(
-    "eigenvalues",
-    "not-centred",
-    "the features were not centred",
-    "subtract the mean over the images first",
-    COV,
-)
-def not_centred(x: np.ndarray, k: int) -> Guess:
-    """Second moments."""
-    yield from _either(eigenvalues(x.T @ x / len(x)), len(x))
-
-
-@hypothesis(
-    "eigenvalues",
-    "not-divided",
-    "the matrix was not divided by the number of images",
-    "divide by N, or N - 1",
-    COV,
-)
-def not_divided(x: np.ndarray, k: int) -> Guess:
-    """Scatter matrix."""
+def _not_divided(x: np.ndarray, k: int) -> Guess:
     yield right(x) * len(x), ""
     yield eigenvalues(x.T @ x), "and not centred"
 
 
-@hypothesis(
-    "eigenvalues",
-    "singular-values",
-    "these are singular values: square them and divide by N",
-    "s**2 / N",
-    SVD,
-)
-def singular_values(x: np.ndarray, k: int) -> Guess:
-    """Of the centred features."""
+def _singular_values(x: np.ndarray, k: int) -> Guess:
     yield np.sqrt(right(x) * len(x)), ""
     yield np.sqrt(np.maximum(eigenvalues(x.T @ x), 0)), "of features that were not centred"
 
 
-@hypothesis(
-    "eigenvalues",
-    "square-roots",
-    "these are square roots of the eigenvalues",
-    "eigvalsh gives them as they are",
-    EIGH,
-)
-def square_roots(x: np.ndarray, k: int) -> Guess:
-    """Standard deviations."""
-    yield from ((np.sqrt(values), how) for values, how in _either(right(x), len(x)))
-
-
-@hypothesis("eigenvalues", "squares", "these are squares of the eigenvalues",
-            "singular values of a covariance are its eigenvalues; those of the features are squared once", SVD)  # fmt: skip
-def squares(x: np.ndarray, k: int) -> Guess:
-    """Squared once more."""
-    yield from ((values**2, how) for values, how in _either(right(x), len(x)))
-
-
-@hypothesis(
-    "eigenvalues",
-    "correlation",
-    "these are eigenvalues of the correlation, not of the covariance",
-    "numpy.cov, not corrcoef",
-    CORR,
-)
-def correlation(x: np.ndarray, k: int) -> Guess:
+def _correlation(x: np.ndarray, k: int) -> Guess:
     """Features divided by their deviations; constant channels stay 0."""
     deviation = x.std(axis=0)
-    z = centred(x) / np.where(deviation > 1e-12, deviation, 1)
-    yield from _either(eigenvalues(z.T @ z / len(x)), len(x))
+    z = (x - x.mean(axis=0)) / np.where(deviation > 1e-12, deviation, 1)
+    return _either(eigenvalues(z.T @ z / len(x)), len(x))
 
 
-@hypothesis("eigenvalues", "transposed",
-            "the covariance of the transpose was taken: images by images, centred over the channels",
-            "numpy.cov(features, rowvar=False) for features (images, channels)", COV)  # fmt: skip
-def transposed(x: np.ndarray, k: int) -> Guess:
+def _transposed(x: np.ndarray, k: int) -> Guess:
     """numpy.cov(features) with rows for images."""
     rows = x.T - x.T.mean(axis=0)
     values = np.linalg.svd(rows, compute_uv=False) ** 2
@@ -136,79 +67,44 @@ def transposed(x: np.ndarray, k: int) -> Guess:
         yield values / (x.shape[1] - 1), "divided by C - 1"
 
 
-@hypothesis("eigenvalues", "shares", "these are shares of the total variance, not eigenvalues",
-            "multiply by the total variance: explained_variance_, not explained_variance_ratio_",
-            "https://scikit-learn.org/stable/modules/generated/sklearn.decomposition.PCA.html")  # fmt: skip
-def shares_of_variance(x: np.ndarray, k: int) -> Guess:
-    """Divided by their sum, or by the largest."""
+def _shares_of_variance(x: np.ndarray, k: int) -> Guess:
     values = right(x)
     yield values / max(values.sum(), 1e-300), ""
     yield values / max(values[0], 1e-300), "of the largest one"
     yield 100 * values / max(values.sum(), 1e-300), "in percent"
 
 
-@hypothesis(
-    "eigenvalues",
-    "logarithms",
-    "these are logarithms of the eigenvalues",
-    "plot on a logarithmic scale, report the values",
-    EIGH,
-)
-def logarithms(x: np.ndarray, k: int) -> Guess:
-    """log10 and ln."""
+def _logarithms(x: np.ndarray, k: int) -> Guess:
     with np.errstate(divide="ignore"):
         yield np.log10(np.maximum(right(x), 1e-300)), "log10"
         yield np.log(np.maximum(right(x), 1e-300)), "ln"
 
 
-@hypothesis(
-    "eigenvalues",
-    "ascending",
-    "the order is ascending",
-    "reverse them: eigvalsh returns ascending eigenvalues",
-    EIGH,
-)
-def ascending(x: np.ndarray, k: int) -> Guess:
-    """The largest k of them, from the smallest."""
-    yield from _either(right(x)[:k][::-1], len(x), "of the largest")
-
-
-@hypothesis("eigenvalues", "smallest", "these are the smallest eigenvalues, not the largest",
-            "eigvalsh returns ascending eigenvalues: reverse them before the first are taken", EIGH)  # fmt: skip
-def smallest(x: np.ndarray, k: int) -> Guess:
+def _smallest(x: np.ndarray, k: int) -> Guess:
     """The first k as eigvalsh returns them, or those from the largest of them."""
     if k < x.shape[1]:
         yield from _either(np.sort(right(x))[:k], len(x), "in ascending order")
         yield from _either(np.sort(right(x))[:k][::-1], len(x))
 
 
-@hypothesis("eigenvalues", "one-batch", "only one batch of images was used", "collect the features of all batches",
-            "https://pytorch.org/docs/stable/data.html")  # fmt: skip
-def one_batch(x: np.ndarray, k: int) -> Guess:
+def _one_batch(x: np.ndarray, k: int) -> Guess:
     """The first or last batch of the usual sizes."""
-    for size in BATCHES:
-        if size < len(x):
-            for part, which in ((x[:size], "first"), (x[len(x) - (len(x) % size or size) :], "last")):
-                if len(part) > 1:
-                    yield from _either(right(part), len(part), f"the {which} batch of {size}")
+    for size in (s for s in BATCHES if s < len(x)):
+        for part, which in ((x[:size], "first"), (x[len(x) - (len(x) % size or size) :], "last")):
+            if len(part) > 1:
+                yield from _either(right(part), len(part), f"the {which} batch of {size}")
 
 
-@hypothesis("eigenvalues", "batch-average", "the covariance of each batch was averaged over the batches",
-            "collect the features of all batches first", COV)  # fmt: skip
-def batch_average(x: np.ndarray, k: int) -> Guess:
+def _batch_average(x: np.ndarray, k: int) -> Guess:
     """Mean of covariances, each centred by its own batch."""
-    for size in BATCHES:
-        if size < len(x):
-            parts = [x[i : i + size] for i in range(0, len(x), size)]
-            yield eigenvalues(np.mean([np.cov(p.T, bias=True) for p in parts], axis=0)), f"batches of {size}"
-            if all(len(p) > 1 for p in parts):
-                yield eigenvalues(np.mean([np.cov(p.T) for p in parts], axis=0)), f"batches of {size}, N - 1"
+    for size in (s for s in BATCHES if s < len(x)):
+        parts = [x[i : i + size] for i in range(0, len(x), size)]
+        yield eigenvalues(np.mean([np.cov(p.T, bias=True) for p in parts], axis=0)), f"batches of {size}"
+        if all(len(p) > 1 for p in parts):
+            yield eigenvalues(np.mean([np.cov(p.T) for p in parts], axis=0)), f"batches of {size}, N - 1"
 
 
-@hypothesis("eigenvalues: source", "other-module", "these are the figures of other modules", "keep the name beside its figure",
-            COV)  # fmt: skip
-def other_module(inside: Inside) -> Iterator[tuple[Maps, str]]:
-    """In reverse, or shifted by one place."""
+def _other_module(inside: Inside) -> Iterator[tuple[Maps, str]]:
     means, names = inside.right.means, inside.modules
     for how in ("in reverse", "shifted by one", "shifted back"):
         found = {m: means[other] for m in names for other, said in elsewhere(names, m) if said == how}
@@ -216,14 +112,45 @@ def other_module(inside: Inside) -> Iterator[tuple[Maps, str]]:
             yield Maps({}, {}, found), how
 
 
-@hypothesis("eigenvalues: source", "flattened", "whole maps were flattened, not averaged over positions",
-            "output.mean(dim=(2, 3)) before the covariance", COV, expensive=True)  # fmt: skip
-def flattened(inside: Inside) -> Iterator[tuple[dict[str, np.ndarray], str]]:
+def _flattened(inside: Inside) -> Iterator[tuple[dict[str, np.ndarray], str]]:
     """Not features, of which there would be too many, but the eigenvalues themselves."""
-    found = spectrum.eigenvalues(
-        inside.model, inside.batches(BATCH, None, True), list(inside.modules), k=None, flatten=True
-    )
+    batches = inside.batches(BATCH, None, True)
+    found = spectrum.eigenvalues(inside.model, batches, list(inside.modules), k=None, flatten=True)
     yield {name: one.values for name, one in found.items()}, ""
+
+
+# fmt: off
+hypotheses(
+    "eigenvalues",
+    (lambda x, k: _either(eigenvalues(x.T @ x / len(x)), len(x)),
+     "not-centred", "the features were not centred", "subtract the mean over the images first", COV),
+    (_not_divided, "not-divided", "the matrix was not divided by the number of images", "divide by N, or N - 1", COV),
+    (_singular_values, "singular-values", "these are singular values: square them and divide by N", "s**2 / N", SVD),
+    (lambda x, k: ((np.sqrt(values), how) for values, how in _either(right(x), len(x))),
+     "square-roots", "these are square roots of the eigenvalues", "eigvalsh gives them as they are", EIGH),
+    (lambda x, k: ((values**2, how) for values, how in _either(right(x), len(x))),
+     "squares", "these are squares of the eigenvalues",
+     "singular values of a covariance are its eigenvalues; those of the features are squared once", SVD),
+    (_correlation, "correlation", "these are eigenvalues of the correlation, not of the covariance", "numpy.cov, not corrcoef", CORR),
+    (_transposed, "transposed", "the covariance of the transpose was taken: images by images, centred over the channels",
+     "numpy.cov(features, rowvar=False) for features (images, channels)", COV),
+    (_shares_of_variance, "shares", "these are shares of the total variance, not eigenvalues",
+     "multiply by the total variance: explained_variance_, not explained_variance_ratio_", PCA),
+    (_logarithms, "logarithms", "these are logarithms of the eigenvalues", "plot on a logarithmic scale, report the values", EIGH),
+    (lambda x, k: _either(right(x)[:k][::-1], len(x), "of the largest"),  # the largest k, from the smallest of them
+     "ascending", "the order is ascending", "reverse them: eigvalsh returns ascending eigenvalues", EIGH),
+    (_smallest, "smallest", "these are the smallest eigenvalues, not the largest",
+     "eigvalsh returns ascending eigenvalues: reverse them before the first are taken", EIGH),
+    (_one_batch, "one-batch", "only one batch of images was used", "collect the features of all batches", DATA),
+    (_batch_average, "batch-average", "the covariance of each batch was averaged over the batches",
+     "collect the features of all batches first", COV),
+)
+hypotheses("eigenvalues: source",
+           (_other_module, "other-module", "these are the figures of other modules", "keep the name beside its figure", COV))
+hypotheses("eigenvalues: source",
+           (_flattened, "flattened", "whole maps were flattened, not averaged over positions",
+            "output.mean(dim=(2, 3)) before the covariance", COV), expensive=True)
+# fmt: on
 
 
 def diagnose(
@@ -246,7 +173,7 @@ def diagnose(
             yield from _either(given[module], inside.images)
             yield given[module] * inside.images, "not divided"
 
-    def ask(figure: Figure, given: Maps | dict[str, np.ndarray], module: str) -> Guesses:
+    def ask(figure: Callable[..., Guesses], given: Maps | dict[str, np.ndarray], module: str) -> Guesses:
         if figure is computed:
             return computed(given, module)
         return figure(given.means[module], len(claimed[module])) if isinstance(given, Maps) else ()
@@ -258,14 +185,10 @@ def diagnose(
     claim = Claim(
         # The module with the fewest channels first: what does not fit there need not be computed elsewhere.
         sorted(claimed, key=lambda m: (m not in wrong, len(spectra[m]))) if wrong else (),
-        lambda module, guess: _off(claimed[module], guess),
-        lambda module: tolerance,
-        max((off[m] for m in wrong), default=0.0),
-        "spectra",
-        computed,
-        ask,
+        lambda module, guess: _off(claimed[module], guess), lambda module: tolerance,
+        max((off[m] for m in wrong), default=0.0), "spectra", computed, ask,
         chance=float(np.prod([_chance(claimed[m], tolerance) for m in wrong])),
-    )
+    )  # fmt: skip
     return search("eigenvalues", claim, worlds(inside), budget)
 
 
