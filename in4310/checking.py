@@ -31,7 +31,8 @@ def judged(order: Order, progress: Progress) -> int:
     from in4310.places import room_for
     from in4310.submission.sandbox.worker import Sandbox
 
-    load_edition(order.edition or "demo").data_folder(order.data)
+    if order.edition:  # else the submission may state it
+        load_edition(order.edition).data_folder(order.data)
     if order.report:
         room_for(Path(order.report))
     with Sandbox() as sandbox:
@@ -56,7 +57,7 @@ def judged(order: Order, progress: Progress) -> int:
 @click.command(short_help="Judge a submission: a folder, a zip or a tar.gz.")
 @click.argument("submission", type=options.SUBMISSION)
 @options.data("IN4310_DATA, or the embedded data")
-@options.edition()
+@options.edition(stated=True)
 @options.folder("--report", None, "Folder to write index.html, results.json and junit.xml into.")
 @options.full
 @click.option(

@@ -104,16 +104,21 @@ def data(default: str) -> Any:
     )
 
 
-def _named(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    if not value:
+def _named(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value == "":
         raise InputError(f"--edition '': expected {EDITIONS[:-1]}, found nothing")
     return value
 
 
-def edition(default: str = "demo") -> Any:
-    """--edition, a name or the path of a teacher's own."""
+def edition(default: str = "demo", stated: bool = False) -> Any:
+    """--edition, a name or the path of a teacher's own; `stated`: that of submission.toml comes before the default."""
     return click.option(
-        "--edition", default=default, show_default=True, metavar="NAME", help=EDITIONS, callback=_named
+        "--edition",
+        default=None if stated else default,
+        show_default=f"what submission.toml states, else {default}" if stated else True,
+        metavar="NAME",
+        help=EDITIONS,
+        callback=_named,
     )
 
 

@@ -98,3 +98,12 @@ def comparison_root(root: Path, name: str) -> Path | None:
         if place.is_dir():
             return place
     return None
+
+
+def checks_folder() -> Path:
+    """The folder of the executable requirements: inside the wheel, or tests/requirements of a checkout."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / "requirements", package.parent / "tests" / "requirements"):
+        if folder.is_dir():
+            return folder
+    raise InputError(f"{package}: the requirement checks are missing; install in4310 again")

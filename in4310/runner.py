@@ -12,12 +12,12 @@ import pytest
 
 from in4310.errors import NotJudged
 from in4310.judging.data import resolve_data
-from in4310.judging.edition import checks_folder, load_edition
 from in4310.judging.order import Order
+from in4310.judging.session import Session
 from in4310.judging.verdict import Results
+from in4310.places import checks_folder
 from in4310.plugin import RUN, Run
 from in4310.progress import QUIET, Progress, Task
-from in4310.submission.folder import Submission
 from in4310.submission.intake import take_in
 from in4310.submission.sandbox.worker import Sandbox
 
@@ -64,13 +64,11 @@ def judge(order: Order, progress: Progress = QUIET, sandbox: Sandbox | None = No
     Raises InputError when it could not be judged: no such folder, edition or data; NotJudged when that has nothing
     to do with what was handed in.
     """
-    asked = load_edition(order.edition or "demo")
-    with take_in(
-        Path(order.submission)
-    ) as taken:  # what is wrong with the input is said before a bar is drawn
-        Submission(taken.folder)
-        run = Run(order, taken, resolve_data(asked, order.data or None, progress), sandbox)
-        with progress.task("judging", len(asked.points_of)) as bar, _sealed():
+    with take_in(Path(order.submission)) as taken:  # what is wrong is said before a bar is drawn
+        session = Session.of(order, taken)
+        data = resolve_data(session.edition, order.data, progress)
+        run = Run(order, taken, data, sandbox, session)
+        with progress.task("judging", len(session.edition.points_of)) as bar, _sealed():
             collector = _Collector(bar, run)
             pytest.main(_arguments(), plugins=[collector])
     if collector.results is not None and run.error:

@@ -30,7 +30,7 @@ FLOORS = (
     "in4310.judging",
     "requirements",
     "in4310.reporting",
-    "in4310.options in4310.door",
+    "in4310.options in4310.door in4310.plugin_options",
     "in4310.reference",
     "in4310.plugin",
     "in4310.runner",

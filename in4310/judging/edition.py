@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from in4310.errors import InputError
-from in4310.places import DATA_VARIABLE, data_root
+from in4310.places import DATA_VARIABLE, checks_folder, data_root
 from in4310.shown import shown
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -346,15 +346,6 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     for near in get_close_matches(name.lower(), as_written, n=1):
         return f"did you mean {as_written[near]!r}?"
     return f"expected one of {', '.join(sorted(as_written))}"
-
-
-def checks_folder() -> Path:
-    """The folder of the executable requirements: inside the wheel, or tests/requirements of a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    for folder in (package / "requirements", package.parent / "tests" / "requirements"):
-        if folder.is_dir():
-            return folder
-    raise InputError(f"{package}: the requirement checks are missing; install in4310 again")
 
 
 def known_checks() -> set[str]:

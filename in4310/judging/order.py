@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from in4310.errors import InputError
+from in4310.shown import shown
+
 
 @dataclass(frozen=True)
 class Order:
@@ -35,3 +38,25 @@ class Order:
             name: str(Path(path).resolve()) for name in names if (path := getattr(self, name))
         }
         return replace(self, **far)
+
+
+def by_edition(order: Order, stated: str) -> tuple[Order, str]:
+    """The order with the edition asked for, else `stated` in submission.toml, else demo; and what to say of it.
+
+    Raises InputError for a stated one that is not ours: a submission does not bring the rules that it is judged by.
+    """
+    from in4310.judging.edition import stock_editions
+
+    if order.edition:
+        differs = stated and Path(stated).stem != Path(order.edition).stem
+        said = f"submission.toml states the edition {shown(stated, 80)}; it was judged by {order.edition} (--edition)"
+        return order, said if differs else ""
+    if not stated:
+        return replace(order, edition="demo"), ""
+    if stated not in stock_editions():
+        known = ", ".join(stock_editions())
+        raise InputError(
+            f"submission.toml: edition {shown(stated, 80)!r} is none of {known}; --edition counts more"
+        )
+    said = f"judged by the edition {stated}, which submission.toml states; --edition takes another"
+    return replace(order, edition=stated), said

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import platform
 import time
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from in4310.errors import InputError
-from in4310.judging.data import DataSet
-from in4310.judging.edition import Edition
+from in4310.judging.attachments import Attachments
+from in4310.judging.audit import draw
+from in4310.judging.data import DataSet, hints
+from in4310.judging.edition import Edition, given_data, load_edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
+from in4310.judging.order import Order, by_edition
 from in4310.judging.verdict import GOOD, Audit, Check, Given, Outcome, Piece, Requirement, Results
+from in4310.places import audit_secret
 from in4310.shown import shown
 from in4310.solution import metrics
 from in4310.submission.folder import Submission
 from in4310.submission.formats import last_two_parts
+from in4310.submission.intake import Taken
+from in4310.submission.live import ConfinedLoader, Live
 from in4310.submission.pieces import KINDS, Missing, Unreadable
+from in4310.submission.sandbox.worker import Sandbox
 
 FEW = 0.05  # share of a split's images that the data must have; a part of the course's photographs has 0.3
 STATIC = "no code of the submission was run: its files were read and its figures recomputed from its weights"
@@ -35,9 +44,39 @@ class Session:
         self.given = ""
         self.started_with: Given | None = None
         self.notes: list[str] = []
+        self.order = Order("")
+        self.edition_said = ""
+        self.attachments: Attachments | None = None
         self.started = time.perf_counter()
 
-    def decided(self, name: str, title: str, judge: Judge, partial: bool, seconds: float) -> Check:
+    @classmethod
+    def of(cls, order: Order, taken: Taken | None) -> Session:
+        """The session of an order, by the edition that it names or that the submission states."""
+        stated = Submission(taken.folder).table("submission").get("edition") if taken else None
+        order, said = by_edition(order, "" if stated is None else str(stated))
+        session = cls(load_edition(order.edition))
+        session.order, session.edition_said = order, said
+        return session
+
+    def take_up(self, taken: Taken, data: DataSet, sandbox: Sandbox | None, stack: ExitStack) -> Evidence:
+        """The evidence of what was handed in; `stack` undoes what is opened for it."""
+        edition, order = self.edition, self.order
+        sandbox = sandbox or stack.enter_context(Sandbox())
+        loader = stack.enter_context(ConfinedLoader(sandbox, taken.folder))
+        submission = Submission(taken.folder, hints(edition, data), loader, taken.name)
+        live = Live(sandbox, submission.folder, submission.table("adapters"), trusted=order.trusted)
+        audit = draw(0 if order.full else edition.audit.rows, audit_secret(), submission.digest)
+        self.notes = list(taken.notes)
+        self.given = order.submission or str(taken.folder)
+        self.started_with = Given.of(
+            replace(order, submission=self.given, data=given_data(edition, order.data))
+        )
+        self.evidence = Evidence(submission, data, edition, audit=audit, live=live)
+        return self.evidence
+
+    def decided(
+        self, name: str, title: str, judge: Judge, partial: bool, seconds: float, follows: str = ""
+    ) -> Check:
         """A check ran to its end: points for what was good."""
         outcome = judge.outcome if judge.findings else Outcome.FAILED
         share = judge.share if partial else 0.0
@@ -53,6 +92,7 @@ class Session:
             diagnoses=judge.diagnoses,
             findings=judge.findings,
             seconds=round(seconds, 3),
+            follows=follows,
         )
 
     def not_run(self, name: str, title: str, why: Missing, judge: Judge | None = None) -> Check:
@@ -170,6 +210,9 @@ class Session:
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=round(time.perf_counter() - self.started, 2),
             given=self.started_with,
+            edition_said=self.edition_said,
+            left_out=[name for name in self.edition.points_of if name not in self.checks],
+            attached=self.attachments.records if self.attachments else [],
         )
 
 

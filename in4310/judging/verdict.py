@@ -53,6 +53,15 @@ class Picture(Record):
     alt: str = Field(description="what the picture shows, in words")
 
 
+class Attachment(Record):
+    """A figure or a table that a test of the same run attached to the report."""
+
+    title: str
+    picture: Picture | None = None
+    columns: list[str] = Field(default_factory=list)
+    rows: list[list[str]] = Field(default_factory=list)
+
+
 class Diagnosis(Record):
     """A known mistake, or a pair of them, that gives exactly the figures handed in (DESIGN, Diagnosis)."""
 
@@ -84,6 +93,7 @@ class Check(Record):
         description="mistakes that give these figures; two that fit alike are both named",
     )
     missing: str = Field("", description="the piece that is missing, when not run")
+    follows: str = Field("", description="a check that this one's input comes from")
     findings: list[Finding] = Field(default_factory=list)
     pictures: list[Picture] = Field(default_factory=list)
     seconds: float = 0.0
@@ -242,9 +252,31 @@ class Results(Record):
     made_at: str = Field(description="ISO 8601, UTC")
     seconds: float = 0.0
     given: Given | None = Field(None, description="how to start the same run again")
+    edition_said: str = Field(
+        default="",
+        description="where the edition was not asked for, or is another than submission.toml states",
+    )
+    left_out: list[str] = Field(
+        default_factory=list,
+        description="checks of the edition that this run did not come to, or did not select",
+    )
+    attached: list[Attachment] = Field(
+        default_factory=list, description="what other tests of the run attached"
+    )
     progress: Progress | None = Field(
         default=None, description="since the run before on the same submission, where something changed"
     )
+
+    @property
+    def banners(self) -> list[str]:
+        """What a reader must know before the verdict, on every rendering."""
+        judged = sum(len(r.checks) for r in self.requirements)
+        partial = (
+            f"A part of the checks only: {judged} of {judged + len(self.left_out)} were run; no mark follows from it"
+            if self.left_out
+            else ""
+        )
+        return [said for said in (partial, self.edition_said, self.doubt) if said]
 
     @property
     def points(self) -> float:

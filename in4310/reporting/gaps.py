@@ -10,20 +10,6 @@ from in4310.judging.verdict import Check, Diagnosis, Requirement, Results
 
 JUDGE = "judge"  # 'missing' of a check at which the judge itself failed
 LEAST = 1e-9
-SCORES = "scores_reproduce"
-# Checks that compare with the scores that were handed in: where these are wrong, what was made of the right ones fails.
-MADE_OF_SCORES = frozenset(
-    {
-        "accuracy_threshold",
-        "class_order",
-        "loaders_follow_split",
-        "metrics_accuracy",
-        "metrics_accuracy_per_class",
-        "metrics_average_precision",
-        "metrics_map",
-        "ranking_order",
-    }
-)
 
 
 class Gap(NamedTuple):
@@ -100,16 +86,23 @@ def _cause(members: Sequence[Gap]) -> Cause:
 
 
 def _follow(made: Sequence[Cause]) -> list[Cause]:
-    """Wrong scores take along what is compared with them and shows no mistake of its own."""
-    wrong = next(
-        (c for c in made if any(g.check.name == SCORES and not g.check.missing for g in c.gaps)), None
-    )
-    if wrong is None:
-        return list(made)
-    taken = [c for c in made if c is not wrong and all(_may_follow(gap.check) for gap in c.gaps)]
-    following = tuple(gap for cause in taken for gap in cause.gaps)
-    return [replace(wrong, following=following)] + [c for c in made if c is not wrong and c not in taken]
+    """A wrong check takes along those that follow it and show no mistake of their own."""
+    wrong = {g.check.name: c for c in made for g in c.gaps if not (g.check.missing or g.check.follows)}
+    taken = {
+        id(cause): leader
+        for cause in made
+        if len(leaders := {id(c): c for gap in cause.gaps if (c := _led(gap.check, wrong))}) == 1
+        and all(_led(gap.check, wrong) for gap in cause.gaps)
+        for leader in leaders.values()
+        if leader is not cause
+    }
+    return [
+        replace(cause, following=tuple(g for c in made if taken.get(id(c)) is cause for g in c.gaps))
+        for cause in made
+        if id(cause) not in taken
+    ]
 
 
-def _may_follow(check: Check) -> bool:
-    return check.name in MADE_OF_SCORES and not (check.missing or check.mistake or check.diagnoses)
+def _led(check: Check, wrong: dict[str, Cause]) -> Cause | None:
+    """What a check follows, where that is wrong and no mistake of its own is known."""
+    return None if check.missing or check.mistake or check.diagnoses else wrong.get(check.follows)

@@ -49,7 +49,11 @@ def render(results: Results, pictures: Mapping[str, bytes] | None = None, langua
         again=judge_again(results),
         check_again=lambda names: check_again(results, names),
         inlined=inlined(
-            (picture.file for check in first_claim for picture in check.pictures), pictures or {}
+            (
+                *(picture.file for check in first_claim for picture in check.pictures),
+                *(one.picture.file for one in results.attached if one.picture),
+            ),
+            pictures or {},
         ),
     )
 

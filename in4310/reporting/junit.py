@@ -16,6 +16,7 @@ def junit(results: Results) -> str:
     root = ElementTree.Element(
         "testsuites", name=f"in4310 {shown(results.edition)}", time=f"{results.seconds:.3f}"
     )
+    _properties(root, **({"read this first": ". ".join(results.banners)} if results.banners else {}))
     totals = [_count(root, r, results.made_at) for r in results.requirements]
     for i, name in enumerate(("tests", "failures", "errors", "skipped")):
         root.set(name, str(sum(total[i] for total in totals)))

@@ -35,8 +35,8 @@ class Verdict:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         results = self.results
-        if results.doubt:
-            yield Text(shown(self.said(results.doubt), 300), style="bold yellow")
+        for banner in results.banners:
+            yield Text(shown(self.said(banner), 300), style="bold yellow")
         heading = self.said(results.edition_title, results.edition_language)
         yield Text(shown(f"{results.name}: {heading}"), style="italic")
         yield self._table(options.max_width < NARROW)

@@ -106,6 +106,7 @@ def _inside(name: str, folder: Path) -> PurePosixPath:
 
 def _pictures_there(results: Results, folder: Path) -> dict[str, bytes]:
     files = [p.file for r in results.requirements for check in r.checks for p in check.pictures]
+    files += [one.picture.file for one in results.attached if one.picture]
     found = {}
     for name in files:
         path = folder / _inside(name, folder)

@@ -24,9 +24,14 @@ def checks_of(report):
 
 def test_options_and_marker_are_in_pytests_own_help(pytester):
     shown = pytester.runpytest("--help").stdout.str()
-    for option in ("--submission=PATH", "--data=PATH", "--edition=NAME", "--report=DIR"):
+    for option in (
+        "--in4310-submission=PATH",
+        "--in4310-data=PATH",
+        "--in4310-edition=NAME",
+        "--in4310-report=DIR",
+    ):
         assert option in shown
-    pytester.runpytest("--markers").stdout.fnmatch_lines(["@pytest.mark.requirement(id*in4310*"])
+    pytester.runpytest("--markers").stdout.fnmatch_lines(["@pytest.mark.in4310_requirement(id*in4310*"])
 
 
 def test_a_submission_is_judged_by_the_requirements_alone(pytester, handed_in):
@@ -74,7 +79,7 @@ def check_file(pytester, reference):
     """Write one check under the name of a real one, and judge the reference by it; returns result and verdict."""
 
     def run(body):
-        marked = "import pytest\n@pytest.mark.requirement('1a')\n"
+        marked = "import pytest\n@pytest.mark.in4310_requirement('1a')\n"
         path = pytester.makepyfile(test_own=f"{marked}def test_split_sizes(evidence, judge):\n    {body}\n")
         result = pytester.runpytest(path, "--submission", reference, "--report", "report")
         return result, checks_of(pytester.path / "report")["split_sizes"]

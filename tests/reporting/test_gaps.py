@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from in4310.judging.edition import known_checks
 from in4310.judging.verdict import Check, Diagnosis, Outcome, Requirement, Results
-from in4310.reporting.gaps import MADE_OF_SCORES, SCORES, causes, gaps
+from in4310.places import checks_folder
+from in4310.reporting.gaps import causes, gaps
+
+SCORES = "scores_reproduce"
+FOLLOWS = dict(
+    reversed(found)
+    for file in checks_folder().glob("test_*.py")
+    for found in re.findall(r'follows="(\w+)"\)\ndef test_(\w+)', file.read_text())
+)
+MADE_OF_SCORES = {name for name, followed in FOLLOWS.items() if followed == SCORES}
 
 
 def lost(name: str, points: float = 1, mistakes: tuple[tuple[str, ...], ...] = (), **more: object) -> Check:
@@ -21,6 +32,7 @@ def lost(name: str, points: float = 1, mistakes: tuple[tuple[str, ...], ...] = (
         max_points=points,
         reason="r",
         diagnoses=found,
+        follows=FOLLOWS.get(name, ""),
         **more,
     )
 
@@ -76,8 +88,9 @@ def test_what_the_judge_failed_at_comes_last_whatever_it_is_worth() -> None:
     assert [names for names, _, _ in grouped(lost("a", 50, missing="judge"), lost("b", 1))] == [["b"], ["a"]]
 
 
-def test_the_checks_named_here_are_checks() -> None:
-    assert {*MADE_OF_SCORES, SCORES} <= known_checks()
+def test_checks_follow_a_check() -> None:
+    assert len(MADE_OF_SCORES) == 8
+    assert {*FOLLOWS, *FOLLOWS.values()} <= known_checks()
 
 
 @given(st.lists(st.tuples(

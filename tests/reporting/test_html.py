@@ -117,7 +117,9 @@ def test_what_is_compared_with_wrong_scores_says_so(results: Results) -> None:
     scores = (
         results.requirements[0].checks[1].model_copy(update={"name": "scores_reproduce", "title": "Scores"})
     )
-    metrics = scores.model_copy(update={"name": "metrics_map", "mistake": "", "pictures": []})
+    metrics = scores.model_copy(
+        update={"name": "metrics_map", "follows": "scores_reproduce", "mistake": "", "pictures": []}
+    )
     one = results.requirements[0].model_copy(update={"checks": [scores, metrics]})
     page = Page(render(results.model_copy(update={"requirements": [one]})))
     assert page.texts.count("The scores that this compares with are wrong themselves:") == 1

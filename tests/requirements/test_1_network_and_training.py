@@ -19,7 +19,7 @@ from in4310.submission.pieces import Missing
 from in4310.submission.source import needed_arguments, scripts, starts
 
 
-@pytest.mark.requirement("1d")
+@pytest.mark.in4310_requirement("1d")
 def test_network_depth(evidence, edition, judge):
     """Depth of the ResNet"""
     found, state = evidence.network("model")
@@ -34,7 +34,7 @@ def test_network_depth(evidence, edition, judge):
     judge.expect(True, "all weights fit that network", f"{parameters} parameters")
 
 
-@pytest.mark.requirement("1d")
+@pytest.mark.in4310_requirement("1d")
 def test_network_outputs(evidence, judge):
     """Outputs of the last layer, values of the weights"""
     last = evidence.state.get("fc.weight")
@@ -51,7 +51,7 @@ def test_network_outputs(evidence, judge):
     judge.expect(not broken, "tensors with NaN or infinity", len(broken), 0, details=broken)
 
 
-@pytest.mark.requirement("1d")
+@pytest.mark.in4310_requirement("1d")
 def test_network_start(evidence, edition, judge):
     """What training started from"""
     start, read = evidence.submission.table("network").get("start"), starts(evidence.source)
@@ -86,7 +86,7 @@ def _settings(run):
     )
 
 
-@pytest.mark.requirement("1f")
+@pytest.mark.in4310_requirement("1f")
 def test_three_settings(evidence, edition, judge):
     """Number of hyperparameter settings tried"""
     runs = evidence.submission.history
@@ -159,7 +159,7 @@ MEASURES = {
 }
 
 
-@pytest.mark.requirement("1f", partial=True)
+@pytest.mark.in4310_requirement("1f", partial=True)
 def test_history_complete(evidence, edition, judge):
     """Record of loss, accuracy and mAP after each epoch"""
     for name, run in evidence.submission.history.items():
@@ -203,7 +203,7 @@ def _why_kept(nearest, own):
     return seen("form: kept epoch", nearest[1], nearest[0], last, chosen)
 
 
-@pytest.mark.requirement("1f")
+@pytest.mark.in4310_requirement("1f")
 def test_best_on_validation(evidence, edition, judge):
     """Choice of the epoch on the validation set"""
     history = {name: run["epochs"] for name, run in evidence.submission.history.items()}
@@ -254,7 +254,7 @@ def test_best_on_validation(evidence, edition, judge):
     exhibits.training(judge, history, kept)
 
 
-@pytest.mark.requirement("1g")
+@pytest.mark.in4310_requirement("1g")
 def test_memory_limit(evidence, edition, judge):
     """Memory used by training"""
     gib = 2**30
@@ -291,7 +291,7 @@ def test_memory_limit(evidence, edition, judge):
     )
 
 
-@pytest.mark.requirement("1g")
+@pytest.mark.in4310_requirement("1g")
 def test_runs_without_arguments(evidence, judge):
     """Command-line arguments of the code"""
     command = evidence.submission.table("run").get("command")
@@ -370,7 +370,7 @@ def _compare_loss(evidence, judge):
         )
 
 
-@pytest.mark.requirement("1j")
+@pytest.mark.in4310_requirement("1j")
 def test_loss_curves(evidence, edition, judge):
     """Plot of the losses against the epochs"""
     wanted = ["train_loss", "val_loss"] + (["test_loss"] if edition.training.test_curve else [])

@@ -21,7 +21,7 @@ KINDS = {"accuracy_per_class": "Accuracy of each class", "ap_per_class": "Averag
 MEANS = {"mean_accuracy": "mean of classes", "map": "mAP"}
 
 
-@pytest.mark.requirement("1h")
+@pytest.mark.in4310_requirement("1h")
 def test_scores_shape(evidence, judge):
     """Shape of the scores"""
     found = evidence.submission.scores.shape
@@ -38,7 +38,7 @@ def test_scores_shape(evidence, judge):
     )
 
 
-@pytest.mark.requirement("1h")
+@pytest.mark.in4310_requirement("1h")
 def test_scores_are_probabilities(evidence, edition, judge):
     """Range and row sums of the scores"""
     scores = np.asarray(evidence.submission.scores, dtype=np.float64)
@@ -91,7 +91,7 @@ def test_scores_are_probabilities(evidence, edition, judge):
         judge.blame(mistakes.scores.matches(evidence) or seen("form: scores", scores, tolerance))
 
 
-@pytest.mark.requirement("1h")
+@pytest.mark.in4310_requirement("1h")
 def test_scores_reproduce(evidence, edition, judge):
     """Reproducibility of the scores from the weights"""
     everything, tolerance = evidence.handed_in("test"), edition.tolerances.score
@@ -125,7 +125,7 @@ def test_scores_reproduce(evidence, edition, judge):
     exhibits.score_histogram(judge, everything, evidence.labels("test"), evidence.classes)
 
 
-@pytest.mark.requirement("1h")
+@pytest.mark.in4310_requirement("1h")
 def test_comparison_recorded(evidence, edition, judge):
     """The submission's own comparison of saved and recomputed scores"""
     if live := evidence.runs("compare"):
@@ -207,7 +207,7 @@ def _show(evidence, edition, judge, kind, mean):
     exhibits.metrics_against(judge, tables, KINDS[kind], edition.tolerances.metric)
 
 
-@pytest.mark.requirement("1e", partial=True)
+@pytest.mark.in4310_requirement("1e", partial=True, follows="scores_reproduce")
 def test_metrics_accuracy(evidence, edition, judge):
     """Accuracy of validation and test"""
 
@@ -218,7 +218,7 @@ def test_metrics_accuracy(evidence, edition, judge):
     exhibits.confusion(judge, evidence.measured("test").confusion, evidence.classes)
 
 
-@pytest.mark.requirement("1e", partial=True)
+@pytest.mark.in4310_requirement("1e", partial=True, follows="scores_reproduce")
 def test_metrics_accuracy_per_class(evidence, edition, judge):
     """Accuracy per class and its mean, of validation and test"""
 
@@ -234,7 +234,7 @@ def test_metrics_accuracy_per_class(evidence, edition, judge):
     _show(evidence, edition, judge, "accuracy_per_class", "mean_accuracy")
 
 
-@pytest.mark.requirement("1e", partial=True)
+@pytest.mark.in4310_requirement("1e", partial=True, follows="scores_reproduce")
 def test_metrics_average_precision(evidence, edition, judge):
     """Average precision per class, of validation and test"""
 
@@ -248,7 +248,7 @@ def test_metrics_average_precision(evidence, edition, judge):
     _show(evidence, edition, judge, "ap_per_class", "map")
 
 
-@pytest.mark.requirement("1e", partial=True)
+@pytest.mark.in4310_requirement("1e", partial=True, follows="scores_reproduce")
 def test_metrics_map(evidence, edition, judge):
     """Mean average precision of validation and test"""
 
@@ -262,7 +262,7 @@ def test_metrics_map(evidence, edition, judge):
         check_metrics(live, judge, evidence.classes)
 
 
-@pytest.mark.requirement("1e")
+@pytest.mark.in4310_requirement("1e", follows="scores_reproduce")
 def test_accuracy_threshold(evidence, edition, judge):
     """Test accuracy compared with what is usual"""
     test, rows = evidence.recomputed("test"), len(evidence.split["test"])
@@ -295,7 +295,7 @@ def _entries(ranking, c, side):
     return found
 
 
-@pytest.mark.requirement("1i")
+@pytest.mark.in4310_requirement("1i")
 def test_ranking_complete(evidence, edition, judge):
     """Number of classes and images ranked"""
     ranking = evidence.submission.ranking
@@ -316,7 +316,7 @@ def test_ranking_complete(evidence, edition, judge):
         check_rank(live, judge)
 
 
-@pytest.mark.requirement("1i")
+@pytest.mark.in4310_requirement("1i")
 def test_ranking_from_test_set(evidence, judge):
     """Which set the ranked images are from"""
     test = set(evidence.split["test"])
@@ -362,7 +362,7 @@ def _order(values, own, inside, top, whole, same):
     return WITHIN if are(_ranked(inside, top)) else ""
 
 
-@pytest.mark.requirement("1i", partial=True)
+@pytest.mark.in4310_requirement("1i", partial=True, follows="scores_reproduce")
 def test_ranking_order(evidence, edition, judge):
     """Choice and order of the top and bottom images"""
     located = "scores" in evidence.submission.located

@@ -18,7 +18,7 @@ from in4310.submission.pieces import Missing
 from in4310.submission.source import seeds
 
 
-@pytest.mark.requirement("1a")
+@pytest.mark.in4310_requirement("1a")
 def test_split_covers_data(evidence, judge):
     """Coverage of the data set by the split"""
     labels = evidence.data.labels
@@ -68,7 +68,7 @@ def _decodes(path):
     return True
 
 
-@pytest.mark.requirement("1a", partial=True)
+@pytest.mark.in4310_requirement("1a", partial=True)
 def test_split_sizes(evidence, edition, judge):
     """Sizes of the test and validation sets"""
     total = len(evidence.data.labels)
@@ -94,7 +94,7 @@ def test_split_sizes(evidence, edition, judge):
     judge.expect(train > found["test"], "images in the training set", train, f"the rest, {rest}")
 
 
-@pytest.mark.requirement("1a")
+@pytest.mark.in4310_requirement("1a")
 def test_split_stratified(evidence, edition, judge):
     """Class proportions of the sets"""
     whole = evidence.class_counts(list(evidence.data.labels))
@@ -121,7 +121,7 @@ def test_split_stratified(evidence, edition, judge):
         )
 
 
-@pytest.mark.requirement("1a")
+@pytest.mark.in4310_requirement("1a")
 def test_split_seed(evidence, judge):
     """Seed of the split"""
     if live := evidence.runs("split"):
@@ -166,7 +166,7 @@ def test_split_seed(evidence, judge):
     )
 
 
-@pytest.mark.requirement("1b")
+@pytest.mark.in4310_requirement("1b")
 def test_split_disjoint_by_name(evidence, judge):
     """Overlap of the sets by file name"""
     overlaps = overlap_by_name(Split(**evidence.split))
@@ -185,7 +185,7 @@ def test_split_disjoint_by_name(evidence, judge):
         check_overlap(live, judge, evidence.classes)
 
 
-@pytest.mark.requirement("1b")
+@pytest.mark.in4310_requirement("1b")
 def test_split_disjoint_by_content(evidence, judge):
     """Overlap of the sets by file content"""
     known = {n: tuple(p for p in paths if p in evidence.data.labels) for n, paths in evidence.split.items()}
@@ -207,7 +207,7 @@ def test_split_disjoint_by_content(evidence, judge):
     exhibits.identical_images(judge, evidence, leaks)
 
 
-@pytest.mark.requirement("1b")
+@pytest.mark.in4310_requirement("1b")
 def test_split_paths_relative(evidence, judge):
     """Root of the image paths"""
     written = [path for paths in evidence.submission.split.values() for path in paths]
@@ -225,7 +225,7 @@ def test_split_paths_relative(evidence, judge):
         judge.warn("paths with Windows separators", len(backslashes), "'/'", details=backslashes[:3])
 
 
-@pytest.mark.requirement("1c", partial=True)
+@pytest.mark.in4310_requirement("1c", partial=True, follows="scores_reproduce")
 def test_loaders_follow_split(evidence, judge):
     """Images and labels from the data loaders"""
     for name in ("val", "test"):
@@ -258,7 +258,7 @@ def test_loaders_follow_split(evidence, judge):
         check_train_loader(live, judge)
 
 
-@pytest.mark.requirement("1c")
+@pytest.mark.in4310_requirement("1c", follows="scores_reproduce")
 def test_class_order(evidence, judge):
     """Order of the classes in the scores"""
     stated = list(evidence.stated_classes)

@@ -27,7 +27,7 @@ def _known(evidence, table):
     return [name for name in table if name in modules and name]
 
 
-@pytest.mark.requirement("2a")
+@pytest.mark.in4310_requirement("2a")
 def test_modules_named(evidence, edition, judge):
     """Modules chosen"""
     table = _percent(evidence)
@@ -49,7 +49,7 @@ def test_modules_named(evidence, edition, judge):
     )
 
 
-@pytest.mark.requirement("2b", partial=True)
+@pytest.mark.in4310_requirement("2b", partial=True)
 def test_non_positive_in_range(evidence, edition, judge):
     """Range of the percentages, number of images"""
     for name, value in _percent(evidence).items():
@@ -84,7 +84,7 @@ def _images(evidence):
     return tuple(last_two_parts(p) for p in paths)
 
 
-@pytest.mark.requirement("2b", partial=True)
+@pytest.mark.in4310_requirement("2b", partial=True)
 def test_non_positive_recomputed(evidence, edition, judge):
     """Percentages of non-positive values compared with our own"""
     if live := evidence.runs("non_positive"):
@@ -147,7 +147,7 @@ def _compare_with_typical(evidence, edition, judge):
     judge.blame(mistakes.shares.of_unnamed_images(told, means, tolerances))
 
 
-@pytest.mark.requirement("2c")
+@pytest.mark.in4310_requirement("2c")
 def test_feature_map_pictures(evidence, edition, judge):
     """Pictures of the feature maps"""
     files = [f for f in evidence.submission.pictures("feature_maps") if f.suffix.lower() == ".png"]

@@ -29,7 +29,7 @@ def _where(series):
     return f"{series.get('model')} on {series.get('data')}"
 
 
-@pytest.mark.requirement("3a", partial=True)
+@pytest.mark.in4310_requirement("3a", partial=True)
 def test_eigenvalues_valid(evidence, edition, judge):
     """Sign, order and number of the eigenvalues"""
     for series in evidence.series():
@@ -179,7 +179,7 @@ def _show_handed_in(judge, chosen):
         exhibits.spectra_against(judge, pairs, _where(series), 0.0)
 
 
-@pytest.mark.requirement("3a", partial=True)
+@pytest.mark.in4310_requirement("3a", partial=True)
 def test_eigenvalues_recomputed(evidence, edition, judge):
     """Eigenvalues compared with our own"""
     if live := evidence.runs("spectrum"):
@@ -208,7 +208,7 @@ def test_eigenvalues_recomputed(evidence, edition, judge):
             exhibits.spectra_against(judge, pairs, _where(series), edition.tolerances.eigenvalue)
 
 
-@pytest.mark.requirement("3a")
+@pytest.mark.in4310_requirement("3a")
 def test_spectrum_plot(evidence, judge):
     """Plot of the spectra"""
     pictures = evidence.submission.pictures("plots")
@@ -231,7 +231,7 @@ def test_spectrum_plot(evidence, judge):
         judge.expect(not why, f"{plot.name} shows something", why or "drawn", "drawn")
 
 
-@pytest.mark.requirement("3b", partial=True)
+@pytest.mark.in4310_requirement("3b", partial=True)
 def test_comparison_complete(evidence, edition, judge):
     """Networks, data sets and images of the compared spectra"""
     wanted = [
@@ -272,7 +272,7 @@ def json_like(modules):
     return {name: tuple(_values(entry, name)) for name, entry in modules.items()}
 
 
-@pytest.mark.requirement("3b", partial=True)
+@pytest.mark.in4310_requirement("3b", partial=True)
 def test_comparison_recomputed(evidence, edition, judge):
     """Compared spectra against our own"""
     others = [s for s in evidence.series() if (s.get("model"), s.get("data")) != ("tuned", "course")]
