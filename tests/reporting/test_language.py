@@ -223,7 +223,7 @@ nb = said("nb")
         ("glacier: 31 found, quota 37", "glacier: 31 funnet, kvote 37"),
         ("all 211", "alle 211"),
         ("0.02 percentage points", "0,02 prosentpoeng"),
-        ("my split (2).json a set of the split is not a list of paths", "my split (2).json et sett i oppdelingen er ikke en liste med stier"),
+        ("my split (2).json is empty", "my split (2).json er tom"),
         ("ResNet-18 or ResNet-34", "ResNet-18 eller ResNet-34"),
         # joined by the judge, by diagnoses, by the audit
         ("the order is ascending; the features were not centred", "rekkefølgen er stigende; trekkene ble ikke sentrert"),
