@@ -49,7 +49,7 @@ class Unpacked:
 class _Run:
     """Counters over an archive and all archives inside it."""
 
-    archive: Path
+    archive: str  # its name, safe to show
     bounds: Bounds
     packed: int
     entries: int = 0
@@ -57,11 +57,8 @@ class _Run:
     rubbish: int = 0
     notes: list[str] = field(default_factory=list)
 
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
     def refuse(self, why: str) -> InputError:
-        return InputError(f"{shown(self.archive.name)}: {why}; hand in an archive of your own files only")
+        return InputError(f"{self.archive}: {why}; hand in an archive of your own files only")
 
     def count_entry(self) -> None:
         self.entries += 1
@@ -87,13 +84,13 @@ def unpack(archive: Path, target: Path, bounds: Bounds = Bounds()) -> Unpacked:
             f"{target}: expected a new or empty folder to unpack into, found files; choose another"
         )
     target.parent.mkdir(parents=True, exist_ok=True)
-    run = _Run(archive, bounds, max(1, archive.stat().st_size))
+    run = _Run(shown(archive.name), bounds, max(1, archive.stat().st_size))
     aside = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=target.parent))
     try:
         _unpack_into(archive, aside, run, 1)
         if not any(p.is_file() for p in aside.rglob("*")):
             raise InputError(
-                f"{shown(archive.name)}: expected files, found an empty archive; pack your submission again"
+                f"{run.archive}: expected files, found an empty archive; pack your submission again"
             )
         if target.exists():
             target.rmdir()
@@ -106,13 +103,10 @@ def unpack(archive: Path, target: Path, bounds: Bounds = Bounds()) -> Unpacked:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     if run.rubbish:
-        run.note(
-            f"left out: {run.rubbish} files that systems and tools leave (__MACOSX, .DS_Store and the like)"
-        )
-    shown_notes = run.notes[:NOTES] + (
-        [f"and {len(run.notes) - NOTES} more"] if len(run.notes) > NOTES else []
-    )
-    return Unpacked(_single_folder(target), tuple(shown_notes))
+        found = f"{run.rubbish} files that systems and tools leave (__MACOSX, .DS_Store and the like)"
+        run.notes.append(f"left out: {found}")
+    more = [f"and {len(run.notes) - NOTES} more"] if len(run.notes) > NOTES else []
+    return Unpacked(_single_folder(target), (*run.notes[:NOTES], *more))
 
 
 def _single_folder(folder: Path) -> Path:
@@ -133,17 +127,16 @@ def _unpack_into(archive: Path, target: Path, run: _Run, depth: int) -> None:
             if not why and not entry.folder:
                 why = _claim(parts, taken)
             if why:
-                run.note(f"left out: {shown(repr(entry.name)[1:-1])}: {why}")
+                run.notes.append(f"left out: {shown(repr(entry.name)[1:-1])}: {why}")
                 continue
             place = target.joinpath(*parts)
             if entry.folder:
-                with suppress(
-                    FileExistsError, NotADirectoryError
-                ):  # a file of that name came first: it is kept
+                # A file of that name may have come first: it is kept.
+                with suppress(FileExistsError, NotADirectoryError):
                     place.mkdir(parents=True, exist_ok=True)
                 continue
             if not _make_parents(place):
-                run.note(f"left out: {shown(entry.name)}: lies inside a file of the same name")
+                run.notes.append(f"left out: {shown(entry.name)}: lies inside a file of the same name")
                 continue
             if _copy(entry, place, run):
                 nested.append(place)
@@ -160,22 +153,18 @@ def _unpack_nested(place: Path, run: _Run, depth: int) -> None:
     if inner.exists():
         inner = place.with_name(f"{name} (unpacked)")
         if inner.exists():
-            run.note(f"left out: {shown(place.name)}: a folder of its name is there already")
+            run.notes.append(f"left out: {shown(place.name)}: a folder of its name is there already")
             return
     inner.mkdir()
     try:
         _unpack_into(place, inner, run, depth + 1)
     except InputError as error:
-        if (
-            run.out > run.bounds.total_bytes
-            or run.entries > run.bounds.entries
-            or "deep" in str(error)
-            or "times" in str(error)
-        ):
+        spent = run.out > run.bounds.total_bytes or run.entries > run.bounds.entries
+        if spent or "deep" in str(error) or "times" in str(error):
             raise
-        run.note(f"left packed: {shown(place.name)}: {shown(str(error))}")
+        run.notes.append(f"left packed: {shown(place.name)}: {shown(str(error))}")
         return
-    run.note(f"unpacked inside: {shown(place.name)}")
+    run.notes.append(f"unpacked inside: {shown(place.name)}")
     place.unlink()
 
 
@@ -203,19 +192,16 @@ def _safe_parts(entry: Entry, bounds: Bounds) -> tuple[list[str], str]:
     if any(p in RUBBISH or p.startswith("._") for p in parts):
         return parts, "rubbish"
     why = entry.problem
+    sizes = [len(p.encode("utf-8", "surrogatepass")) for p in parts]
     if not parts:
         why = why or "has no name"
     elif name.startswith("/") or (len(name) > 1 and name[1] == ":") or ".." in parts:
         why = "leads outside the archive"
-    elif any("\0" in p or any(ord(ch) < 32 or 0xD800 <= ord(ch) < 0xE000 for ch in p) for p in parts):
+    elif any(ord(ch) < 32 or 0xD800 <= ord(ch) < 0xE000 for p in parts for ch in p):
         why = why or "has control characters in its name"
     elif any(p.split(".")[0].lower() in RESERVED or p != p.rstrip(". ") for p in parts):
         why = why or "has a name that some systems reserve"
-    elif (
-        len(parts) > bounds.path_parts
-        or any(len(p.encode()) > bounds.name_bytes for p in parts)
-        or sum(len(p.encode()) + 1 for p in parts) > 1000
-    ):
+    elif len(parts) > bounds.path_parts or max(sizes) > bounds.name_bytes or sum(sizes) + len(sizes) > 1000:
         why = why or "has a name that is too long or too deep"
     return parts, why
 
@@ -235,17 +221,13 @@ def _copy(entry: Entry, place: Path, run: _Run) -> bool:
                         raise run.refuse(f"{shown(entry.name)} is larger than {run.bounds.file_bytes} bytes")
                     run.count_bytes(len(chunk))
                     file.write(chunk)
-    except InputError:
-        raise
     except DAMAGED as error:
         place.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk is full, not the archive damaged
         if "encrypted" in str(error) or "password" in str(error):
-            raise InputError(
-                f"{shown(run.archive.name)}: is encrypted; hand it in without a password"
-            ) from None
-        run.note(f"left out: {shown(entry.name)}: damaged ({shown(str(error), 60)})")
+            raise InputError(f"{run.archive}: is encrypted; hand it in without a password") from None
+        run.notes.append(f"left out: {shown(entry.name)}: damaged ({shown(str(error), 60)})")
         return False
     place.chmod(0o644)
     return True

@@ -12,9 +12,10 @@ from itertools import pairwise
 from typing import Any
 
 from in4310.submission.formats import SET_NAMES
-from in4310.submission.tables import Table, flatten, key, number
+from in4310.submission.tables import Table, flatten, key, number, plain
 
 Document = Any
+Nested = dict[str, dict[str, Any]]
 _LOSS = ("loss", "losses", "cost", "crossentropy")
 _ACCURACY = ("accuracy", "acc", "accuracies", "top1")
 _AP = ("ap", "average_precision", "avg_precision", "averageprecision")
@@ -34,17 +35,12 @@ def set_of(text: str) -> str | None:
 
 def measure(text: str) -> str | None:
     """loss, accuracy, map or ap, when a name says it; else None."""
-    rest = "_".join(
-        w for w in words(text) if w not in SET_NAMES and w not in ("epoch", "mean", "avg", "overall", "total")
-    )
     said = words(text)
+    rest = "_".join(w for w in said if w not in {*SET_NAMES, "epoch", "mean", "avg", "overall", "total"})
+    average = "mean" in said and ("ap" in said or {"average", "precision"} <= set(said))
     if any(w in _LOSS for w in said):
         return "loss"
-    if (
-        rest in _MAP
-        or "map" in said
-        or ("mean" in said and ("ap" in said or ("precision" in said and "average" in said)))
-    ):
+    if rest in _MAP or "map" in said or average:
         return "map"
     if rest in _AP or "ap" in said or "average_precision" in key(text):
         return "ap"
@@ -56,9 +52,9 @@ def measure(text: str) -> str | None:
 # -- metrics ---------------------------------------------------------------------------------------
 
 
-def as_metrics(document: Document, name: str, classes: Sequence[str]) -> dict[str, dict[str, Any]] | None:
+def as_metrics(document: Document, name: str, classes: Sequence[str]) -> Nested | None:
     """set -> accuracy, accuracy_per_class, mean_accuracy, ap_per_class, map, as far as they are there; or None."""
-    found: dict[str, dict[str, Any]] = {}
+    found: Nested = {}
     default = set_of(name) or "test"
     index = {key(c): c for c in classes}
 
@@ -73,9 +69,8 @@ def as_metrics(document: Document, name: str, classes: Sequence[str]) -> dict[st
         text = "_".join(w for w in said if w not in SET_NAMES and w not in index)
         kind = measure(text)
         if own and kind in ("accuracy", "ap", "map"):
-            table.setdefault("accuracy_per_class" if kind == "accuracy" else "ap_per_class", {})[own[0]] = (
-                figure
-            )
+            of_classes = "accuracy_per_class" if kind == "accuracy" else "ap_per_class"
+            table.setdefault(of_classes, {})[own[0]] = figure
         elif kind == "accuracy":
             mean = "mean" in said or "average" in said or "avg" in said or "balanced" in said
             table.setdefault("mean_accuracy" if mean else "accuracy", figure)
@@ -93,16 +88,13 @@ def as_metrics(document: Document, name: str, classes: Sequence[str]) -> dict[st
             else:
                 put(path, leaf[0] if isinstance(leaf, list) and len(leaf) == 1 else leaf)
         _keep_odd_values(document, index, found)
-    found = {k: v for k, v in found.items() if v}
-    return found or None
+    return {k: v for k, v in found.items() if v} or None
 
 
 _HOUSE = (("accuracy",), ("mean_accuracy",), ("map",), ("accuracy_per_class",), ("ap_per_class",))
 
 
-def _keep_odd_values(
-    document: Mapping[str, Any], index: Mapping[str, str], found: dict[str, dict[str, Any]]
-) -> None:
+def _keep_odd_values(document: Mapping[str, Any], index: Mapping[str, str], found: Nested) -> None:
     """What the house's own names hold that is no number or of no class is kept, so that the checks can say it."""
     for name in ("val", "test"):
         table = document.get(name)
@@ -110,11 +102,7 @@ def _keep_odd_values(
             value = table.get(kind)  # type: ignore[union-attr]
             if isinstance(value, Mapping) and kind.endswith("per_class"):
                 own = found.setdefault(name, {}).setdefault(kind, {})
-                own |= {
-                    c: v
-                    for c, v in value.items()
-                    if c not in own and (number(v) is None or key(c) not in index)
-                }
+                own |= {c: v for c, v in value.items() if number(v) is None or key(c) not in index} | own
             elif value is not None and not isinstance(value, list) and number(value) is None:
                 found.setdefault(name, {})[kind] = value
 
@@ -140,14 +128,9 @@ def by_model(table: Table) -> dict[str, Table]:
     names = dict.fromkeys(row[column] for row in rows)
     if len(names) < 2 or len(rows) < len(table.rows):
         return {}
-
-    def rest(row: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(cell for i, cell in enumerate(row) if i != column)
-
-    return {
-        name: Table(rest(table.header), tuple(rest(row) for row in rows if row[column] == name))
-        for name in names
-    }
+    header = table.header[:column] + table.header[column + 1 :]
+    others = [(row[column], row[:column] + row[column + 1 :]) for row in rows]
+    return {name: Table(header, tuple(rest for own, rest in others if own == name)) for name in names}
 
 
 def _metrics_of_table(table: Table, index: Mapping[str, str], put: Any) -> None:
@@ -167,11 +150,9 @@ _TOP = {"top", "highest", "best", "most", "topp", "first"}
 _BOTTOM = {"bottom", "lowest", "worst", "least", "bunn", "last", "low"}
 
 
-def as_ranking(
-    document: Document, name: str, classes: Sequence[str]
-) -> dict[str, dict[str, list[Any]]] | None:
+def as_ranking(document: Document, name: str, classes: Sequence[str]) -> Nested | None:
     """class -> {'top': [[path, score], ...], 'bottom': [...]}, the form of the house; None when it is no ranking."""
-    found: dict[str, dict[str, list[Any]]] = {}
+    found: Nested = {}
     index = {key(c): c for c in classes}
 
     def put(entries: list[Any], *said: Iterable[str]) -> None:
@@ -239,9 +220,7 @@ def as_non_positive(document: Document) -> dict[str, Any] | None:
     if not isinstance(document, Mapping):
         return None
     if isinstance(document.get("percent"), Mapping):  # the house's form: what is no number is seen, too
-        shares = {
-            _module(str(m)): v if (n := number(v)) is None else n for m, v in document["percent"].items()
-        }
+        shares = {_module(str(m)): plain(v) for m, v in document["percent"].items()}
         return {**document, "percent": shares}
     found: dict[str, Any] = {}
     images: dict[str, Any] = {}
@@ -318,21 +297,13 @@ def as_eigenvalues(leaves: Iterable[tuple[Sequence[str], Any]], name: str) -> di
         if module is None:
             continue
         said = [w for p in (name, *path) for w in _tokens(p)]
-        data = next((_DATA[w] for w in reversed(said) if w in _DATA), None)
-        model = (
-            "untuned"
-            if any(w in _UNTUNED for w in said)
-            else "tuned"
-            if any(w in _TUNED for w in said)
-            else None
-        )
-        if model is None:
-            model = "untuned" if data not in (None, "course") else "tuned"
-        one = series.setdefault(
-            (model, data or "course"), {"model": model, "data": data or "course", "modules": {}}
-        )
+        named = [_DATA[w] for w in said if w in _DATA]
+        data = named[-1] if named else "course"
+        model = "tuned" if data == "course" or _TUNED & set(said) else "untuned"
+        model = "untuned" if _UNTUNED & set(said) else model
+        one = series.setdefault((model, data), {"model": model, "data": data, "modules": {}})
         one["modules"].setdefault(module, leaf)
-        if data is None:
+        if not named:
             one["assumed"] = "the names do not say which data set: taken as the course's"
     return {"series": list(series.values())} if series else None
 
@@ -340,18 +311,15 @@ def as_eigenvalues(leaves: Iterable[tuple[Sequence[str], Any]], name: str) -> di
 def is_record_of_spectra(document: Any) -> bool:
     """Whether it is the reference's own form: {'series': [{'model', 'data', 'paths', 'modules': {...}}, ...]}."""
     series = document.get("series") if isinstance(document, Mapping) else None
-    return (
-        isinstance(series, list)
-        and bool(series)
-        and all(isinstance(one, Mapping) and isinstance(one.get("modules"), Mapping) for one in series)
-    )
+    if not isinstance(series, list) or not series:
+        return False
+    return all(isinstance(one, Mapping) and isinstance(one.get("modules"), Mapping) for one in series)
 
 
 def module_in(names: Sequence[str]) -> str | None:
     """The module that one of the names is, or holds between spaces, dashes or underscores; the last of them."""
-    parts = [
-        part for name in names for part in (name, *re.split(r"[\s/|:,]+|__|-|(?<=[a-z0-9])_(?=[a-z])", name))
-    ]
+    cut = re.compile(r"[\s/|:,]+|__|-|(?<=[a-z0-9])_(?=[a-z])")
+    parts = [part for name in names for part in (name, *cut.split(name))]
     return next((_module(part) for part in reversed(parts) if is_module(part)), None)
 
 
@@ -378,9 +346,5 @@ def lists_in(table: Table) -> Iterable[tuple[tuple[str, ...], list[float]]]:
 
 
 def _tokens(text: str) -> list[str]:
-    lowered = (
-        re.sub(r"[^a-z0-9]+", " ", text.lower())
-        .replace("cifar 10", "cifar10")
-        .replace("fine tuned", "finetuned")
-    )
-    return lowered.split()
+    spaced = re.sub(r"[^a-z0-9]+", " ", text.lower())
+    return spaced.replace("cifar 10", "cifar10").replace("fine tuned", "finetuned").split()

@@ -48,9 +48,8 @@ def is_archive(path: Path) -> bool:
             inside = {PurePosixPath(n).name for n in names}
             if "data.pkl" in inside or "[Content_Types].xml" in inside or "mimetype" in inside:
                 return False
-            return not (
-                names and all(n.endswith(".npy") and "/" not in n for n in names) and path.suffix != ".zip"
-            )
+            arrays = bool(names) and all(n.endswith(".npy") and "/" not in n for n in names)
+            return not arrays or path.suffix == ".zip"
         with _open_tar(path, 4 * 2**30):
             return True
     except DAMAGED:
@@ -70,8 +69,6 @@ def entries_of(archive: Path, limit: int) -> Iterator[Iterator[Entry]]:
         else:
             with _open_tar(archive, limit) as opened_tar:
                 yield _guarded(_tar_entries(opened_tar), archive)
-    except InputError:
-        raise
     except DAMAGED as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -143,33 +140,26 @@ def _open_tar(path: Path, limit: int) -> tarfile.TarFile:
 def _guarded(entries: Iterator[Entry], archive: Path) -> Iterator[Entry]:
     """As `entries`; a damaged header in the middle ends the archive with what went before, or says it is damaged."""
     seen = 0
-    while True:
-        try:
-            entry = next(entries)
-        except StopIteration:
-            return
-        except DAMAGED as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise
-            raise InputError(
-                f"{shown(archive.name)}: is damaged after {seen} files"
-                f" ({shown(str(error) or type(error).__name__, 60)}); pack your submission again"
-            ) from None
-        seen += 1
-        yield entry
+    try:
+        for seen, entry in enumerate(entries, 1):  # noqa: B007
+            yield entry
+    except DAMAGED as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise InputError(
+            f"{shown(archive.name)}: is damaged after {seen} files"
+            f" ({shown(str(error) or type(error).__name__, 60)}); pack your submission again"
+        ) from None
 
 
 def _zip_entries(archive: zipfile.ZipFile) -> Iterator[Entry]:
     for info in archive.infolist():
-        mode = info.external_attr >> 16
-        kind = mode & 0o170000
-        folder = info.is_dir()
+        kind = (info.external_attr >> 16) & 0o170000
         problem = "" if kind in (0, 0o100000, 0o040000) else "is a link or device"
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2):
-            problem = (
-                problem or "is compressed in an unusual way"
-            )  # LZMA's header sets how much memory is taken
-        yield Entry(_zip_name(info), folder, problem, lambda info=info: archive.open(info))  # type: ignore[misc]
+            # LZMA's header sets how much memory is taken.
+            problem = problem or "is compressed in an unusual way"
+        yield Entry(_zip_name(info), info.is_dir(), problem, lambda info=info: archive.open(info))  # type: ignore[misc]
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
@@ -183,10 +173,7 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
 
 
 def _tar_entries(archive: tarfile.TarFile) -> Iterator[Entry]:
-    while True:
-        member = archive.next()
-        if member is None:
-            return
+    while (member := archive.next()) is not None:
         # TarFile keeps every header it has read; a million of them would fill the memory.
         archive.members = []  # type: ignore[attr-defined]
         problem = "" if member.isreg() or member.isdir() else "is a link or device"

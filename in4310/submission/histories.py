@@ -9,10 +9,12 @@ from typing import Any
 
 from in4310.submission.claims import Document, measure, set_of, words
 from in4310.submission.formats import SET_NAMES
-from in4310.submission.tables import Table, key, number
+from in4310.submission.tables import Table, key, number, plain
+
+Runs = dict[str, dict[str, Any]]
 
 
-def as_history(document: Document, name: str) -> dict[str, dict[str, Any]] | None:
+def as_history(document: Document, name: str) -> Runs | None:
     """run -> {'settings': {...}, 'epochs': [{'epoch', 'train_loss', 'val_loss', ...}]}; None when it is no history."""
     if isinstance(document, Table):
         return history_of_records(document.records(), name) if document.header else None
@@ -31,15 +33,15 @@ def as_history(document: Document, name: str) -> dict[str, dict[str, Any]] | Non
     return _runs(nested) if nested else None
 
 
-def _runs(found: Mapping[str, Any]) -> dict[str, dict[str, Any]] | None:
-    runs: dict[str, dict[str, Any]] = {}
+def _runs(found: Mapping[str, Any]) -> Runs | None:
+    runs: Runs = {}
     for name, value in found.items():
         inner = _run(value, str(name)) if isinstance(value, Mapping) else as_history(value, str(name))
         runs |= inner or {}
     return runs or None
 
 
-def _run(document: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]] | None:
+def _run(document: Mapping[str, Any], name: str) -> Runs | None:
     """One run: the house's own form, a list of epochs under a name, or a dict of lists as Keras keeps it."""
     settings = next((document[k] for k in ("settings", "config", "hyperparameters", "params", "args")
                      if isinstance(document.get(k), Mapping)), None)  # fmt: skip
@@ -57,20 +59,14 @@ def _run(document: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]] | 
             if value and isinstance(value, list) and len(value) == len(run["epochs"]):
                 if value[0].get("epoch") == 0 and isinstance(run.get("best_epoch"), int):
                     run["best_epoch"] += 1  # counted from 0, as the epochs are
-                run["epochs"] = [
-                    {**given, **epoch} for given, epoch in zip(value, run["epochs"], strict=True)
-                ]
+                run["epochs"] = [given | epoch for given, epoch in zip(value, run["epochs"], strict=True)]
         return runs
     return _of_lists(document, settings, name)
 
 
-def _of_lists(
-    document: Mapping[str, Any], settings: Mapping[str, Any] | None, name: str
-) -> dict[str, dict[str, Any]] | None:
+def _of_lists(document: Mapping[str, Any], settings: Mapping[str, Any] | None, name: str) -> Runs | None:
     """A dict of lists, an entry an epoch; perhaps one dict a set."""
-    if all(SET_NAMES.get(key(k)) for k in document) and all(
-        isinstance(v, Mapping) for v in document.values()
-    ):
+    if all(key(k) in SET_NAMES and isinstance(v, Mapping) for k, v in document.items()):
         document = {f"{k}_{kk}": vv for k, v in document.items() for kk, vv in v.items()}
     lists = {k: v for k, v in document.items() if isinstance(v, list) and v and number(v[0]) is not None}
     lengths = [len(v) for v in lists.values()]
@@ -85,36 +81,29 @@ def _of_lists(
     return runs
 
 
-def history_of_records(records: Sequence[Mapping[str, Any]], name: str) -> dict[str, dict[str, Any]] | None:
+def history_of_records(records: Sequence[Mapping[str, Any]], name: str) -> Runs | None:
     """Epochs as rows; a column that names the run or the setting cuts them into runs."""
     if not records:
         return None
     records = _sets_as_columns(records)
     columns = _columns(list(records[0]), name)
     known = {v for v in columns.values() if v}
-    if not any("loss" in v for v in known):
-        return None
-    if "epoch" not in known and len(known) < 2:
+    if not any("loss" in v for v in known) or ("epoch" not in known and len(known) < 2):
         return None
     group = next((t for t in records[0] if key(t) in
                   ("run", "setting", "config", "experiment", "model", "name", "run_name", "id")), None)  # fmt: skip
     settings = [t for t in records[0] if key(t) in _SETTINGS]
-    runs: dict[str, dict[str, Any]] = {}
+    runs: Runs = {}
     for record in records:
         values = tuple(str(record.get(t)) for t in settings if group is None)
         run_name = str(record.get(group)) if group else name
-        run = runs.setdefault(
-            f"{run_name}",
-            {"settings": {key(t): record.get(t) for t in settings} or {"run": run_name}, "epochs": []},
-        )
+        own = {key(t): record.get(t) for t in settings}
+        run = runs.setdefault(run_name, {"settings": own or {"run": run_name}, "epochs": []})
         if values and run["epochs"] and run["_values"] != values and _constant_settings(records, settings):
             run_name = f"{name}: {', '.join(values)}"
-            run = runs.setdefault(
-                run_name, {"settings": {key(t): record.get(t) for t in settings}, "epochs": []}
-            )
+            run = runs.setdefault(run_name, {"settings": own, "epochs": []})
         run.setdefault("_values", values)
-        epoch = {c: _plain(record[t]) for t, c in columns.items() if c and t in record}
-        run["epochs"].append(epoch)
+        run["epochs"].append({c: plain(record[t]) for t, c in columns.items() if c and t in record})
     for run in runs.values():
         run.pop("_values", None)
         first = run["epochs"][0].get("epoch")
@@ -128,16 +117,8 @@ def history_of_records(records: Sequence[Mapping[str, Any]], name: str) -> dict[
     return runs
 
 
-_SETTINGS = (
-    "lr",
-    "learning_rate",
-    "optimizer",
-    "optimiser",
-    "optim",
-    "batch_size",
-    "weight_decay",
-    "momentum",
-)
+_RATE = ("lr", "learning_rate", "momentum", "weight_decay")
+_SETTINGS = (*_RATE, "optimizer", "optimiser", "optim", "batch_size")
 
 
 def _constant_settings(records: Sequence[Mapping[str, Any]], settings: Sequence[str]) -> bool:
@@ -228,11 +209,6 @@ def merged(runs: Mapping[tuple[str, str], dict[str, Any]]) -> dict[tuple[str, st
 
 
 _CLASS_WORDS = ("buildings", "forest", "glacier", "mountain", "sea", "street")
-
-
-def _plain(value: Any) -> Any:
-    found = number(value)
-    return value if found is None else found
 
 
 def _percent_to_share(epochs: Iterable[dict[str, Any]]) -> None:

@@ -46,9 +46,12 @@ def number(text: Any) -> float | None:
     if not isinstance(text, str):
         return finite(text)
     text = text.strip().removesuffix("%").strip()
-    if not _NUMBER.fullmatch(text):
-        return None
-    return finite(float(text.replace(",", ".")))
+    return finite(float(text.replace(",", "."))) if _NUMBER.fullmatch(text) else None
+
+
+def plain(value: Any) -> Any:
+    """The number that a value is, else the value as it was written."""
+    return value if (found := number(value)) is None else found
 
 
 def parse_table(text: str) -> Table:
