@@ -68,16 +68,7 @@ def judged(order: Order, progress: Progress) -> int:
 )
 @options.language()
 @options.quiet
-def check(
-    submission: Path,
-    data: Path | None,
-    edition: str,
-    report: Path | None,
-    full: bool,
-    trusted: bool,
-    language: str,
-    quiet: bool,
-) -> None:
+def check(quiet: bool, **asked: Any) -> None:
     """Judge a submission, a folder or an archive (zip, tar.gz), by the requirements of an edition.
 
     Its pieces are found by what they are, whatever they are called; a submission.toml may name them (in4310 init).
@@ -90,8 +81,7 @@ def check(
 
     Exit status: 0 all points, 1 not all, 2 it could not be judged or the verdict could not be said.
     """
-    order = Order(str(submission), edition, str(report or ""), str(data or ""), full, trusted, language)
-    sys.exit(judged(order, bars(quiet)))
+    sys.exit(judged(Order(**asked), bars(quiet)))
 
 
 @click.command(short_help="Write a submission.toml from what is found.")

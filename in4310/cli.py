@@ -18,7 +18,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cli.main(args=list(arguments) if arguments is not None else None, prog_name="in4310")
 
 
-@click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}
+
+
+@click.group(cls=Door, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="in4310")
 def cli() -> None:
     """Judge deep-learning work: a reference solution, executable requirements, reports.

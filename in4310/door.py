@@ -9,6 +9,7 @@ import sys
 import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,19 +30,9 @@ PLAIN |= {"≤": "<=", "≥": ">=", "æ": "ae", "ø": "o", "Æ": "AE", "Ø": "O"
 class Door(click.Group):
     """All commands. Status 2 and one line where one of them could not do its work, or not say what it found."""
 
-    def main(
-        self,
-        args: Any = None,
-        prog_name: str | None = None,
-        complete_var: str | None = None,
-        standalone_mode: bool = True,
-        **extra: Any,
-    ) -> Any:
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """As click's, but for how it ends."""
-
-        def as_click_does() -> Any:
-            return super(Door, self).main(args, prog_name, complete_var, standalone_mode=False, **extra)
-
+        as_click_does = partial(super().main, *args, standalone_mode=False, **extra)
         if not standalone_mode:
             return as_click_does()
         _streams()

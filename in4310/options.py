@@ -124,9 +124,7 @@ def edition(default: str = "demo", stated: bool = False) -> Any:
 
 def folder(name: str, default: str | None, what: str) -> Any:
     """--out, --report: a folder that is written to."""
-    return click.option(
-        name, type=Place(), default=default, show_default=default is not None, metavar="DIR", help=what
-    )
+    return click.option(name, type=Place(), default=default, metavar="DIR", help=what)
 
 
 def language(what: str = "What is said, and the report") -> Any:
@@ -147,12 +145,11 @@ full = click.option(
 resume = click.option(
     "--resume", is_flag=True, help="Go on with a run that was stopped, from its last epoch."
 )
-network = click.option("--network", "architecture", type=NETWORKS, default="resnet18", show_default=True)
+network = click.option("--network", "architecture", type=NETWORKS, default="resnet18")
 weights = click.option(
     "--weights",
     type=Weights(),
     default="none",
-    show_default=True,
     metavar="[none|imagenet|FILE]",
     help="What it starts from: nothing (from scratch), ImageNet, or a weights file.",
 )
@@ -161,9 +158,5 @@ weights = click.option(
 def size(default: int) -> Any:
     """--size of the images that the network sees."""
     return click.option(
-        "--size",
-        type=click.IntRange(32, 512),
-        default=default,
-        show_default=True,
-        help="Side of an image, pixels.",
+        "--size", type=click.IntRange(32, 512), default=default, help="Side of an image, pixels."
     )

@@ -76,47 +76,26 @@ def demo(out: Path, report: Path, resume: bool, language: str, quiet: bool) -> N
     metavar="OPTIMIZER:RATE",
     help="A setting to try, e.g. sgd:0.05; give at least three.  [default: sgd:0.05, sgd:0.01, adamw:0.002]",
 )
+@click.option("--trial-epochs", type=click.IntRange(1, 10_000), default=3, help="Epochs of each setting.")
+@click.option("--epochs", type=click.IntRange(1, 10_000), default=18, help="Epochs of the best setting.")
+@click.option("--batch-size", type=click.IntRange(2, 65_536), default=64)
+@click.option("--schedule", type=click.Choice(["constant", "cosine", "onecycle"]), default="onecycle")
+@click.option("--label-smoothing", type=options.Finite(0, 0.5), default=0.0)
 @click.option(
-    "--trial-epochs",
-    type=click.IntRange(1, 10_000),
-    default=3,
-    show_default=True,
-    help="Epochs of each setting.",
-)
-@click.option(
-    "--epochs",
-    type=click.IntRange(1, 10_000),
-    default=18,
-    show_default=True,
-    help="Epochs of the best setting.",
-)
-@click.option("--batch-size", type=click.IntRange(2, 65_536), default=64, show_default=True)
-@click.option(
-    "--schedule", type=click.Choice(["constant", "cosine", "onecycle"]), default="onecycle", show_default=True
-)
-@click.option("--label-smoothing", type=options.Finite(0, 0.5), default=0.0, show_default=True)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=42,
-    show_default=True,
-    help="Seed of the split and of the training.",
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=42, help="Seed of the split and of the training."
 )
 @click.option("--grouped", is_flag=True, help="Keep byte-identical files in one set of the split.")
-@click.option("--device", type=options.Device(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--device", type=options.Device(["auto", "cpu", "cuda"]), default="auto")
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16"]),
     default="auto",
-    show_default=True,
     help="Of training; auto: bf16 where the hardware multiplies it. What is handed in is computed in fp32 always.",
 )
 @click.option(
     "--compile",
-    "compile_",
     type=click.Choice(["auto", "off", "on"]),
     default="auto",
-    show_default=True,
     help="Training pass as CUDA graphs (GPU) or through torch.compile (CPU). auto: on a GPU, where a trial on the first"
     " batch gives the same numbers faster.",
 )
@@ -133,7 +112,6 @@ def run(
     out: Path,
     report: Path,
     resume: bool,
-    architecture: str,
     weights: str,
     size: int,
     settings: tuple[tuple[str, float], ...],
@@ -143,13 +121,10 @@ def run(
     schedule: str,
     label_smoothing: float,
     seed: int,
-    grouped: bool,
     device: str,
-    precision: str,
-    compile_: str,
-    deterministic: bool,
     language: str,
     quiet: bool,
+    **planned: Any,
 ) -> None:
     """Do the assignment on photographs in class folders, judge it, and write the report.
 
@@ -199,22 +174,19 @@ def run(
         final_epochs=epochs,
         edition=edition,
         seed=seed,
-        grouped=grouped,
         preprocessing=Preprocessing(size=size, resize=size),
-        architecture=architecture,
         weights=weights,
         device=_device(device),
-        precision=precision,
-        compile=compile_,
-        deterministic=deterministic,
         watch_test=asked.training.test_curve,
         comparison={name: path.absolute() for name, path in found.comparison.items()},
         statistics_images=asked.statistics.images,
         pictures=asked.statistics.pictures or 10,
         ranked=_ranked(found.classes, asked.ranking.classes),
         ranked_images=asked.ranking.k,
+        **planned,
     )
-    carry_out(plan, out, resume, decoded, _command(), "", progress)
+    command = tuple(word for word in sys.argv[1:] if word != "--resume")  # for run.py
+    carry_out(plan, out, resume, decoded, command, "", progress)
     _finish(Order(str(out), edition, str(report), str(data or ""), language=language), progress)
 
 
@@ -253,11 +225,6 @@ def _write_up(
         click.echo(printed or how)
 
 
-def _command() -> tuple[str, ...]:
-    """The arguments of this very run, for run.py."""
-    return tuple(word for word in sys.argv[1:] if word != "--resume")
-
-
 def _ranked(classes: Sequence[str], count: int) -> tuple[str, ...]:
     """Classes to rank: those of the 2023 report first."""
     preferred = [c for c in ("sea", "buildings") if c in classes]
@@ -290,7 +257,7 @@ def _device(name: str) -> str:
 @click.command("report", short_help="Write the assignment's own report from a run's files.")
 @click.argument("submission", type=options.SUBMISSION)
 @options.data("where the run that made it found them")
-@click.option("--pdf/--no-pdf", default=True, show_default=True, help="Print it into report.pdf, too.")
+@click.option("--pdf/--no-pdf", default=True, help="Print it into report.pdf, too.")
 @options.quiet
 @options.language("The report")
 def report_(submission: Path, data: Path | None, pdf: bool, quiet: bool, language: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -19,6 +20,7 @@ from in4310.reporting.assignment import SHARE, Assignment, Series, class_of, equ
 from in4310.reporting.assignment_reading import read_assignment
 from in4310.reporting.language import ENGLISH, figure, number
 from in4310.reporting.page import page
+from in4310.reporting.pictures import SVG, data_uri, on_white
 from in4310.solution.drawing import figures
 from in4310.solution.handin import spread
 from in4310.solution.saving import write_aside
@@ -130,7 +132,7 @@ def _svg(figure: Figure) -> str:
     """A figure as a data URI, without date or version: same figure, same text."""
     stream = io.BytesIO()
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    return _uri(stream.getvalue(), "image/svg+xml")
+    return data_uri(stream.getvalue(), SVG)
 
 
 def _examples(report: Assignment) -> dict[str, list[tuple[str, str]]]:
@@ -156,14 +158,9 @@ def _thumbnails(report: Assignment) -> dict[str, str]:
 
 
 def _thumbnail(root: Path, path: str) -> str:
-    try:
-        with Image.open(root / path) as image:
-            image.draft("RGB", (THUMBNAIL, THUMBNAIL))
-            small = image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"{root / path}: expected an image, found one that cannot be read ({error})"
-        ) from None
+    with _opened(root / path, "an image") as image:
+        image.draft("RGB", (THUMBNAIL, THUMBNAIL))
+        small = image.convert("RGB")
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     return _jpeg(small)
 
@@ -183,22 +180,21 @@ def _ranked_plots(report: Assignment) -> dict[tuple[str, str], str]:
 
 def _small(path: Path) -> str:
     """A picture of the submission as a JPEG."""
-    try:
-        with Image.open(path) as picture:
-            flat = Image.new("RGB", picture.size, "white")
-            flat.paste(
-                picture.convert("RGB"), mask=picture.getchannel("A") if picture.mode == "RGBA" else None
-            )
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: expected a picture, found one that cannot be read ({error})") from None
+    with _opened(path, "a picture") as picture:
+        flat = on_white(picture)
     return _jpeg(flat)
+
+
+@contextmanager
+def _opened(path: Path, what: str) -> Iterator[Image.Image]:
+    try:
+        with Image.open(path) as image:
+            yield image
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: expected {what}, found one that cannot be read ({error})") from None
 
 
 def _jpeg(image: Image.Image) -> str:
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=QUALITY, optimize=True)
-    return _uri(stream.getvalue(), "image/jpeg")
-
-
-def _uri(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    return data_uri(stream.getvalue(), "image/jpeg")

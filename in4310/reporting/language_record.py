@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from heapq import merge
 
 from markupsafe import Markup, escape
@@ -127,7 +127,7 @@ class Translator:
                 self.by_key.setdefault(self._key(made), []).append(made)
         for group in self.by_key.values():
             group.sort(key=_specific)
-        self._kept: dict[str, Said] = {}
+        self.said = lru_cache(20_000)(self.reading)
 
     @staticmethod
     def _key(message: Message) -> str:
@@ -142,16 +142,11 @@ class Translator:
             if (places := message.match(text)) is not None:
                 yield message, places
 
-    def said(self, text: str) -> Said:
-        """The text in this language, or as it is, marked as English where it is more than a name or a number."""
-        if text not in self._kept:
-            if len(self._kept) > 20_000:
-                self._kept.clear()
-            self._kept[text] = self.reading(text)
-        return self._kept[text]
-
     def reading(self, text: str) -> Said:
-        """As `said`, always anew."""
+        """The text in this language, or as it is, marked as English where it is more than a name or a number.
+
+        Always anew; `said` keeps what it has been asked.
+        """
         return Said(_Reading(self).loosely(text))
 
     def reason(self, check: Check) -> Said:

@@ -31,8 +31,20 @@ def inlined(files: Iterable[str], pictures: Mapping[str, bytes]) -> dict[str, st
         kind = _kind(content)
         if kind and len(content) <= left and file not in found:
             left -= len(content)
-            found[file] = f"data:{kind};base64,{base64.b64encode(content).decode()}"
+            found[file] = data_uri(content, kind)
     return found
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """The content as an address that holds it."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def on_white(picture: Image.Image) -> Image.Image:
+    """The picture in RGB, white where it is transparent."""
+    flat = Image.new("RGB", picture.size, "white")
+    flat.paste(picture.convert("RGB"), mask=picture.getchannel("A") if picture.mode == "RGBA" else None)
+    return flat
 
 
 def _kind(content: bytes) -> str:
@@ -49,8 +61,7 @@ def _smaller(content: bytes) -> bytes:
     stream = io.BytesIO()
     try:
         with Image.open(io.BytesIO(content)) as picture:
-            flat = Image.new("RGB", picture.size, "white")
-            flat.paste(picture, mask=picture.getchannel("A") if picture.mode == "RGBA" else None)
+            flat = on_white(picture)
     except (OSError, ValueError, Image.DecompressionBombError):
         return content
     flat.save(stream, "JPEG", quality=88, optimize=True)
