@@ -43,7 +43,7 @@ def _opened(out: Path) -> Gradebook:
     type=click.IntRange(1, 10_000),
     help="Submissions judged at once; default: half of the processors.",
 )
-@click.option("--engine", type=click.Choice(["local", "dask", "slurm"]), default="local", show_default=True)
+@click.option("--engine", type=click.Choice(["local", "dask", "slurm"]), default="local")
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, for --engine dask: tcp://host:8786.")
 @click.option(
     "--only", multiple=True, metavar="WHO", help="Judge these students only; may be given several times."
@@ -62,7 +62,7 @@ def _opened(out: Path) -> Gradebook:
 @click.option("--all-attempts", is_flag=True, help="Judge every attempt, not only each student's last.")
 @options.full
 @options.language("What is said, the reports and the page")
-@click.option("--assignment", default="Mandatory 1", show_default=True, help="Name of the column in exports.")
+@click.option("--assignment", default="Mandatory 1", help="Name of the column in exports.")
 @click.option("--quiet", is_flag=True, help="No live table.")
 def grade(
     place: Path,
@@ -128,7 +128,7 @@ def grade(
     type=options.Finite(0),
     help="Points in place of the judge's; for the whole without REQUIREMENT.",
 )
-@click.option("--comment", default="", help="What the student is told.")
+@click.option("--comment", default="", show_default=False, help="What the student is told.")
 @click.option(
     "--csv", "table", type=options.Place("a table"), help="A table of who, requirement, points, comment."
 )
@@ -246,7 +246,6 @@ def compare(old: Path, new: Path) -> None:
     "--threshold",
     type=options.Finite(0.1, 1),
     default=0.6,
-    show_default=True,
     help="Share of the code that must be the same for a pair.",
 )
 @options.language("What is said, and the page")
