@@ -34,9 +34,8 @@ KNOWN = TEXTS | ARRAYS | WEIGHTS | PICKLES | {".ipynb"}
 SCORE_NAMES = {"scores", "score", "softmax", "probs", "probabilities", "predictions", "preds", "logits", "outputs",
                "prediction", "output"}  # fmt: skip
 
-Loader = Callable[
-    [Path], Mapping[str, Tensor]
-]  # tensors of a weights file by dotted name; ValueError when refused
+# Tensors of a weights file by dotted name; ValueError when refused.
+Loader = Callable[[Path], Mapping[str, Tensor]]
 
 
 class Contents:
@@ -75,7 +74,11 @@ class Contents:
                     raise
                 reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
                 self.refused[file] = reason
-                self.notes.append(f"{shown(file)}: {shown(reason)}")
+                self.note(file, shown(reason))
+
+    def note(self, file: str, text: str) -> None:
+        """Keep what is to be said of a file; `text` is safe to show."""
+        self.notes.append(f"{shown(file)}: {text}")
 
     def _read(self, file: str, path: Path) -> None:
         suffix, size = PurePosixPath(file).suffix.lower(), path.stat().st_size
@@ -97,11 +100,10 @@ class Contents:
         elif suffix in PICKLES:
             raise ValueError("a pickle is never opened; save it as .npy, .csv or .json")
         elif suffix in TEXTS:
-            self.refused[file] = (
-                "is empty" if not size else f"is {size} bytes large, which is too much to read"
-            )
+            self.refused[file] = f"is {size} bytes large, which is too much to read" if size else "is empty"
 
     def _arrays(self, file: str, path: Path) -> None:
+        known = file in self._scores
         for name, array in matrices.read_arrays(path):
             label, names = f"{file}:{name}" if name else file, (Path(file).stem, name)
             if array.dtype.kind in "US":
@@ -111,14 +113,10 @@ class Contents:
                 if listing:
                     listing.sets = {set_of(name) or "": listing.sets[""]}
                     self.listings[label] = listing
-            elif (
-                file in self._scores
-                or array.ndim == 2
-                or (array.ndim == 1 and claims.module_in(names) is None)
-            ):
+            elif known or array.ndim == 2 or (array.ndim == 1 and claims.module_in(names) is None):
                 # Features are large, and no scores: they are not kept.
                 wide = array.shape[1:] == (len(self.classes),)
-                if file in self._scores or wide or set(words(label)) & SCORE_NAMES:
+                if known or wide or set(words(label)) & SCORE_NAMES:
                     self._kept_bytes += array.nbytes
                     if self._kept_bytes > KEPT_BYTES:
                         raise ValueError(f"not looked at: more than {KEPT_BYTES >> 20} MiB of arrays")
@@ -142,9 +140,7 @@ class Contents:
         """What a notebook has saved of its last run, also of one that failed: pictures, and figures that it printed."""
         saved = notebook_outputs.read_outputs(path)
         if saved.error:
-            self.notes.append(
-                f"{shown(file)}: its last run failed ({shown(saved.error)}); what it saved before is judged"
-            )
+            self.note(file, f"its last run failed ({shown(saved.error)}); what it saved before is judged")
         if saved.pictures:
             self.pictures[file] = saved.pictures
         self.printed[file] = saved.text
@@ -165,8 +161,8 @@ class Contents:
         matrix = matrices.of_document(document, self.classes)
         listing = listings.of_document(document, self._resolve)
         if listings.is_indices(document):
-            self.notes.append(
-                f"{shown(file)}: a split stored as row numbers of a listing that only its author has; store paths"
+            self.note(
+                file, "a split stored as row numbers of a listing that only its author has; store paths"
             )
         if matrix is not None:
             self.matrices.append((file, matrix, file))

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,7 +22,7 @@ from in4310.shown import shown
 from in4310.submission import choices, listings, matrices
 from in4310.submission.claims import set_of, words
 from in4310.submission.contents import CHECKPOINTS, SCORE_NAMES, Contents, Loader
-from in4310.submission.figures import Figures, Found
+from in4310.submission.figures import Figures, Reader, Within
 from in4310.submission.files import walk
 from in4310.submission.formats import SETS
 
@@ -30,9 +32,9 @@ REPORTS = {".pdf", ".html", ".docx"}
 REPORT_WORDS = {"report", "rapport", "oblig", "mandatory", "assignment"}
 PICTURES = {".png", ".jpg", ".jpeg", ".pdf", ".svg"}
 MAP_WORDS = {"feature", "featuremap", "featuremaps", "features", "map", "maps", "activation", "activations"}
+# A file of scores or weights is one piece; a table may hold several.
+OTHER = {"scores": "scores_val", "scores_val": "scores", "model": "untuned", "untuned": "model"}
 UNREAD = ("model", "untuned", "feature_maps", "plots", "report")  # pieces that are files, and no figures
-
-Within = Callable[[str], bool]  # whether a file is one of those to look at
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ class Candidate:
     value: Any = None
 
 
+Maker = Callable[[Within, bool], Iterable[Candidate]]  # whether a file's place is known -> candidates
+
+
 class Discovery:
     """Candidates for every piece of a folder, best first.
 
@@ -73,9 +78,7 @@ class Discovery:
         self.hints, self.places = hints, dict(places or {})
         inside = {piece: self._inside(folder, place) for piece, (place, _) in self.places.items()}
         placed = {f for piece, files in inside.items() if hints.classes or piece not in UNREAD for f in files}
-        self.files = sorted(
-            {*(walk(folder) if hints.classes else ()), *(f for fs in inside.values() for f in fs)}
-        )
+        self.files = sorted({*(walk(folder) if hints.classes else ()), *chain(*inside.values())})
         figures = {f for piece, files in inside.items() if piece not in UNREAD for f in files}
         scores = {f for piece in ("scores", "scores_val") for f in inside.get(piece, ())}
         order = sorted(self.files if hints.classes else placed, key=lambda f: (f not in figures, f))
@@ -84,13 +87,13 @@ class Discovery:
         self.notes, self.outputs = self.contents.notes, self.contents.pictures
         self.figures = Figures(self.contents, hints.classes)
         self.candidates: dict[str, list[Candidate]] = defaultdict(list)
-        makers: dict[str, Callable[[Within, bool], Iterable[Candidate]]] = {
+        makers: dict[str, Maker] = {
             "split": self._splits,
-            "scores": lambda within, pinned: self._scores("scores", "test", within, pinned),
-            "scores_val": lambda within, pinned: self._scores("scores_val", "val", within, pinned),
-            "model": lambda within, pinned: self._networks("model", within, pinned),
-            "untuned": lambda within, pinned: self._networks("untuned", within, pinned),
-            **{piece: self._figures(piece, find) for piece, find in self.figures.readers.items()},
+            "scores": partial(self._scores, "scores", "test"),
+            "scores_val": partial(self._scores, "scores_val", "val"),
+            "model": partial(self._networks, "model"),
+            "untuned": partial(self._networks, "untuned"),
+            **{piece: partial(self._figures, piece, find) for piece, find in self.figures.readers.items()},
             "feature_maps": self._feature_maps,
             "plots": self._plots,
             "report": self._reports,
@@ -108,12 +111,7 @@ class Discovery:
             return [(PurePosixPath(place) / file).as_posix() for file in walk(folder / place)]
         return [place]
 
-    def _found(
-        self,
-        piece: str,
-        make: Callable[[Within, bool], Iterable[Candidate]],
-        inside: Mapping[str, Sequence[str]],
-    ) -> list[Candidate]:
+    def _found(self, piece: str, make: Maker, inside: Mapping[str, Sequence[str]]) -> list[Candidate]:
         """The candidates in the known place of a piece; where it has none, those of all files that are no other's."""
         if piece in self.places:
             found = list(make(set(inside[piece]).__contains__, True)) if inside[piece] else []
@@ -122,26 +120,21 @@ class Discovery:
                 return found
         if not self.hints.classes:
             return []
-        # A file of scores or weights is one piece; a table may hold several.
-        same = {"scores": "scores_val", "scores_val": "scores", "model": "untuned", "untuned": "model"}.get(
-            piece, ""
-        )
-        taken = set(inside.get(same, ()))
+        taken = set(inside.get(OTHER.get(piece, ""), ()))
         found = list(make(lambda file: file not in taken, False))
         if found and piece in self.places:
             self.places.pop(piece)
-            self.notes.append(
-                f"{shown(place)}: not read as {piece} ({self.reason(place)}); taken from another file"
-            )
+            why = f"not read as {piece} ({self.reason(place)}); taken from another file"
+            self.contents.note(place, why)
         return found
 
     def reason(self, place: str) -> str:
         """Why nothing was found in a place: what its reader said, else that it holds something else."""
         refused = self.contents.refused
-        file = next(
-            (f for f in (place, *refused) if f in refused and (f == place or f.startswith(f"{place}/"))), None
+        there = [f for f in (place, *refused) if f == place or f.startswith(f"{place}/")]
+        return next(
+            (refused[f] for f in there if f in refused), "holds nothing that can be read as this piece"
         )
-        return refused[file] if file is not None else "holds nothing that can be read as this piece"
 
     # -- pieces ------------------------------------------------------------------------------------
 
@@ -154,17 +147,16 @@ class Discovery:
                 groups[""][label] = listing
                 continue
             alone = listing.entries <= 2000 and not any(listing.sets)
-            if alone and label in self.contents.documents and self.figures.is_ranking(label):
+            if alone and label in self.contents.documents and self.figures.ranked(label):
                 continue
             parent = PurePosixPath(label.partition(":")[0]).parent
             groups[str(parent)][label] = listing
-            if (set_of(parent.name) or "") and parent.name:
+            if set_of(parent.name):
                 groups[str(parent.parent)][label] = listing  # split/train/list.txt
         folders = listings.of_folders(filter(within, self.files), self.hints.classes)
         for folder, listing in folders.items():
-            yield from self._split_candidate(
-                {folder or ".": listing}, "folders of images named after the sets", pinned
-            )
+            why = "folders of images named after the sets"
+            yield from self._split_candidate({folder or ".": listing}, why, pinned)
         for group in groups.values():
             yield from self._split_candidate(group, "", pinned)
 
@@ -212,7 +204,7 @@ class Discovery:
             yield Candidate(piece, (place,), "weights", 1.0)
 
     def networks(self, piece: str) -> list[Candidate]:
-        """The ResNets among all files that may be the 'model' kept, or the 'untuned' one before training."""
+        """The ResNets among all files that may be the 'model' kept, or the 'untuned' one; places are not asked."""
         found = []
         for file, network in self.contents.networks:
             ours = network.outputs == len(self.hints.classes)
@@ -229,20 +221,15 @@ class Discovery:
                 found.append(Candidate(piece, (file,), why, 1.0 if ours else 0.5, network))
         return found
 
-    def _figures(
-        self, piece: str, find: Callable[[Within, bool], Iterable[Found]]
-    ) -> Callable[[Within, bool], Iterable[Candidate]]:
-        def make(within: Within, pinned: bool) -> Iterable[Candidate]:
-            found = [Candidate(piece, *one) for one in find(within, pinned)]
-            if pinned and not found:  # a table of something else: the checks say what it lacks
-                found = [
-                    Candidate(piece, (file,), "a record", 0.0, document)
-                    for file, document in self.contents.documents.items()
-                    if within(file) and isinstance(document, Mapping) and piece != "history"
-                ]
-            return found
-
-        return make
+    def _figures(self, piece: str, find: Reader, within: Within, pinned: bool) -> Iterable[Candidate]:
+        found = [Candidate(piece, *one) for one in find(within, pinned)]
+        yield from found
+        if (
+            pinned and not found and piece != "history"
+        ):  # a table of something else: the checks say what it lacks
+            for file, document in self.contents.documents.items():
+                if within(file) and isinstance(document, Mapping):
+                    yield Candidate(piece, (file,), "a record", 0.0, document)
 
     def _feature_maps(self, within: Within, pinned: bool) -> Iterable[Candidate]:
         if pinned:
@@ -252,10 +239,9 @@ class Discovery:
         for file in self._drawn():
             path = PurePosixPath(file)
             if path.suffix.lower() == ".png" and any(ch.isdigit() for ch in path.stem):
+                # There may be one folder an image.
                 numbered = any(ch.isdigit() for ch in path.parent.name) and path.parent.parent.name
-                folders[str(path.parent.parent if numbered else path.parent)].append(
-                    file
-                )  # one folder an image
+                folders[str(path.parent.parent if numbered else path.parent)].append(file)
         for folder, files in folders.items():
             said = set(words(folder)) | {w for f in files for w in words(PurePosixPath(f).stem)}
             named = bool(said & MAP_WORDS)
@@ -302,13 +288,10 @@ class Discovery:
     def _prefer_best_run(self) -> None:
         """Of weights and scores of several runs those of the best run, by its validation figures, are handed in."""
         best = self.figures.best_run
-        for piece in ("model", "scores", "scores_val") if best else ():
-            self.candidates[piece] = [
-                replace(c, strength=c.strength + 0.3)
-                if choices.belongs(c.files[0], best, self.figures.runs)  # type: ignore[arg-type]
-                else c
-                for c in self.candidates[piece]
-            ]
+        for piece in ("model", "scores", "scores_val"):
+            for i, c in enumerate(self.candidates[piece]):
+                if best and choices.belongs(c.files[0], best, self.figures.runs):
+                    self.candidates[piece][i] = replace(c, strength=c.strength + 0.3)
 
     def _say_what_was_chosen(self) -> None:
         for piece, word in (("model", "networks"), ("scores", "files of test scores")):

@@ -19,22 +19,26 @@ from in4310.submission.tables import Table
 
 SHARE_WORDS = {"positive", "nonpositive", "negative", "share", "percent", "percentage"}
 Found = tuple[tuple[str, ...], str, float, Any]  # files, why, strength, value
-Within = Callable[[str], bool]
+Within = Callable[[str], bool]  # whether a file is one of those to look at
+Reader = Callable[[Within, bool], Iterable[Found]]
 Runs = Mapping[tuple[str, str], dict[str, Any]]  # (file, run) -> run
 
 
 class Figures:
-    """`readers`: piece -> reader, in the order in which they must be asked: metrics may be those of the best epoch."""
+    """`readers`: piece -> reader, in the order in which they must be asked: metrics may be those of the best epoch.
+
+    `ranked`: file that was read -> its ranked images, or None.
+    """
 
     def __init__(self, contents: Contents, classes: Sequence[str]):
         self.contents, self.classes = contents, classes
         self.runs: list[choices.Run] = []
         self.best_run: choices.Run | None = None
         self._histories: Runs = {}
-        self._ranked = cache(
+        self.ranked = cache(
             lambda file: claims.as_ranking(contents.documents[file], self._label(file), classes)
         )
-        self.readers: dict[str, Callable[[Within, bool], Iterable[Found]]] = {
+        self.readers: dict[str, Reader] = {
             "history": self.history,
             "metrics": self.metrics,
             "ranking": self.ranking,
@@ -87,7 +91,7 @@ class Figures:
         scored = {file for file, _, _ in self.contents.matrices} | set(self.contents.listings)
         for file, document in self._documents(within):
             table = document if isinstance(document, Table) else None
-            if not pinned and (file in scored or (table and self._is_history(file)) or self.is_ranking(file)):
+            if not pinned and (file in scored or (table and self._is_history(file)) or self.ranked(file)):
                 continue
             models = claims.by_model(table) if table else {}
             for name, rows in (models or {"": document}).items():
@@ -105,9 +109,8 @@ class Figures:
             self.runs = [run for run, _ in by_model] if best_model else self.runs
             found += [(run.file, figures) for run, figures in by_model if run == taken]
             why = "the highest validation mAP" if best_model else "the first of its table"
-            self.contents.notes.append(
-                f"{shown(taken.file)}: figures of {len(by_model)} models; taken those of {shown(taken.name)}, {why}"
-            )
+            said = f"figures of {len(by_model)} models; taken those of {shown(taken.name)}, {why}"
+            self.contents.note(taken.file, said)
         elif not found and self.best_run and not pinned:
             found = self._of_best_epoch(self.best_run)
         yield from _merged(found, "figures of accuracy and average precision")
@@ -119,23 +122,20 @@ class Figures:
         row = which.index(max(which))
         found = []
         for file, table in self.contents.documents.items():
-            if not isinstance(table, Table) or not choices.belongs(file, best, self.runs):
+            if not isinstance(table, Table) or len(table.rows) != len(which):
                 continue
-            if len(table.rows) != len(which):
+            if not choices.belongs(file, best, self.runs):
                 continue
             stem = PurePosixPath(file).stem
             label = f"{histories.default_set(table.header, stem)} {stem}"
-            figures = claims.as_metrics(Table(table.header, (table.rows[row],)), label, self.classes)
-            if figures:
+            if figures := claims.as_metrics(Table(table.header, (table.rows[row],)), label, self.classes):
                 found.append((file, figures))
-                self.contents.notes.append(
-                    f"{shown(file)}: figures of epoch {row + 1}, the best of its run, are taken"
-                )
+                self.contents.note(file, f"figures of epoch {row + 1}, the best of its run, are taken")
         return found
 
     def ranking(self, within: Within, pinned: bool) -> Iterable[Found]:
         """Top and bottom images of classes, from all files that give some."""
-        parts = [(file, ranked) for file, _ in self._documents(within) if (ranked := self._ranked(file))]
+        parts = [(file, ranked) for file, _ in self._documents(within) if (ranked := self.ranked(file))]
         yield from _merged(parts, "paths of images at the top and the bottom of a class")
 
     def non_positive(self, within: Within, pinned: bool) -> Iterable[Found]:
@@ -172,10 +172,6 @@ class Figures:
         for file, document in self._documents(within):
             if claims.named_record(document) == piece:
                 yield (file,), "a record with its keys", 1.0, document
-
-    def is_ranking(self, file: str) -> bool:
-        """Whether a file that was read holds ranked images."""
-        return bool(self._ranked(file))
 
     def _is_history(self, file: str) -> bool:
         read = any(own == file for own, _ in self._histories)

@@ -56,9 +56,8 @@ class Submission:
         self._load = load
         self._loaded: dict[Path, Mapping[str, Tensor]] = {}
         self._given_name = name
-        self._aside: tempfile.TemporaryDirectory[str] | None = (
-            None  # removed when nothing refers to it any more
-        )
+        # Removed when nothing refers to it any more.
+        self._aside: tempfile.TemporaryDirectory[str] | None = None
         self.manifest = self._read_manifest()
 
     def _read_manifest(self) -> dict[str, Any]:
@@ -109,9 +108,8 @@ class Submission:
     @cached_property
     def discovery(self) -> Discovery:
         """Candidates for every piece: of the places known, and found by content."""
-        places = {
-            piece: (self._inside(place) or place, why == NAMED) for piece, (place, why) in self.placed.items()
-        }
+        placed = self.placed.items()
+        places = {piece: (self._inside(place) or place, why == NAMED) for piece, (place, why) in placed}
         return Discovery(self.folder, self.hints, self.tensors, places)
 
     @cached_property
@@ -133,10 +131,6 @@ class Submission:
     def candidates(self, piece: str) -> list[Candidate]:
         """All candidates for a piece, best first; of its place alone where that is known."""
         return self.discovery.candidates[piece]
-
-    def discovered(self, piece: str) -> list[Candidate]:
-        """Networks of all files that may be the 'model' or the 'untuned' one, also where a place was stated."""
-        return self.discovery.networks(piece)
 
     def others(self, piece: str) -> list[str]:
         """Other files that could have been the piece and were not taken; shown safely."""
@@ -175,14 +169,12 @@ class Submission:
     scores = _Piece[np.ndarray]()  # of the test set as handed in, any shape
     scores_val = _Piece[np.ndarray]()  # of the validation set
     metrics = _Piece[Any]()  # {'val': {...}, 'test': {...}}
-    history = _Piece[
-        dict[str, Mapping[str, Any]]
-    ]()  # run -> {'settings': {...}, 'epochs': [{...}], 'best_epoch': n}
+    # run -> {'settings': {...}, 'epochs': [{...}], 'best_epoch': n}
+    history = _Piece[dict[str, Mapping[str, Any]]]()
     ranking = _Piece[Any]()  # class -> {'top': [[path, score], ...], 'bottom': [...]}
     non_positive = _Piece[Any]()  # {'images': [paths], 'percent': {module: number}}
-    eigenvalues = _Piece[
-        Any
-    ]()  # {'series': [{'model', 'data', 'images', 'paths', 'modules': {module: {...}}}]}
+    # {'series': [{'model', 'data', 'images', 'paths', 'modules': {module: {...}}}]}
+    eigenvalues = _Piece[Any]()
     resources = _Piece[Any]()  # {'peak_memory_bytes', 'batch_size', 'device', ...}
     reproduction = _Piece[Any]()  # what the submission's own comparison routine recorded
 
@@ -197,9 +189,8 @@ class Submission:
             return [self.folder / file]
         if self._aside is None:
             self._aside = tempfile.TemporaryDirectory(prefix="in4310-outputs-")
-        place = (
-            Path(self._aside.name) / hashlib.sha256(file.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        )
+        own = hashlib.sha256(file.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        place = Path(self._aside.name) / own
         if not place.exists():
             place.mkdir()
             for name, content in saved:

@@ -14,9 +14,8 @@ import numpy as np
 from PIL import Image
 
 TEXT_BYTES = 16 * 2**20  # 17034 paths of 200 characters are 3.4 MB
-TEXT_VALUES = (
-    3_000_000  # scores of 17034 images in six columns are 0.1 million; a value takes up to 100 bytes
-)
+# Scores of 17034 images in six columns are 0.1 million; a value takes up to 100 bytes.
+TEXT_VALUES = 3_000_000
 ARRAY_BYTES = 256 * 2**20  # 100 000 rows of 1000 classes in float16
 PICTURE_PIXELS = 64 * 2**20
 SETS = ("train", "val", "test")
@@ -84,10 +83,7 @@ def parse_npy(file: Any, size: int, kinds: str = "fiu") -> np.ndarray:
     """
     try:
         version = np.lib.format.read_magic(file)
-        readers = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }
+        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         if version not in readers:
             raise ValueError(f"is of .npy version {version}, expected 1.0 or 2.0")
         shape, order, dtype = readers[version](file)

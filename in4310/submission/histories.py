@@ -117,8 +117,8 @@ def history_of_records(records: Sequence[Mapping[str, Any]], name: str) -> Runs 
     return runs
 
 
-_RATE = ("lr", "learning_rate", "momentum", "weight_decay")
-_SETTINGS = (*_RATE, "optimizer", "optimiser", "optim", "batch_size")
+_SETTINGS = ("lr", "learning_rate", "optimizer", "optimiser", "optim", "batch_size", "weight_decay",
+             "momentum")  # fmt: skip
 
 
 def _constant_settings(records: Sequence[Mapping[str, Any]], settings: Sequence[str]) -> bool:

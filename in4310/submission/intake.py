@@ -17,6 +17,7 @@ from in4310.submission.files import RUBBISH
 from in4310.submission.pieces import KINDS
 
 WRAPPINGS = 8  # folders around a submission
+PLACES = {place for kind in KINDS.values() for place in kind.places}
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,10 @@ def _innermost(folder: Path) -> Path:
     """The folder that holds the files, where one folder is all that another one holds: 'oblig1.zip/oblig1/...'."""
     for _ in range(WRAPPINGS):
         items = [i for i in folder.iterdir() if i.name not in RUBBISH and not i.name.startswith(".")]
-        if len(items) != 1 or items[0].is_symlink() or not items[0].is_dir() or _is_piece(items[0].name):
+        if len(items) != 1 or items[0].is_symlink() or not items[0].is_dir() or items[0].name in PLACES:
             break
         folder = items[0]
     return folder
-
-
-def _is_piece(name: str) -> bool:
-    return any(name in kind.places for kind in KINDS.values())
 
 
 @contextmanager

@@ -106,9 +106,8 @@ def _add_table(found: Listing, table: Table, resolve: Resolver) -> None:
     for row in table.rows:
         if column < len(row) and _is_place(row[column]):
             said = row[label] if label is not None and label < len(row) and label != column else ""
-            name = (
-                SET_NAMES.get(row[sets].strip().lower(), "") if sets is not None and sets < len(row) else ""
-            )
+            word = row[sets] if sets is not None and sets < len(row) else ""
+            name = SET_NAMES.get(word.strip().lower(), "")
             found.sets[name].append(resolve(row[column], said))
 
 

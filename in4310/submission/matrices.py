@@ -47,10 +47,8 @@ def read_arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
                     raise ValueError(f"claims more than {ARRAY_BYTES} bytes of arrays")
                 with archive.open(member) as stream:
                     content = stream.read(member.file_size + 1)
-                yield (
-                    member.filename.removesuffix(".npy"),
-                    parse_npy(io.BytesIO(content), len(content), KINDS),
-                )
+                array = parse_npy(io.BytesIO(content), len(content), KINDS)
+                yield member.filename.removesuffix(".npy"), array
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise ValueError(f"is not a readable .npz archive ({error})") from None
 
@@ -69,24 +67,19 @@ def as_scores(array: np.ndarray, classes: int) -> str:
 
 def _of_table(table: Table, classes: Sequence[str]) -> np.ndarray | None:
     """Scores in a table: the columns named after the classes, or the columns of numbers whose rows sum to 1."""
-    if not table.rows or (len(table.rows) < 12 and not table.header):
+    if len(table.rows) < 12:  # a table of metrics has one row a class, not one an image
         return None
     keys = [key(t) for t in table.header]
-    # 'score_sea' and 'sea' alike; a table of metrics has one row a class, not one an image
+    # 'score_sea' and 'sea' alike
     named = [
-        next(
-            (i for i, k in enumerate(keys) if k == key(c) or (k.split("_")[-1] == key(c) and not measure(k))),
-            None,
-        )
-        for c in classes
+        next((i for i, k in enumerate(keys) if k == c or (k.split("_")[-1] == c and not measure(k))), None)
+        for c in map(key, classes)
     ]
     if keys and all(i is not None for i in named) and len(set(named)) == len(classes):
-        if len(table.rows) < 12:
-            return None
         return _numbers(table, [i for i in named if i is not None])
     width = min(len(row) for row in table.rows)
     numeric = [i for i in range(width) if number(table.rows[0][i]) is not None]
-    if len(table.rows) < 12 or len(numeric) < len(classes):
+    if len(numeric) < len(classes):
         return None
     runs = [numeric[i : i + len(classes)] for i in range(len(numeric) - len(classes) + 1)]
     for columns in runs:

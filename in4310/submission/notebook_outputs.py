@@ -6,9 +6,8 @@ Format: nbformat 4, https://nbformat.readthedocs.io (outputs of code cells). Not
 from __future__ import annotations
 
 import base64
-import binascii
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,7 +72,7 @@ def _take(found: Outputs, output: Mapping[str, Any], cell: int, topics: str) -> 
             continue
         try:
             raw = base64.b64decode(content, validate=False)
-        except (binascii.Error, ValueError):
+        except ValueError:
             continue
         label = f"-{topics}" if topics else ""
         found.pictures.append((f"cell{cell}-{len(found.pictures) + 1}{label}{suffix}", raw))
@@ -83,8 +82,4 @@ def _joined(value: Any) -> str:
     """nbformat keeps texts as one string or as a list of lines."""
     if isinstance(value, str):
         return value
-    return "".join(_strings(value)) if isinstance(value, list) else ""
-
-
-def _strings(values: list[Any]) -> Iterator[str]:
-    return (v for v in values if isinstance(v, str))
+    return "".join(v for v in value if isinstance(v, str)) if isinstance(value, list) else ""

@@ -14,30 +14,26 @@ class PieceKind:
     places: tuple[str, ...]
 
 
-KINDS = {
-    kind.name: kind
-    for kind in (
-        PieceKind("split", "train, val and test as lists of paths", ("split", "split.json")),
-        PieceKind(
-            "model", "state dict of the network kept", ("model.pth", "model.safetensors", "best_model.pth")
-        ),
-        PieceKind(
-            "untuned", "state dict of the network before training", ("untuned.pth", "untuned.safetensors")
-        ),
-        PieceKind("scores", "softmax scores of the test set, N x classes", ("scores_test.npy", "scores.npy")),
-        PieceKind("scores_val", "softmax scores of the validation set", ("scores_val.npy",)),
-        PieceKind("metrics", "accuracy, AP and means for val and test", ("metrics.json",)),
-        PieceKind("history", "one table of epochs for each setting", ("history",)),
-        PieceKind("ranking", "top and bottom images of each class", ("ranking.json",)),
-        PieceKind("non_positive", "module -> percentage of non-positive values", ("non_positive.json",)),
-        PieceKind("eigenvalues", "data set, model and module -> eigenvalues", ("eigenvalues.json",)),
-        PieceKind("feature_maps", "pictures of the feature maps", ("feature_maps",)),
-        PieceKind("plots", "curves, ranked images, spectra as pictures", ("plots",)),
-        PieceKind("report", "the report, a PDF or a page", ("report.pdf", "report.html")),
-        PieceKind("resources", "peak memory and batch size of the training", ("resources.json",)),
-        PieceKind("reproduction", "what the comparison routine found", ("reproduction.json",)),
-    )
-}
+_ALL = (
+    PieceKind("split", "train, val and test as lists of paths", ("split", "split.json")),
+    PieceKind(
+        "model", "state dict of the network kept", ("model.pth", "model.safetensors", "best_model.pth")
+    ),
+    PieceKind("untuned", "state dict of the network before training", ("untuned.pth", "untuned.safetensors")),
+    PieceKind("scores", "softmax scores of the test set, N x classes", ("scores_test.npy", "scores.npy")),
+    PieceKind("scores_val", "softmax scores of the validation set", ("scores_val.npy",)),
+    PieceKind("metrics", "accuracy, AP and means for val and test", ("metrics.json",)),
+    PieceKind("history", "one table of epochs for each setting", ("history",)),
+    PieceKind("ranking", "top and bottom images of each class", ("ranking.json",)),
+    PieceKind("non_positive", "module -> percentage of non-positive values", ("non_positive.json",)),
+    PieceKind("eigenvalues", "data set, model and module -> eigenvalues", ("eigenvalues.json",)),
+    PieceKind("feature_maps", "pictures of the feature maps", ("feature_maps",)),
+    PieceKind("plots", "curves, ranked images, spectra as pictures", ("plots",)),
+    PieceKind("report", "the report, a PDF or a page", ("report.pdf", "report.html")),
+    PieceKind("resources", "peak memory and batch size of the training", ("resources.json",)),
+    PieceKind("reproduction", "what the comparison routine found", ("reproduction.json",)),
+)
+KINDS = {kind.name: kind for kind in _ALL}
 
 
 def lacking(piece: str) -> str:

@@ -55,9 +55,7 @@ class Call:
     @property
     def text(self) -> str:
         """The call as one would write it, short; safe to show."""
-        parts = [_written(a) for a in self.arguments] + [
-            f"{k}={_written(v)}" for k, v in self.keywords.items()
-        ]
+        parts = [*map(_written, self.arguments), *(f"{k}={_written(v)}" for k, v in self.keywords.items())]
         return shown(f"{self.name}({', '.join(parts)})", 120)
 
 
@@ -109,9 +107,7 @@ def from_document(document: Any) -> list[Call]:
     """Calls from JSON, each field of its exact type; others are left out."""
     found = []
     for entry in document if isinstance(document, list) else []:
-        if not isinstance(entry, dict):
-            continue
-        if set(entry) != {f.name for f in fields(Call)}:
+        if not isinstance(entry, dict) or set(entry) != {f.name for f in fields(Call)}:
             continue
         texts = [entry.get(k) for k in ("file", "name", "target", "inside")]
         numbers = [entry.get(k) for k in ("line", "cell")]
@@ -207,19 +203,15 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def _value(self, node: ast.AST) -> Any:
-        if isinstance(node, ast.Constant):
-            value = node.value
-        elif isinstance(node, ast.Name) and node.id in self._constants:
-            value = self._constants[node.id]
-        elif (
-            isinstance(node, ast.UnaryOp)
-            and isinstance(node.op, ast.USub)
-            and isinstance(node.operand, ast.Constant)
-        ):
-            operand = node.operand.value
-            value = -operand if isinstance(operand, int | float) else None
-        else:
-            return f"<{_source(node)}>"
+        match node:
+            case ast.Constant(value=value):
+                pass
+            case ast.Name(id=name) if name in self._constants:
+                value = self._constants[name]
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=operand)):
+                value = -operand if isinstance(operand, int | float) else None
+            case _:
+                return f"<{_source(node)}>"
         if isinstance(value, str):
             return value[:TEXT]
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:
@@ -240,6 +232,7 @@ def _source(node: ast.AST) -> str:
 
 SEEDING = {"seed", "manual_seed", "manual_seed_all", "default_rng", "randomstate", "random", "set_seed",
            "seed_everything"}  # fmt: skip
+BUILDERS = {"resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "get_model"}
 
 
 def seeds(calls: Iterable[Call]) -> list[tuple[int, Call]]:
@@ -261,22 +254,12 @@ def starts(calls: Iterable[Call]) -> list[tuple[str, Call]]:
     """'imagenet' or 'scratch' for each torchvision ResNet that the source builds."""
     found = []
     for call in calls:
-        if call.last.lower() not in (
-            "resnet18",
-            "resnet34",
-            "resnet50",
-            "resnet101",
-            "resnet152",
-            "get_model",
-        ):
+        if call.last.lower() not in BUILDERS:
             continue
         weights = call.given("weights", 1 if call.last == "get_model" else None)
         pretrained = call.given("pretrained", 0 if call.last != "get_model" else None)
-        if (
-            isinstance(weights, str)
-            or pretrained is True
-            or (isinstance(pretrained, str) and "weights" in pretrained.lower())
-        ):
+        named = isinstance(pretrained, str) and "weights" in pretrained.lower()
+        if isinstance(weights, str) or pretrained is True or named:
             found.append(("imagenet", call))
         elif weights is None and pretrained in (None, False):
             found.append(("scratch", call))
@@ -310,13 +293,9 @@ def comparisons(calls: Iterable[Call]) -> list[tuple[float | None, Call]]:
     return found
 
 
-NO_SCRIPTS = (
-    "conftest.py",
-    "setup.py",
-    "sitecustomize.py",
-    "usercustomize.py",
-    "__init__.py",
-)  # run by others
+# Run by others.
+NO_SCRIPTS = ("conftest.py", "setup.py", "sitecustomize.py", "usercustomize.py", "__init__.py")
+MAIN = re.compile(r"main|run|train|oblig|mand|assign|in\d{4}")
 
 
 def scripts(calls: Iterable[Call]) -> list[str]:
@@ -326,9 +305,4 @@ def scripts(calls: Iterable[Call]) -> list[str]:
     """
     found = list(dict.fromkeys(call.file for call in calls if not call.inside))
     found = [f for f in found if PurePosixPath(f).name not in NO_SCRIPTS]
-    main = [
-        f
-        for f in found
-        if re.search(r"main|run|train|oblig|mand|assign|in\d{4}", PurePosixPath(f).stem.lower())
-    ]
-    return main or found
+    return [f for f in found if MAIN.search(PurePosixPath(f).stem.lower())] or found

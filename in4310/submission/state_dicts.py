@@ -24,7 +24,7 @@ _PREFIX = re.compile(
     r"(_orig_mod|module|model|net|network|backbone|resnet|base_model|base|cnn|encoder(?=\.conv1))\."
 )
 _NOT_WEIGHTS = re.compile(r"optim|momentum|exp_avg|scheduler|(^|\.)(ema|swa)_?n_averaged", re.IGNORECASE)
-_COUNTER = "num_batches_tracked"
+_NORM = ("weight", "bias", "running_mean", "running_var")
 _RULES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -95,14 +95,11 @@ def _ancestors(name: str) -> Iterable[str]:
 
 
 def _match(inside: Mapping[str, Shape], prefix: str) -> Network | None:
-    for names, how in (
-        (dict(zip(inside, inside, strict=True)), "torchvision's names"),
-        (_translated(inside), ""),
-    ):
-        network = _by_name(inside, names, prefix, how or "other names for torchvision's layers")
-        if network is not None:
-            return network
-    return _by_order(inside, prefix)
+    return (
+        _by_name(inside, {name: name for name in inside}, prefix, "torchvision's names")
+        or _by_name(inside, _translated(inside), prefix, "other names for torchvision's layers")
+        or _by_order(inside, prefix)
+    )
 
 
 def _translated(inside: Mapping[str, Shape]) -> dict[str, str]:
@@ -164,14 +161,10 @@ def _by_order(inside: Mapping[str, Shape], prefix: str) -> Network | None:
             layer = next(sides if projection else mains, None)
             if layer is None:
                 break
-            norm = layer.replace("conv", "bn") if not projection else layer.replace(".0", ".1")
-            if projection:
-                norm = layer[: -len(".0")] + ".1"
+            norm = layer.removesuffix(".0") + ".1" if projection else layer.replace("conv", "bn")
             names[f"{layer}.weight"] = conv
             stem = scale.removesuffix("running_mean")
-            names |= {
-                f"{norm}.{part}": stem + part for part in ("weight", "bias", "running_mean", "running_var")
-            }
+            names |= {f"{norm}.{part}": stem + part for part in _NORM}
         bias = linear[0].removesuffix("weight") + "bias"
         names |= {"fc.weight": linear[0], "fc.bias": bias}
         if all(n in inside for n in names.values()):
@@ -188,9 +181,7 @@ def layer_shapes(depth: int, outputs: int) -> dict[str, Shape]:
 
     def layer(conv: str, norm: str, out: int, into: int, kernel: int) -> None:
         shapes[f"{conv}.weight"] = (out, into, kernel, kernel)
-        shapes.update(
-            {f"{norm}.{part}": (out,) for part in ("weight", "bias", "running_mean", "running_var")}
-        )
+        shapes.update({f"{norm}.{part}": (out,) for part in _NORM})
 
     layer("conv1", "bn1", 64, 3, 7)
     into = 64

@@ -66,9 +66,8 @@ def _check_archive(path: Path) -> None:
             members = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise ValueError(f"is not a readable weights file ({error})") from None
-    if any(
-        m.filename.endswith(("constants.pkl", "code/__torch__.py")) or "/code/" in m.filename for m in members
-    ):
+    program = ("constants.pkl", "code/__torch__.py")
+    if any(m.filename.endswith(program) or "/code/" in m.filename for m in members):
         raise ValueError(f"is TorchScript, which is a program; {SAVE}")
     if any(m.compress_type != zipfile.ZIP_STORED for m in members):
         raise ValueError(f"has compressed entries, which torch.save never writes; {SAVE}")
