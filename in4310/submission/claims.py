@@ -63,8 +63,7 @@ def as_metrics(document: Document, name: str, classes: Sequence[str]) -> Nested 
         if figure is None:
             return
         said = [w for part in path for w in words(part)]
-        which = {SET_NAMES[w] for w in said if w in SET_NAMES}
-        table = found.setdefault(which.pop() if len(which) == 1 else default, {})
+        table = found.setdefault(set_of(" ".join(path)) or default, {})
         own = [index[w] for w in said if w in index] or _numbered(said, classes)
         text = "_".join(w for w in said if w not in SET_NAMES and w not in index)
         kind = measure(text)

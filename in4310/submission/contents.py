@@ -161,9 +161,8 @@ class Contents:
         matrix = matrices.of_document(document, self.classes)
         listing = listings.of_document(document, self._resolve)
         if listings.is_indices(document):
-            self.note(
-                file, "a split stored as row numbers of a listing that only its author has; store paths"
-            )
+            said = "a split stored as row numbers of a listing that only its author has; store paths"
+            self.note(file, said)
         if matrix is not None:
             self.matrices.append((file, matrix, file))
         if listing is not None:

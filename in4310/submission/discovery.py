@@ -25,6 +25,7 @@ from in4310.submission.contents import CHECKPOINTS, SCORE_NAMES, Contents, Loade
 from in4310.submission.figures import Figures, Reader, Within
 from in4310.submission.files import walk
 from in4310.submission.formats import SETS
+from in4310.submission.listings import Listing
 
 __all__ = ["CHECKPOINTS", "Candidate", "Discovery", "Hints"]
 
@@ -57,6 +58,7 @@ class Candidate:
     value: Any = None
 
 
+Places = Mapping[str, tuple[str, bool]]
 Maker = Callable[[Within, bool], Iterable[Candidate]]  # whether a file's place is known -> candidates
 
 
@@ -68,13 +70,7 @@ class Discovery:
     nothing can be told by content: then only places are read.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        hints: Hints,
-        tensors: Loader,
-        places: Mapping[str, tuple[str, bool]] | None = None,
-    ):
+    def __init__(self, folder: Path, hints: Hints, tensors: Loader, places: Places | None = None):
         self.hints, self.places = hints, dict(places or {})
         inside = {piece: self._inside(folder, place) for piece, (place, _) in self.places.items()}
         placed = {f for piece, files in inside.items() if hints.classes or piece not in UNREAD for f in files}
@@ -132,14 +128,13 @@ class Discovery:
         """Why nothing was found in a place: what its reader said, else that it holds something else."""
         refused = self.contents.refused
         there = [f for f in (place, *refused) if f == place or f.startswith(f"{place}/")]
-        return next(
-            (refused[f] for f in there if f in refused), "holds nothing that can be read as this piece"
-        )
+        nothing = "holds nothing that can be read as this piece"
+        return next((refused[f] for f in there if f in refused), nothing)
 
     # -- pieces ------------------------------------------------------------------------------------
 
     def _splits(self, within: Within, pinned: bool) -> Iterable[Candidate]:
-        groups: dict[str, dict[str, listings.Listing]] = defaultdict(dict)
+        groups: dict[str, dict[str, Listing]] = defaultdict(dict)
         with_scores = {file for file, _, _ in self.contents.matrices}
         found = {k: v for k, v in self.contents.listings.items() if within(k) or within(k.rpartition(":")[0])}
         for label, listing in sorted(found.items(), key=lambda item: (item[0] in with_scores, item[0])):
@@ -160,9 +155,7 @@ class Discovery:
         for group in groups.values():
             yield from self._split_candidate(group, "", pinned)
 
-    def _split_candidate(
-        self, group: Mapping[str, listings.Listing], why: str, pinned: bool
-    ) -> Iterable[Candidate]:
+    def _split_candidate(self, group: Mapping[str, Listing], why: str, pinned: bool) -> Iterable[Candidate]:
         sets, used = listings.settle(group, self.hints.sizes)
         if not sets or (not pinned and "test" not in sets and len(sets) < 2):
             return
@@ -224,9 +217,8 @@ class Discovery:
     def _figures(self, piece: str, find: Reader, within: Within, pinned: bool) -> Iterable[Candidate]:
         found = [Candidate(piece, *one) for one in find(within, pinned)]
         yield from found
-        if (
-            pinned and not found and piece != "history"
-        ):  # a table of something else: the checks say what it lacks
+        # A table of something else: the checks say what it lacks.
+        if pinned and not found and piece != "history":
             for file, document in self.contents.documents.items():
                 if within(file) and isinstance(document, Mapping):
                     yield Candidate(piece, (file,), "a record", 0.0, document)

@@ -35,9 +35,7 @@ class Figures:
         self.runs: list[choices.Run] = []
         self.best_run: choices.Run | None = None
         self._histories: Runs = {}
-        self.ranked = cache(
-            lambda file: claims.as_ranking(contents.documents[file], self._label(file), classes)
-        )
+        self.ranked = cache(lambda file: claims.as_ranking(contents.documents[file], _label(file), classes))
         self.readers: dict[str, Reader] = {
             "history": self.history,
             "metrics": self.metrics,
@@ -95,7 +93,7 @@ class Figures:
                 continue
             models = claims.by_model(table) if table else {}
             for name, rows in (models or {"": document}).items():
-                if not (figures := claims.as_metrics(rows, self._label(file), self.classes)):
+                if not (figures := claims.as_metrics(rows, _label(file), self.classes)):
                     continue
                 if name:
                     best = tables.number(figures.get("val", {}).get("map"))
@@ -149,7 +147,7 @@ class Figures:
                     continue
             if share and (pinned or not self._is_history(file)):
                 count = len(share["percent"])
-                hint = bool(set(words(self._label(file))) & SHARE_WORDS)
+                hint = bool(set(words(_label(file))) & SHARE_WORDS)
                 yield (file,), f"{count} modules with a percentage", count / 100 + hint, share
 
     def eigenvalues(self, within: Within, pinned: bool) -> Iterable[Found]:
@@ -177,9 +175,9 @@ class Figures:
         read = any(own == file for own, _ in self._histories)
         return read or bool(histories.as_history(self.contents.documents[file], PurePosixPath(file).stem))
 
-    @staticmethod
-    def _label(file: str) -> str:
-        return f"{PurePosixPath(file).parent.name} {PurePosixPath(file).stem}"
+
+def _label(file: str) -> str:
+    return f"{PurePosixPath(file).parent.name} {PurePosixPath(file).stem}"
 
 
 def _leaves(document: Any) -> Iterable[tuple[tuple[str, ...], list[float]]]:

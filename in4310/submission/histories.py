@@ -26,11 +26,8 @@ def as_history(document: Document, name: str) -> Runs | None:
         return None
     if not isinstance(document, Mapping):
         return None
-    one = _run(document, name)
-    if one is not None:
-        return one
     nested = {k: v for k, v in document.items() if isinstance(v, Mapping | list)}
-    return _runs(nested) if nested else None
+    return _run(document, name) or _runs(nested)
 
 
 def _runs(found: Mapping[str, Any]) -> Runs | None:
@@ -124,8 +121,7 @@ _SETTINGS = ("lr", "learning_rate", "optimizer", "optimiser", "optim", "batch_si
 def _constant_settings(records: Sequence[Mapping[str, Any]], settings: Sequence[str]) -> bool:
     """Whether the settings name runs: epochs start anew where they change (a schedule changes the rate within one)."""
     epochs = [number(r.get(next((t for t in r if key(t) == "epoch"), ""), None)) for r in records]
-    starts = sum(b is not None and a is not None and b <= a for a, b in pairwise(epochs))
-    return starts > 0
+    return any(b is not None and a is not None and b <= a for a, b in pairwise(epochs))
 
 
 def _sets_as_columns(records: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -215,8 +211,7 @@ def _percent_to_share(epochs: Iterable[dict[str, Any]]) -> None:
     """Accuracy and mAP written in percent become shares, when any of a column lies above 1."""
     epochs = list(epochs)
     for column in {k for e in epochs for k in e if k.endswith(("accuracy", "_map"))}:
-        values = [e[column] for e in epochs if isinstance(e.get(column), int | float)]
-        if values and 1 < max(values) <= 100:
-            for epoch in epochs:
-                if isinstance(epoch.get(column), int | float):
-                    epoch[column] = epoch[column] / 100
+        given = [e for e in epochs if isinstance(e.get(column), int | float)]
+        if given and 1 < max(e[column] for e in given) <= 100:
+            for epoch in given:
+                epoch[column] /= 100

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from in4310.submission.claims import set_of, words
+from in4310.submission.claims import set_of
 from in4310.submission.formats import SET_NAMES, SETS, last_two_parts
 from in4310.submission.tables import Table, flatten, key, number
 
@@ -124,8 +124,7 @@ def _column_of(table: Table, width: int, values: set[str], fold: bool = False) -
 def _add_object(found: Listing, document: Mapping[str, Any], resolve: Resolver) -> None:
     """Lists under the names of sets and perhaps classes; or path: set."""
     for names, leaf in flatten(document):
-        said = {SET_NAMES[w] for part in names for w in words(part) if w in SET_NAMES}
-        name = said.pop() if len(said) == 1 else ""
+        name = set_of(" ".join(names)) or ""
         label = next((part for part in names if part in resolve.classes), "")
         if isinstance(leaf, list):
             found.sets[name] += _entries(leaf, resolve, label)

@@ -98,7 +98,8 @@ class ConfinedLoader:
                 raise ValueError(str(failure)) from None
             self._stack.close()
             self._worker = None
-            raise ValueError(f"cannot be loaded: the process that opened it {_ended(failure)}") from None
+            said = {"timeout": "gave ", "died": "", "memory": ""}.get(failure.kind, "failed: ")
+            raise ValueError(f"cannot be loaded: the process that opened it {said}{failure}") from None
         # A read-only buffer: copied, so that nothing can write through it later.
         return {name: from_numpy(np.array(array)) for name, array in answer.arrays.items()}
 
@@ -114,7 +115,3 @@ def read_source(sandbox: Sandbox | None, folder: Path) -> list[Call]:
             return source.from_document(worker.call("read_source", {}, seconds=20).result)
     except WorkerFailed:
         return []
-
-
-def _ended(failure: WorkerFailed) -> str:
-    return {"timeout": "gave ", "died": "", "memory": ""}.get(failure.kind, "failed: ") + str(failure)

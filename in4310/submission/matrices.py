@@ -81,10 +81,8 @@ def _of_table(table: Table, classes: Sequence[str]) -> np.ndarray | None:
     numeric = [i for i in range(width) if number(table.rows[0][i]) is not None]
     if len(numeric) < len(classes):
         return None
-    runs = [numeric[i : i + len(classes)] for i in range(len(numeric) - len(classes) + 1)]
-    for columns in runs:
-        if columns[-1] - columns[0] != len(classes) - 1:
-            continue
+    runs = (numeric[i : i + len(classes)] for i in range(len(numeric) - len(classes) + 1))
+    for columns in (run for run in runs if run[-1] - run[0] == len(classes) - 1):
         matrix = _numbers(table, columns)
         if matrix is not None and as_scores(matrix, len(classes)) == "rows sum to 1":
             return matrix
@@ -107,9 +105,8 @@ def of_document(document: Any, classes: Sequence[str]) -> np.ndarray | None:
         return found[0] if len(found) == 1 else None
     if not isinstance(document, list) or len(document) < 12:
         return None
-    if not all(
-        isinstance(r, list) and len(r) == len(classes) and all(type(v) in (int, float) for v in r)
-        for r in document
-    ):
+    if not all(isinstance(r, list) and len(r) == len(classes) for r in document):
+        return None
+    if not all(type(v) in (int, float) for r in document for v in r):
         return None
     return np.array(document, dtype=np.float64)

@@ -46,11 +46,10 @@ class Missing(Exception):
 
     def __init__(self, piece: str, message: str = ""):
         self.piece = piece
-        kind = KINDS.get(piece)
-        default = (
-            f"{lacking(piece)} ({kind.contents}; expected as {' or '.join(kind.places)})" if kind else piece
-        )
-        super().__init__(message or default)
+        if kind := KINDS.get(piece):
+            places = " or ".join(kind.places)
+            message = message or f"{lacking(piece)} ({kind.contents}; expected as {places})"
+        super().__init__(message or piece)
 
 
 class Unreadable(Missing):

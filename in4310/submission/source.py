@@ -10,7 +10,7 @@ import ast
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -105,18 +105,11 @@ def as_document(calls: Iterable[Call]) -> list[dict[str, Any]]:
 
 def from_document(document: Any) -> list[Call]:
     """Calls from JSON, each field of its exact type; others are left out."""
-    found = []
-    for entry in document if isinstance(document, list) else []:
-        if not isinstance(entry, dict) or set(entry) != {f.name for f in fields(Call)}:
-            continue
-        texts = [entry.get(k) for k in ("file", "name", "target", "inside")]
-        numbers = [entry.get(k) for k in ("line", "cell")]
-        if not all(type(t) is str for t in texts) or not all(type(n) is int for n in numbers):
-            continue
-        arguments, keywords = entry.get("arguments"), entry.get("keywords")
-        if isinstance(arguments, list) and isinstance(keywords, dict):
-            found.append(Call(**{**entry, "arguments": tuple(arguments), "keywords": keywords}))
-    return found
+    kinds = {"file": str, "line": int, "name": str, "arguments": list, "keywords": dict, "target": str,
+             "inside": str, "cell": int}  # fmt: skip
+    entries = [entry for entry in document if isinstance(entry, dict)] if isinstance(document, list) else []
+    exact = [entry for entry in entries if {k: type(v) for k, v in entry.items()} == kinds]
+    return [Call(**{**entry, "arguments": tuple(entry["arguments"])}) for entry in exact]
 
 
 def code_files(folder: Path) -> list[str]:
@@ -142,9 +135,8 @@ def _calls(file: str, cell: int, source: str) -> list[Call]:
     if len(source) > BYTES:
         return []
     try:
-        tree = ast.parse(source)
         reader = _Reader(file, cell)
-        reader.visit(tree)
+        reader.visit(ast.parse(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     return reader.found
@@ -176,14 +168,13 @@ class _Reader(ast.NodeVisitor):
     visit_AsyncFunctionDef = visit_FunctionDef
     visit_ClassDef = visit_FunctionDef
 
-    def visit_Assign(self, node: ast.Assign) -> None:
-        self._targets[node.value] = shown(_source(node.targets[0]), TEXT)
+    def visit_Assign(self, node: ast.Assign | ast.AnnAssign) -> None:
+        if node.value is not None:
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            self._targets[node.value] = shown(_source(target), TEXT)
         self.generic_visit(node)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        if node.value is not None:
-            self._targets[node.value] = shown(_source(node.target), TEXT)
-        self.generic_visit(node)
+    visit_AnnAssign = visit_Assign
 
     def visit_Dict(self, node: ast.Dict) -> None:
         for key, value in zip(node.keys, node.values, strict=True):
@@ -194,12 +185,8 @@ class _Reader(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         keywords = {k.arg: self._value(k.value) for k in node.keywords if k.arg is not None}
         arguments = tuple(self._value(a) for a in node.args[:16])
-        self.found.append(
-            Call(
-                self.file, node.lineno, _source(node.func), arguments, keywords,
-                self._targets.get(node, ""), ".".join(self._inside), self.cell,
-            )
-        )  # fmt: skip
+        around = (self._targets.get(node, ""), ".".join(self._inside), self.cell)
+        self.found.append(Call(self.file, node.lineno, _source(node.func), arguments, keywords, *around))
         self.generic_visit(node)
 
     def _value(self, node: ast.AST) -> Any:

@@ -75,10 +75,7 @@ def parse_table(text: str) -> Table:
             raise ValueError(f"is not a table ({error})") from None
     if max(map(len, rows)) > COLUMNS:
         raise ValueError(f"has rows of more than {COLUMNS} cells")
-    header: tuple[str, ...] = ()
-    if _is_header(rows):
-        header, rows = rows[0], rows[1:]
-    return Table(header, tuple(rows))
+    return Table(rows[0], tuple(rows[1:])) if _is_header(rows) else Table((), tuple(rows))
 
 
 def _delimiter(lines: list[str]) -> str | None:
