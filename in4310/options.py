@@ -28,9 +28,7 @@ class Place(click.Path):
             name = (
                 param.opts[-1]
                 if isinstance(param, click.Option)
-                else param.human_readable_name
-                if param
-                else ""
+                else getattr(param, "human_readable_name", "")
             )
             raise InputError(f"{name} '': expected {self.holds or 'a path'}, found nothing")
         # Not by Path: it raises for a name that is too long.

@@ -27,8 +27,7 @@ def keep_current_folder_off_the_path() -> None:
 
 def cache_folder() -> Path:
     """The folder for drawn data, decoded images and the reference submission; IN4310_CACHE overrides it."""
-    folder = os.environ.get(CACHE_VARIABLE)
-    return Path(folder) if folder else Path(platformdirs.user_cache_dir("in4310"))
+    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("in4310"))
 
 
 def decoded_folder() -> Path:
@@ -94,10 +93,7 @@ def data_root(path: str | Path, classes: list[str]) -> Path:
 
 def comparison_root(root: Path, name: str) -> Path | None:
     """A data set to compare with (imagenet, cifar10), looked for beside the course's and inside its parent."""
-    for place in (root / name, root.parent / name, root.parent.parent / name):
-        if place.is_dir():
-            return place
-    return None
+    return next((beside / name for beside in (root, *root.parents[:2]) if (beside / name).is_dir()), None)
 
 
 def checks_folder() -> Path:

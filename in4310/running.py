@@ -117,14 +117,11 @@ def run(
     settings: tuple[tuple[str, float], ...],
     trial_epochs: int,
     epochs: int,
-    batch_size: int,
-    schedule: str,
-    label_smoothing: float,
     seed: int,
     device: str,
     language: str,
     quiet: bool,
-    **planned: Any,
+    **named: Any,
 ) -> None:
     """Do the assignment on photographs in class folders, judge it, and write the report.
 
@@ -152,16 +149,15 @@ def run(
     progress = bars(quiet)
     found = resolve_data(asked, data, progress)
     sizes = asked.sizes(len(found.labels))
+    trained = {name: named.pop(name) for name in ("batch_size", "schedule", "label_smoothing")}
     trials = tuple(
         Settings(
             optimizer=optimizer,
             learning_rate=rate,
             epochs=trial_epochs,
-            batch_size=batch_size,
-            schedule=schedule,
             seed=seed,
-            label_smoothing=label_smoothing,
             weight_decay=0.05 if optimizer == "adamw" else 5e-4,
+            **trained,
         )
         for optimizer, rate in settings or TRIALS
     )
@@ -183,7 +179,7 @@ def run(
         pictures=asked.statistics.pictures or 10,
         ranked=_ranked(found.classes, asked.ranking.classes),
         ranked_images=asked.ranking.k,
-        **planned,
+        **named,
     )
     command = tuple(word for word in sys.argv[1:] if word != "--resume")  # for run.py
     carry_out(plan, out, resume, decoded, command, "", progress)

@@ -15,6 +15,7 @@ from in4310.solution.metrics import Metrics
 from in4310.solution.network import LayerRow
 from in4310.submission.formats import finite
 
+SIDES = ("top", "bottom")  # of a ranking
 SHARE = 0.9  # of the total variance, for the number of eigenvalues that hold it
 
 
@@ -34,10 +35,9 @@ class SetFigures:
         """Pairs of classes by how often one was taken for the other: (true, predicted, images, share of true)."""
         counts = self.metrics.confusion
         pairs = [
-            (a, b, int(counts[i, j]), float(counts[i, j] / counts[i].sum()))
-            for i, a in enumerate(classes)
-            for j, b in enumerate(classes)
-            if i != j and counts[i, j]
+            (classes[i], classes[j], int(counts[i, j]), float(counts[i, j] / counts[i].sum()))
+            for i, j in np.argwhere(counts)
+            if i != j
         ]
         return sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1]))
 
@@ -167,10 +167,7 @@ def largest_gap(a: Spectrum, b: Spectrum) -> float:
     """Largest difference of two spectra as a share of the larger first eigenvalue."""
     count = min(len(a.values), len(b.values))
     scale = max(*a.values[:1], *b.values[:1], 1e-30)
-    return (
-        max((abs(x - y) for x, y in zip(a.values[:count], b.values[:count], strict=True)), default=0.0)
-        / scale
-    )
+    return float(np.abs(np.subtract(a.values[:count], b.values[:count])).max(initial=0.0) / scale)
 
 
 def equal_spectra(series: Series, tolerance: float = 1e-3) -> list[tuple[str, str, float]]:

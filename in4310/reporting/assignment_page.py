@@ -16,7 +16,7 @@ from PIL import Image
 
 from in4310.errors import InputError
 from in4310.progress import QUIET, Progress
-from in4310.reporting.assignment import SHARE, Assignment, Series, class_of, equal_spectra
+from in4310.reporting.assignment import SHARE, SIDES, Assignment, Series, class_of, equal_spectra
 from in4310.reporting.assignment_reading import read_assignment
 from in4310.reporting.language import ENGLISH, figure, number
 from in4310.reporting.page import page
@@ -169,13 +169,12 @@ def _ranked_plots(report: Assignment) -> dict[tuple[str, str], str]:
     """(class, side) -> data URI of the submission's own picture, where the images themselves are gone."""
     if report.root is not None or report.plots is None:
         return {}
-    found = {}
-    for c in report.ranking:
-        for side in ("top", "bottom"):
-            file = report.plots / f"{side}_{c}.png"
-            if file.is_file():
-                found[c, side] = _small(file)
-    return found
+    return {
+        (c, side): _small(file)
+        for c in report.ranking
+        for side in SIDES
+        if (file := report.plots / f"{side}_{c}.png").is_file()
+    }
 
 
 def _small(path: Path) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from in4310.errors import InputError
 from in4310.places import data_root
 from in4310.progress import QUIET, Progress
-from in4310.reporting.assignment import Assignment, Copies, Run, Series, SetFigures, Spectrum, class_of
+from in4310.reporting.assignment import SIDES, Assignment, Copies, Run, Series, SetFigures, Spectrum, class_of
 from in4310.solution import splits
 from in4310.solution.images import Preprocessing
 from in4310.solution.metrics import Metrics, evaluate, wilson
@@ -45,21 +45,24 @@ def read_assignment(folder: Path, data: str | Path | None = None, progress: Prog
 
 def _read(submission: Submission, data: str | Path | None, progress: Progress) -> Assignment:
     split = submission.split
-    plan = _plan(submission.folder)
-    root = _root(data, plan, split)
+    everything = [path for paths in split.values() for path in paths]
+    root = _root(data, submission.folder, everything)
     with _house_form(submission, "metrics"):
         classes = tuple(map(str, submission.metrics["test"]["accuracy_per_class"]))
-        if strange := {class_of(p) for paths in split.values() for p in paths} - set(classes):
+        if strange := set(map(class_of, everything)) - set(classes):
             raise ValueError(f"has no class {sorted(strange)[0]!r}, which the split has")
     with _house_form(submission, "manifest"):
-        shape: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in submission.table("preprocessing").items()
-        }
+        stated = submission.table("preprocessing")
+        shape: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stated.items()}
         preprocessing = Preprocessing(**shape)
     network, _ = submission.network("model")
     found = splits.Split(**split)
-    everything = [path for paths in split.values() for path in paths]
     contents = splits.content_groups(root, everything, progress) if root else {}
+    with _house_form(submission, "ranking"):
+        ranking = {
+            str(name): {side: [(str(path), float(score)) for path, score in sides[side]] for side in SIDES}
+            for name, sides in submission.ranking.items()
+        }
     with _house_form(submission, "non_positive"):
         percent = {str(name): float(value) for name, value in submission.non_positive["percent"].items()}
         seen = len(submission.non_positive["images"])
@@ -84,7 +87,7 @@ def _read(submission: Submission, data: str | Path | None, progress: Progress) -
         runs=_runs(submission),
         figures={name: _figures(submission, name, classes) for name in ("val", "test")},
         reproduction=submission.reproduction,
-        ranking=_ranking(submission),
+        ranking=ranking,
         feature_maps=[p for p in submission.pictures("feature_maps") if p.suffix.lower() == ".png"],
         non_positive_images=seen,
         non_positive=percent,
@@ -110,25 +113,15 @@ def _house_form(submission: Submission, piece: str) -> Iterator[None]:
         ) from None
 
 
-def _plan(folder: Path) -> Mapping[str, Any]:
-    try:
-        plan = read_json(folder / "plan.json")
-    except (OSError, ValueError):
-        return {}
-    return plan if isinstance(plan, Mapping) else {}
-
-
-def _root(
-    data: str | Path | None, plan: Mapping[str, Any], split: Mapping[str, Sequence[str]]
-) -> Path | None:
+def _root(data: str | Path | None, folder: Path, everything: Sequence[str]) -> Path | None:
     """The folder of the images: the one given must hold them all, the one of the plan may be gone."""
-    everything = [path for paths in split.values() for path in paths]
     if data is not None:
         root = data_root(data, sorted({class_of(path) for path in everything}))
-    elif isinstance(plan.get("root"), str):
-        root = Path(plan["root"])
     else:
-        return None
+        try:
+            root = Path(read_json(folder / "plan.json")["root"])
+        except (OSError, ValueError, LookupError, TypeError):  # no plan of ours
+            return None
     lacking = next((path for path in everything if not (root / path).is_file()), None)
     if lacking is None:
         return root.absolute()
@@ -215,16 +208,6 @@ def _largest_difference(stated: Mapping[str, Any], found: Metrics) -> float:
         for a, b in pairs
     ]
     return max(differences)
-
-
-def _ranking(submission: Submission) -> dict[str, dict[str, list[tuple[str, float]]]]:
-    with _house_form(submission, "ranking"):
-        return {
-            str(name): {
-                side: [(str(path), float(score)) for path, score in sides[side]] for side in ("top", "bottom")
-            }
-            for name, sides in submission.ranking.items()
-        }
 
 
 def _spectra(submission: Submission) -> list[Series]:

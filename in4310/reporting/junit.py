@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 
 from in4310.judging.verdict import Check, Outcome, Requirement, Results
+from in4310.reporting.gaps import JUDGE
 from in4310.shown import shown
 
 COUNTED = {"tests": "testcase", "failures": "failure", "errors": "error", "skipped": "skipped"}
@@ -55,7 +56,7 @@ def _case(suite: ElementTree.Element, requirement: Requirement, check: Check) ->
         failure = ElementTree.SubElement(case, "failure", message=shown(check.reason), type="failed")
         failure.text = text
     elif check.outcome is Outcome.NOT_RUN:
-        tag = "error" if check.missing == "judge" else "skipped"
+        tag = "error" if check.missing == JUDGE else "skipped"
         ElementTree.SubElement(case, tag, message=shown(check.reason), type="not run").text = text
     elif check.outcome is Outcome.WARNED:
         ElementTree.SubElement(case, "system-out").text = text

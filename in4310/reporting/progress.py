@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from in4310.judging.verdict import Change, Check, Outcome, Progress, Results, Turn
+from in4310.reporting.gaps import JUDGE
 
 BADNESS = {Outcome.PASSED: 0, Outcome.WARNED: 1, Outcome.FAILED: 2, Outcome.NOT_RUN: 3}
-JUDGE = "judge"  # 'missing' of a check that the judge itself failed at: it says nothing of the submission
 
 
 def same_work(before: Results, now: Results) -> bool:

@@ -13,7 +13,7 @@ LONGEST = 400  # letters of a path; a longer one is for who gave it to write
 
 def judge_again(results: Results) -> list[str]:
     """The words of the command that judges the whole submission again, by the same edition on the same data."""
-    return quoted(["in4310", "check", *_options(results, None)])
+    return quoted(["in4310", "check", *_options(results)])
 
 
 def check_again(results: Results, checks: Iterable[str]) -> list[str]:
@@ -38,10 +38,9 @@ def selection(results: Results, checks: Sequence[str]) -> str:
     return " and not ".join([found, *also])
 
 
-def _options(results: Results, option: str | None) -> list[str]:
+def _options(results: Results, *option: str) -> list[str]:
     given = results.given
-    submission = _word(given.submission if given else results.submission, "SUBMISSION")
-    words = [option, submission] if option else [submission]
+    words = [*option, _word(given.submission if given else results.submission, "SUBMISSION")]
     words += ["--edition", _word(given.edition if given else results.edition, "EDITION")]
     data = given.data if given else results.data.root if results.data else ""
     if data:

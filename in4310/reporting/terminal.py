@@ -66,7 +66,7 @@ class Verdict:
             mark, colour = LOOK[requirement.outcome]
             row: list[RenderableType] = [Text(f"{mark} {shown(requirement.id, 20)}", style=colour)]
             if not narrow:
-                row.append(Text(self._word(requirement.outcome), style=colour))
+                row.append(Text(translated(SHORT[requirement.outcome], self.language), style=colour))
             points = self._points(requirement.points, requirement.max_points)
             table.add_row(*row, points, Text(self._title(requirement), no_wrap=True, overflow="ellipsis"))
         return table
@@ -90,9 +90,6 @@ class Verdict:
 
     def _title(self, requirement: Requirement) -> str:
         return shown(self.said(requirement.title, self.results.edition_language), 80)
-
-    def _word(self, outcome: Outcome) -> str:
-        return translated(SHORT[outcome], self.language)
 
     def _points(self, points: float, of: float) -> str:
         figures = {"earned": number(points, self.language), "most": number(of, self.language)}
