@@ -31,9 +31,7 @@ def _opened(out: Path) -> Gradebook:
 
 @click.command(short_help="Judge a whole class: a folder, or a bulk download.")
 @click.argument(
-    "place",
-    type=options.Place("a folder of submissions or one archive of them"),
-    metavar="FOLDER|ZIP",
+    "place", type=options.Place("a folder of submissions or one archive of them"), metavar="FOLDER|ZIP"
 )
 @options.data("IN4310_DATA, or the embedded data")
 @options.edition()

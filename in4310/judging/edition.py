@@ -95,7 +95,7 @@ class StatisticsPart(Part):
     images: int = Field(gt=1, description="images to average over")
     pictures: Count = Field(0, description="images whose feature maps are handed in as one PNG each")
     comparison: list[str] = Field(
-        default_factory=list, description="data sets whose spectra are compared with the course's own"
+        [], description="data sets whose spectra are compared with the course's own"
     )
 
 

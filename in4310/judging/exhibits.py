@@ -90,9 +90,7 @@ def identical_images(judge: Judge, evidence: Evidence, groups: Sequence[Sequence
 
 
 def training(
-    judge: Judge,
-    history: Mapping[str, Sequence[Mapping[str, Any]]],
-    kept: tuple[str, float] | None = None,
+    judge: Judge, history: Mapping[str, Sequence[Mapping[str, Any]]], kept: tuple[str, float] | None = None
 ) -> None:
     """Curves of all runs, the best epoch of each, and the epoch whose weights were handed in (1f)."""
     best = [

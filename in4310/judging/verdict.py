@@ -40,9 +40,7 @@ class Finding(Record):
     found: str
     expected: str = ""
     tolerance: str = Field("", description="how far found may lie from expected, and why")
-    details: list[str] = Field(
-        default_factory=list, description="e.g. the offending paths, bounded in number"
-    )
+    details: list[str] = Field(default=[], description="e.g. the offending paths, bounded in number")
 
 
 class Picture(Record):
@@ -58,8 +56,8 @@ class Attachment(Record):
 
     title: str
     picture: Picture | None = None
-    columns: list[str] = Field(default_factory=list)
-    rows: list[list[str]] = Field(default_factory=list)
+    columns: list[str] = Field(default=[])
+    rows: list[list[str]] = Field(default=[])
 
 
 class Diagnosis(Record):
@@ -74,7 +72,7 @@ class Diagnosis(Record):
         description="largest difference if the mistake was made, and if not; how many were compared"
     )
     mend: str
-    links: list[str] = Field(default_factory=list, description="documentation of the right way")
+    links: list[str] = Field(default=[], description="documentation of the right way")
 
 
 class Check(Record):
@@ -89,13 +87,12 @@ class Check(Record):
     mistake: str = Field("", description="the mistake that would give exactly these figures, if one is known")
     mend: str = Field("", description="how to mend it")
     diagnoses: list[Diagnosis] = Field(
-        default_factory=list,
-        description="mistakes that give these figures; two that fit alike are both named",
+        [], description="mistakes that give these figures; two that fit alike are both named"
     )
     missing: str = Field("", description="the piece that is missing, when not run")
     follows: str = Field("", description="a check that this one's input comes from")
-    findings: list[Finding] = Field(default_factory=list)
-    pictures: list[Picture] = Field(default_factory=list)
+    findings: list[Finding] = Field(default=[])
+    pictures: list[Picture] = Field(default=[])
     seconds: float = 0.0
 
 
@@ -137,7 +134,7 @@ class Piece(Record):
     name: str = Field(description="e.g. 'scores'")
     file: str = Field(description="path inside the submission; empty if nothing was found")
     why: str
-    others: list[str] = Field(default_factory=list, description="other candidates that were not taken")
+    others: list[str] = Field(default=[], description="other candidates that were not taken")
 
 
 class Data(Record):
@@ -230,39 +227,33 @@ class Results(Record):
     edition_language: str = Field("en", description="of the titles and texts of requirements")
     data: Data | None = None
     isolation: str = Field(description="what ran of the submission's own code, and behind which walls")
-    pieces: list[Piece] = Field(default_factory=list)
+    pieces: list[Piece] = Field(default=[])
     notes: list[str] = Field(
-        default_factory=list, description="what was left out or not opened while taking the submission in"
+        default=[], description="what was left out or not opened while taking the submission in"
     )
     doubt: str = Field(
-        "",
-        description="why the judge itself may have been started wrongly, such as on the wrong data",
+        "", description="why the judge itself may have been started wrongly, such as on the wrong data"
     )
     audit: Audit | None = None
-    requirements: list[Requirement] = Field(default_factory=list)
+    requirements: list[Requirement] = Field(default=[])
     facts: dict[str, str] = Field(
-        default_factory=dict,
-        description="headline figures, e.g. 'test accuracy': '0.93 (95 %: 0.90 to 0.95)'",
+        {}, description="headline figures, e.g. 'test accuracy': '0.93 (95 %: 0.90 to 0.95)'"
     )
-    versions: dict[str, str] = Field(default_factory=dict, description="in4310, python, torch, ...")
+    versions: dict[str, str] = Field(default={}, description="in4310, python, torch, ...")
     machine: str = ""
     chosen: dict[str, str] = Field(
-        default_factory=dict, description="what computed the figures: 'device': 'cpu', 'precision': 'fp32'"
+        {}, description="what computed the figures: 'device': 'cpu', 'precision': 'fp32'"
     )
     made_at: str = Field(description="ISO 8601, UTC")
     seconds: float = 0.0
     given: Given | None = Field(None, description="how to start the same run again")
     edition_said: str = Field(
-        default="",
-        description="where the edition was not asked for, or is another than submission.toml states",
+        "", description="where the edition was not asked for, or is another than submission.toml states"
     )
     left_out: list[str] = Field(
-        default_factory=list,
-        description="checks of the edition that this run did not come to, or did not select",
+        [], description="checks of the edition that this run did not come to, or did not select"
     )
-    attached: list[Attachment] = Field(
-        default_factory=list, description="what other tests of the run attached"
-    )
+    attached: list[Attachment] = Field(default=[], description="what other tests of the run attached")
     progress: Progress | None = Field(
         default=None, description="since the run before on the same submission, where something changed"
     )

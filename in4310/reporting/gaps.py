@@ -79,9 +79,7 @@ def _keys(check: Check) -> set[tuple[str, str]]:
 def _cause(members: Sequence[Gap]) -> Cause:
     first = members[0].check
     return Cause(
-        gaps=tuple(members),
-        piece=first.missing,
-        diagnosis=first.diagnoses[0] if first.diagnoses else None,
+        gaps=tuple(members), piece=first.missing, diagnosis=first.diagnoses[0] if first.diagnoses else None
     )
 
 

@@ -135,10 +135,7 @@ def boards(
 
 
 def diagnose(
-    boards: Mapping[str, Board],
-    wrong: Mapping[str, Mapping[str, Sequence[str]]],
-    same: float,
-    budget: Budget,
+    boards: Mapping[str, Board], wrong: Mapping[str, Mapping[str, Sequence[str]]], same: float, budget: Budget
 ) -> list[Match]:
     """Mistakes that give every wrong list: class -> side -> paths, in the order handed in. `same`: ties in the scores."""
     total = sum(len(paths) for sides in wrong.values() for paths in sides.values())
