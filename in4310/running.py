@@ -195,16 +195,13 @@ def _finish(order: Order, progress: Progress) -> None:
     _write_up(Path(order.submission), progress, language=order.language)
     status = judged(order, progress)
     if status and distributed.started() > 1:
-        _tell_torchrun("not all points were earned: exit status 1, as without torchrun; nothing has crashed")
+        # torchrun takes every status but 0 for a crash and shows a traceback of its own: `why` stands in it.
+        why = "not all points were earned: exit status 1, as without torchrun; nothing has crashed"
+        click.echo(f"in4310: {why}; what follows is torchrun's", err=True)
+        if place := os.environ.get("TORCHELASTIC_ERROR_FILE"):
+            with suppress(OSError):
+                Path(place).write_text(json.dumps({"message": why}), encoding="utf-8")
     sys.exit(status)
-
-
-def _tell_torchrun(why: str) -> None:
-    """torchrun takes every status but 0 for a crash and shows a traceback of its own: `why` stands in it."""
-    click.echo(f"in4310: {why}; what follows is torchrun's", err=True)
-    if place := os.environ.get("TORCHELASTIC_ERROR_FILE"):
-        with suppress(OSError):
-            Path(place).write_text(json.dumps({"message": why}), encoding="utf-8")
 
 
 def _write_up(

@@ -42,13 +42,6 @@ def write_assignment(
     written.
     """
     path = Path(folder) / NAME
-    _spare_others(path)
-    text = render(read_assignment(Path(folder), data, progress), language)
-    return write_aside(path, lambda file: file.write(text.encode("utf-8", "replace")))
-
-
-def _spare_others(path: Path) -> None:
-    """A report that somebody wrote is not replaced."""
     try:
         ours = OURS in path.read_bytes()
     except OSError:
@@ -58,6 +51,8 @@ def _spare_others(path: Path) -> None:
             raise InputError(
                 f"{there}: is there already, and in4310 did not write it; move it, or give another folder"
             )
+    text = render(read_assignment(Path(folder), data, progress), language)
+    return write_aside(path, lambda file: file.write(text.encode("utf-8", "replace")))
 
 
 def render(report: Assignment, language: str = ENGLISH) -> str:
