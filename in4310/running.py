@@ -273,15 +273,14 @@ def network(architecture: str, size: int, weights: str) -> None:
 
     Exit status: 0, or 2 where the weights cannot be read.
     """
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from in4310.solution.network import build, layer_table
 
     _look_at(weights)
     rows = layer_table(build(architecture, weights=weights), size)
-    table = Table(title=f"{architecture}, one image of {size} x {size}")
-    for column, side in (("module", "left"), ("output", "left"), ("parameters", "right")):
-        table.add_column(column, justify=side)  # type: ignore[arg-type]
+    title = f"{architecture}, one image of {size} x {size}"
+    table = Table("module", "output", Column("parameters", justify="right"), title=title)
     for row in rows:
         table.add_row(row.name, " x ".join(map(str, row.shape)), f"{row.parameters}")
     console().print(table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -101,22 +101,21 @@ def environment(language: str = ENGLISH) -> Environment:
         return Markup(counted(one, many, n, language, **safe))
 
     made.globals["ngettext"] = ngettext
-    filters: dict[str, Callable[..., Any]] = {
-        "shown": shown_in_page,
-        "said": said(language),
-        "reason": reason(language),
-        "plain": str,  # of what was said, for an attribute: no part of it can be marked as English there
-        "slug": slug,
-        "word": lambda kind: catalogue.gettext(TURNS[kind] if isinstance(kind, Turn) else WORDS[kind]),
-        "short": lambda outcome: catalogue.gettext(SHORT[outcome]),
-        "points": lambda value: number(value, language),
-        "number": lambda value, digits=0: number(value, language, digits, fixed=True),
-        "figure": lambda value: figure(value, language),
-        "tally": lambda outcome, n: counted(*TALLY[outcome], n, language),
-        "sentence": sentence,
-        "moment": moment,
-    }
-    made.filters.update(filters)
+    made.filters.update(
+        shown=shown_in_page,
+        said=said(language),
+        reason=reason(language),
+        plain=str,  # of what was said, for an attribute: no part of it can be marked as English there
+        slug=slug,
+        word=lambda kind: catalogue.gettext(TURNS[kind] if isinstance(kind, Turn) else WORDS[kind]),
+        short=lambda outcome: catalogue.gettext(SHORT[outcome]),
+        points=lambda value: number(value, language),
+        number=lambda value, digits=0: number(value, language, digits, fixed=True),
+        figure=lambda value: figure(value, language),
+        tally=lambda outcome, n: counted(*TALLY[outcome], n, language),
+        sentence=sentence,
+        moment=moment,
+    )
     return made
 
 
