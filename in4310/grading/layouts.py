@@ -82,8 +82,7 @@ def find_class(place: Path, aside: Path) -> Class:
 
 def latest(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """The last attempt of each student."""
-    last = {e.who: e for e in sorted(entries, key=lambda e: (e.who, e.attempt))}
-    return tuple(last.values())
+    return tuple({e.who: e for e in sorted(entries, key=lambda e: (e.who, e.attempt))}.values())
 
 
 def _items(folder: Path) -> list[Path]:
@@ -101,8 +100,7 @@ def _submitted(folder: Path, aside: Path, notes: list[str]) -> list[Path]:
         found = sorted(i for i in folder.iterdir() if i.name not in RUBBISH)
     except OSError as error:
         raise InputError(f"{shown(str(folder))}: cannot be read ({error.strerror or error})") from None
-    here = aside.resolve()
-    why = {i: _no_submission(i, here) for i in found}
+    why = {i: _no_submission(i, aside.resolve()) for i in found}
     _leave([i for i in found if why[i]], notes, why)
     return [i for i in found if not why[i]]
 
@@ -115,10 +113,9 @@ def _no_submission(item: Path, aside: Path) -> str:
         return "its name begins with a dot, which hides it"
     if not item.is_dir() and not item.is_file():
         return "neither a file nor a folder"
-    ours = aside.is_relative_to(item.resolve())
-    if ours or any(i.name == "gradebook.db" for place in (item, *_items(item)) for i in _items(place)):
-        return "results of grading"
-    return ""
+    inside = (i.name for place in (item, *_items(item)) for i in _items(place))
+    ours = aside.is_relative_to(item.resolve()) or "gradebook.db" in inside
+    return "results of grading" if ours else ""
 
 
 def _holds_several(folder: Path) -> bool:
