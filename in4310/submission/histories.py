@@ -163,7 +163,8 @@ def _columns(titles: Sequence[str], name: str) -> dict[str, str | None]:
     for title, kind in unnamed.items():
         taken = f"{default}_{kind}" in found.values()
         found[title] = f"{'train' if taken else default}_{kind}"
-    return found
+    # A column by its very name is not replaced by one that is named alike: test_map beside test_map_measured.
+    return {t: c if t == c or c not in titles else None for t, c in found.items()}
 
 
 def default_set(titles: Iterable[str], name: str) -> str:
