@@ -128,4 +128,4 @@ def test_what_cannot_be_judged_has_no_score_and_says_why(root):
     (root / "submission" / "metrics.json").write_text("{}")
     assert "took longer than" in run(root)["tests"][0]["output"]
     (root / "source" / "in4310.json").write_text("{}")
-    assert "for the teacher to mend" in run(root)["tests"][0]["output"]
+    assert "for the teacher to fix" in run(root)["tests"][0]["output"]

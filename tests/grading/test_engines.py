@@ -12,6 +12,7 @@ from in4310.grading.grade import Order, grade
 from in4310.grading.gradebook import GRADEBOOK, Gradebook
 from in4310.grading.marks import Status
 from in4310.grading.work import Job, judge_apart
+from in4310.judging.order import Order as Judging
 
 distributed = pytest.importorskip("distributed", reason="needs Dask: pip install 'in4310[dask]'")
 
@@ -23,7 +24,7 @@ def test_no_scheduler_is_one_line():
 
 @pytest.mark.slow
 def test_a_job_that_cannot_be_judged_is_told_from_one_that_takes_too_long(tmp_path):
-    order = Order(tmp_path / "none", "demo", tmp_path / "report")
+    order = Judging(tmp_path / "none", "demo", tmp_path / "report")
     job = Job("kari", 1, "", order, secret="s" * 32)
     assert "found nothing" in judge_apart(job, 120).error
     assert judge_apart(job, 0.01).error == "judging took longer than 0 seconds and was ended"

@@ -88,7 +88,7 @@ def test_the_style_file_lies_in_the_package() -> None:
 DRAW = """
 import sys
 import numpy as np
-from in4310.solution import figures, style
+from in4310.solution.drawing import figures, style
 epochs = [{"epoch": e, "val_map": 0.1 * e, "val_loss": 1 / e} for e in range(1, 6)]
 scores = np.random.default_rng(0).dirichlet(np.ones(3), 40)
 drawn = [
