@@ -205,9 +205,10 @@ class World:
             )
             total = 0.0
             for i, (x, y) in enumerate(batches(shuffled, self.plan.preprocessing, 64, "cpu")):
-                # Wrong labels spoil what was learnt: the last epoch is not the best.
+                # Wrong labels spoil what was learnt: the last epoch is not the best. Every other one only: all of them
+                # leave scores of exactly 1 in float32, among which mAP depends on the order.
                 if epoch == 6 and i >= 8:
-                    y = (y + 1) % len(self.classes)
+                    y[::2] = (y[::2] + 1) % len(self.classes)
                 optimizer.zero_grad()
                 loss = torch.nn.functional.cross_entropy(model(x), y)
                 loss.backward()

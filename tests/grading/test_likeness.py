@@ -195,7 +195,7 @@ def test_a_class_is_compared_and_no_student_learns_of_it(reference, tmp_path):
     marks = (out / "exports" / "gradebook.json").read_bytes()
     told = CliRunner().invoke(cli, ["likeness", "--out", str(out), "--quiet"])
     assert told.exit_code == 0, told.output
-    assert "1 pairs among 3 hand-ins; 1 could not be read" in told.output
+    assert "1 pair among 3 hand-ins; 1 could not be read" in told.output
     page = (out / "likeness.html").read_text()
     assert "ada and bo" in page
     assert "100% of the trained weights" in page
