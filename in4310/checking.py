@@ -140,7 +140,7 @@ def doctor() -> None:
     """
     from rich.table import Table
 
-    from in4310.submission.sandbox.doctor import examine
+    from in4310.submission.sandbox.doctor import examine, examine_weaker
     from in4310.submission.sandbox.worker import Sandbox, WorkerFailed
 
     with Sandbox() as sandbox:
@@ -149,10 +149,14 @@ def doctor() -> None:
             walls = examine(sandbox)
         except WorkerFailed as failure:
             raise InputError(f"{failure}; files are still judged, live code is not run") from None
+        weaker = [(tier.describe(), walls_of) for tier, walls_of in examine_weaker(sandbox)]
     table = Table("a submission tries to", "wall", "what happened")
     for wall in walls:
         table.add_row(wall.tried, "holds" if wall.holds else "DOES NOT HOLD", wall.how)
     console().print(table)
+    for tier, tried in weaker:
+        over = "; ".join(f"{wall.tried}: {wall.how}" for wall in tried if not wall.holds)
+        click.echo(f"where that cannot be had, {tier}: " + (over or f"all {len(tried)} walls hold"))
     sys.exit(0 if all(wall.holds for wall in walls) else 1)
 
 

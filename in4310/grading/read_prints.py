@@ -20,6 +20,7 @@ from in4310.submission.live import ConfinedLoader
 from in4310.submission.pieces import Missing
 from in4310.submission.sandbox.worker import Sandbox
 from in4310.submission.source import read_code
+from in4310.temporary import ours
 
 CODE = 200_000  # characters of a hand-in's code that are compared
 
@@ -32,7 +33,7 @@ def read_prints(book: Gradebook, progress: Progress = QUIET) -> tuple[list[Print
     edition = load_edition(book.meta("edition_given"))
     data = resolve_data(edition, book.meta("data_given") or None, progress)
     found, left = [], []
-    with tempfile.TemporaryDirectory(prefix="in4310-likeness-") as folder, Sandbox() as sandbox:
+    with tempfile.TemporaryDirectory(prefix=ours("likeness")) as folder, Sandbox() as sandbox:
         entries = latest(find_class(Path(book.meta("place")), Path(folder)).entries)
         with progress.task("reading", len(entries)) as bar:
             for entry in entries:

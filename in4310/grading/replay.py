@@ -13,6 +13,7 @@ from in4310.grading.layouts import find_class
 from in4310.grading.work import Done, Job, digest_of, judge
 from in4310.judging.order import Order
 from in4310.judging.verdict import Check, Results
+from in4310.temporary import ours
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def replay(book: Gradebook, who: str, work: Callable[[Job], Done] = judge) -> Re
     logged = book.newest(who)
     if logged is None:
         raise book.none_of(who)
-    with tempfile.TemporaryDirectory(prefix="in4310-replay-") as folder:
+    with tempfile.TemporaryDirectory(prefix=ours("replay")) as folder:
         found = find_class(Path(book.meta("place")), Path(folder)).entries
         entry = next((e for e in found if (e.who, e.attempt) == (who, logged.attempt)), None)
         if entry is None:

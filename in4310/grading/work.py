@@ -19,6 +19,7 @@ from in4310.judging.order import Order
 from in4310.memory import forget_peak, peak
 from in4310.places import SECRET_VARIABLE
 from in4310.submission import files
+from in4310.temporary import ours
 
 REPLACED = "was replaced while it was judged"
 DIED = "the process that judged it died"
@@ -104,7 +105,7 @@ def _spare_what_is_loaded() -> None:
 
 def judge_apart(job: Job, limit: float) -> Done:
     """As `judge`, in a process of its own that may die or hang: for engines that call it from a thread."""
-    with tempfile.TemporaryDirectory(prefix="in4310-job-") as folder:
+    with tempfile.TemporaryDirectory(prefix=ours("job")) as folder:
         told, answer = Path(folder) / "job.json", Path(folder) / "done.json"
         told.write_text(json.dumps(asdict(job)), encoding="utf-8")
         command = [sys.executable, "-P", "-m", "in4310.grading.work", str(told), str(answer)]

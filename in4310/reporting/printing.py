@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from in4310.solution.saving import write_aside
+from in4310.temporary import ours
 
 BROWSERS = (
     "chromium",
@@ -51,7 +52,7 @@ def _by_browser(page: Path) -> tuple[bytes, str]:
     browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if browser is None:
         return b"", "neither WeasyPrint nor Chromium or Chrome is there"
-    with tempfile.TemporaryDirectory(prefix="in4310-print-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix=ours("print"), ignore_cleanup_errors=True) as folder:
         printed = Path(folder) / "report.pdf"
         words = [browser, "--headless", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer"]
         # Chromium's own walls need an ordinary user; the page is ours, and its policy forbids all but its own parts.

@@ -6,6 +6,7 @@ import hashlib
 import tempfile
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -22,6 +23,7 @@ from in4310.submission.formats import read_text
 from in4310.submission.pieces import KINDS, Missing, Unreadable
 from in4310.submission.state_dicts import Network, describe, find_networks, translate
 from in4310.submission.weights import load_tensors
+from in4310.temporary import ours
 
 NAMED = "named in submission.toml"
 Value = TypeVar("Value")
@@ -88,28 +90,27 @@ class Submission:
         found: dict[str, tuple[str, str]] = {}
         for kind in KINDS.values():
             named = self.table("files").get(kind.name)
-            if isinstance(named, str) and self._inside(named):
+            if isinstance(named, str) and self.inside(named):
                 found[kind.name] = (named, NAMED)
                 continue
-            usual = next((place for place in kind.places if self._inside(place)), None)
+            usual = next((place for place in kind.places if self.inside(place)), None)
             if usual is not None:
                 found[kind.name] = (usual, "usual name")
         return found
 
-    def _inside(self, relative: str) -> str | None:
-        """The path without links and detours where something is there and inside; else None."""
-        try:
+    def inside(self, relative: str) -> str | None:
+        """The path without links and detours where something is there and inside; else None, whatever the text is."""
+        with suppress(OSError, ValueError, RuntimeError):  # too long, a NUL, a circle of links
             path = (self.folder / relative).resolve()
-            inside = path.is_relative_to(self.folder) and path.exists()
-            return path.relative_to(self.folder).as_posix() if inside else None
-        except (OSError, ValueError):
-            return None
+            if path.is_relative_to(self.folder) and path.exists():
+                return path.relative_to(self.folder).as_posix()
+        return None
 
     @cached_property
     def discovery(self) -> Discovery:
         """Candidates for every piece: of the places known, and found by content."""
         placed = self.placed.items()
-        places = {piece: (self._inside(place) or place, why == NAMED) for piece, (place, why) in placed}
+        places = {piece: (self.inside(place) or place, why == NAMED) for piece, (place, why) in placed}
         return Discovery(self.folder, self.hints, self.tensors, places)
 
     @cached_property
@@ -163,7 +164,7 @@ class Submission:
         if piece not in self.placed:
             raise Missing(piece)
         stated = self.placed[piece][0]
-        raise Unreadable(piece, f"{shown(stated)} {self.discovery.reason(self._inside(stated) or stated)}")
+        raise Unreadable(piece, f"{shown(stated)} {self.discovery.reason(self.inside(stated) or stated)}")
 
     split = _Piece[dict[str, tuple[str, ...]]]()  # train, val, test -> paths as they are written
     scores = _Piece[np.ndarray]()  # of the test set as handed in, any shape
@@ -188,7 +189,7 @@ class Submission:
         if saved is None:
             return [self.folder / file]
         if self._aside is None:
-            self._aside = tempfile.TemporaryDirectory(prefix="in4310-outputs-")
+            self._aside = tempfile.TemporaryDirectory(prefix=ours("outputs"))
         own = hashlib.sha256(file.encode("utf-8", "surrogateescape")).hexdigest()[:16]
         place = Path(self._aside.name) / own
         if not place.exists():

@@ -15,6 +15,7 @@ from in4310.submission.archives import unpack
 from in4310.submission.containers import SUFFIXES, is_archive
 from in4310.submission.files import RUBBISH
 from in4310.submission.pieces import KINDS
+from in4310.temporary import ours
 
 WRAPPINGS = 8  # folders around a submission
 PLACES = {place for kind in KINDS.values() for place in kind.places}
@@ -51,7 +52,7 @@ def take_in(path: Path) -> Iterator[Taken]:
         raise InputError(
             f"{shown(str(path))}: expected a submission folder or an archive (zip, tar, tar.gz), found another file"
         )
-    home = Path(tempfile.mkdtemp(prefix="in4310-"))
+    home = Path(tempfile.mkdtemp(prefix=ours("intake")))
     try:
         unpacked = unpack(path, home / "submission")
         name = next((path.name[: -len(s)] for s in SUFFIXES if path.name.lower().endswith(s)), path.name)

@@ -3,8 +3,11 @@
 import hashlib
 import importlib.util
 import inspect
+import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -122,3 +125,52 @@ def verdicts(sandbox, edition, data, checks):
         return found
 
     return judge
+
+
+REPOSITORY = Path(__file__).parents[2]
+USER = 23456
+# In a mount namespace of its own, a folder that an ordinary user may not enter holds nothing but the way to Python.
+BECOME = """
+import ctypes, os, sys, tempfile
+program, user, *arguments = sys.argv[1:]
+sys.argv[1:] = arguments
+if os.geteuid() == 0 and int(user):
+    from in4310.submission.sandbox import walls
+    from in4310.submission.sandbox.visible import unreachable
+    from in4310.submission.sandbox.system import LIBC, check
+    check(LIBC.unshare(walls.CLONE_NEWNS), "unshare")
+    walls._mount("none", "/", None, walls.MS_REC | walls.MS_PRIVATE)
+    for place in dict.fromkeys(map(os.path.realpath, [sys.base_prefix, sys.prefix])):
+        closed = unreachable([place])
+        if closed:
+            aside = tempfile.mkdtemp()
+            walls._mount(place, aside, None, walls.MS_BIND | walls.MS_REC)
+            walls._mount("tmpfs", closed, "tmpfs", 0, "mode=0755")
+            os.makedirs(place, exist_ok=True)
+            walls._mount(aside, place, None, walls.MS_BIND | walls.MS_REC)
+            check(LIBC.umount2(os.fsencode(aside), 2), "umount2")
+            os.rmdir(aside)
+    os.setgroups([])
+    os.setresgid(int(user), int(user), int(user))
+    os.setresuid(int(user), int(user), int(user))
+    os.environ.update(HOME="/tmp", USER="student")
+exec(compile(open(program).read(), program, "exec"), {"__name__": "__main__", "__file__": program})
+"""
+
+
+@pytest.fixture
+def run_as():
+    """Run a Python program as root (whoever we are) or as an 'ordinary' user: what it printed last, as JSON."""
+    return _run_as
+
+
+def _run_as(user, program, *arguments, seconds=300):
+    number = USER if user == "ordinary" else 0
+    environment = {k: v for k, v in os.environ.items() if k not in ("TMPDIR", "IN4310_CACHE")}
+    environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), *(p for p in sys.path if "-packages" in p)])
+    done = subprocess.run(
+        [sys.executable, "-c", BECOME, str(program), str(number), *map(str, arguments)],
+        capture_output=True, text=True, timeout=seconds, env=environment, cwd="/", check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from in4310.submission.sandbox.probes import traps
 from in4310.submission.sandbox.walls import Limits
-from in4310.submission.sandbox.worker import Sandbox, WorkerFailed
+from in4310.submission.sandbox.worker import TIERS, Sandbox, Tier, WorkerFailed
+from in4310.temporary import ours
 
 MIB = 2**20
 HOG = """
@@ -31,6 +34,12 @@ def hang():
         signal.signal(number, signal.SIG_IGN)
     while True:
         pass
+def tables():
+    import mmap
+    area = mmap.mmap(-1, 1 << 40, flags=mmap.MAP_PRIVATE | 0x4000, prot=mmap.PROT_READ)
+    for place in range(0, 1 << 40, 1 << 21):  # of each page that is looked at, nothing counts but the way to it
+        area[place]
+    time.sleep(60)
 def flood():
     while True:
         print("x" * 10000)
@@ -48,7 +57,7 @@ class Wall:
 
 def examine(sandbox: Sandbox) -> list[Wall]:
     """Try every wall. Raises WorkerFailed('refused') where no child can be confined at all."""
-    with tempfile.TemporaryDirectory(prefix="in4310-doctor-") as name, traps() as arguments:
+    with tempfile.TemporaryDirectory(prefix=ours("doctor")) as name, traps() as arguments:
         home = Path(name)
         folder = home / "submission"
         folder.mkdir()
@@ -67,6 +76,7 @@ def examine(sandbox: Sandbox) -> list[Wall]:
                 {"processes": 4, "size": 512 * MIB},
                 ("memory", "failed", "died"),
             ),
+            ("use too much memory of the kernel's own", "hog:tables", {}, ("memory", "failed", "died")),
             ("fill the disk with many files", "hog:fill", {"size": 80 * MIB}, ("memory", "failed")),
             ("hang, deaf to polite signals", "hog:hang", {}, ("timeout",)),
             ("print without end", "hog:flood", {}, ("output",)),
@@ -76,6 +86,13 @@ def examine(sandbox: Sandbox) -> list[Wall]:
             worker.call("ping", {})
         walls.append(Wall("harm the worker that comes next", True, "it answers"))
     return walls
+
+
+def examine_weaker(sandbox: Sandbox) -> Iterator[tuple[Tier, list[Wall]]]:
+    """The same in each weaker tier that can be had here: what would hold where the stronger one cannot."""
+    for tier in TIERS[1:] if sandbox.tier == TIERS[0] else ():
+        with Sandbox(sandbox.limits, _tier=tier) as other, suppress(WorkerFailed):
+            yield tier, examine(other)
 
 
 def _ended(

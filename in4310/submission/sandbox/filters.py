@@ -1,15 +1,21 @@
 """The two walls that a process builds around itself in the kernel: Landlock for files, seccomp for system calls.
 
 By ctypes on libc: the Python bindings for Landlock are development releases, those for seccomp need a system library.
-Man pages: landlock(7), landlock_add_rule(2), seccomp(2), bpf(4) of the BSDs for the instructions.
+Man pages: landlock(7), landlock_add_rule(2), seccomp(2), bpf(4) of the BSDs for the instructions. The list of calls is
+calls.csv; Landlock is documented not to cover mode, owner, times, attributes, locks and notices of files, and no socket
+but TCP: these are refused where no namespace covers them. It covers no question either: stat(2) and access(2) say
+whether a file exists whose name is guessed.
 """
 
 from __future__ import annotations
 
+import csv
 import ctypes
 import os
 import platform
 import struct
+from functools import cache
+from pathlib import Path
 
 from in4310.submission.sandbox.system import LIBC, check, inside, syscall
 
@@ -29,13 +35,13 @@ def landlock_abi() -> int:
     return max(0, int(result))
 
 
-def landlock(readable: list[str], writable: list[str], hidden: list[str]) -> None:
+def landlock(readable: list[str], writable: list[str], hidden: list[str], abi: int) -> None:
     """From here on only these places can be read, or read and written; no TCP, signals and abstract sockets inside.
 
     `hidden`: folders inside readable places that stay closed. Rules can only add, so their neighbours are named one by
-    one, and the folders on the way to them can be listed but not read. Raises OSError where the kernel has no Landlock.
+    one, and the folders on the way to them can be listed but not read. `abi`: what this version knows is asked for, at
+    most the kernel's own. Raises OSError where the kernel has no Landlock.
     """
-    abi = landlock_abi()
     if abi < 1:
         raise OSError("the kernel has no Landlock")
     handled = ALL_BY_ABI[min(abi, 5)]
@@ -85,93 +91,142 @@ def _allow(ruleset: int, place: str, allowed: int) -> None:
 # -- seccomp: a classic BPF program by hand ----------------------------------------------------------------------------
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-DENIED = {  # name: (x86_64, aarch64)
-    "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
-    "pidfd_getfd": (438, 438), "process_madvise": (440, 440), "process_mrelease": (448, 448),
-    "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51), "mount_setattr": (442, 442),
-    "move_mount": (429, 429), "fsopen": (430, 430), "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433),
-    "open_tree": (428, 428), "unshare": (272, 97), "setns": (308, 268), "bpf": (321, 280), "keyctl": (250, 219),
-    "add_key": (248, 217), "request_key": (249, 218), "perf_event_open": (298, 241), "userfaultfd": (323, 282),
-    "kexec_load": (246, 104), "kexec_file_load": (320, 294), "init_module": (175, 105), "finit_module": (313, 273),
-    "delete_module": (176, 106), "io_uring_setup": (425, 425), "io_uring_enter": (426, 426),
-    "io_uring_register": (427, 427), "open_by_handle_at": (304, 265), "name_to_handle_at": (303, 264),
-    "fanotify_init": (300, 262), "personality": (135, 92), "acct": (163, 89), "swapon": (167, 224),
-    "swapoff": (168, 225), "reboot": (169, 142), "sethostname": (170, 161), "setdomainname": (171, 162),
-    "settimeofday": (164, 170), "clock_settime": (227, 112), "clock_adjtime": (305, 266), "adjtimex": (159, 171),
-    "quotactl": (179, 60), "quotactl_fd": (443, 443), "syslog": (103, 116), "lookup_dcookie": (212, 18),
-    "vhangup": (153, 58), "move_pages": (279, 239), "migrate_pages": (256, 238),
-    # Memory that no process maps is counted by no watchdog: memfd_create(2), shmget(2), msgget(2).
-    "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "msgget": (68, 186),
-    "semget": (64, 190),
-}  # fmt: skip
-# Where no namespace stands between a child and the other processes and message queues of its user:
-SHARED = {"setpriority": (141, 140), "ioprio_set": (251, 30), "mq_open": (240, 180)}
-SIGNALS = {"kill": (62, 129), "tkill": (200, 130), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
-           "pidfd_send_signal": (424, 424)}  # fmt: skip
-OWN_ONLY = {"prlimit64": (302, 261), "sched_setaffinity": (203, 122), "sched_setscheduler": (144, 119),
-            "sched_setparam": (142, 118), "sched_setattr": (314, 274)}  # fmt: skip
-SOCKET, SOCKETPAIR, CLONE, CLONE3, TGKILL = (41, 198), (53, 199), (56, 220), (435, 435), (234, 131)
 NAMESPACES = 0x7E020000  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
-EPERM, ENOSYS = 1, 38
+EPERM, ENOTTY, ENOSYS, ENOTSUP = 1, 25, 38, 95
 ALLOW, ERRNO, KILL = 0x7FFF0000, 0x00050000, 0x80000000
+NOTHING = ERRNO  # without a number: the call is answered with 0, and nothing is done
 LOAD, EQUAL, AT_LEAST, AND, RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
 PR_SET_SECCOMP = 22
+ANY = 0xFFFFFFFF
+F_SETFL, O_ASYNC, O_TRUNC, O_ACCMODE = 4, 0o20000, 0o1000, 3
+# DUPFD, GETFD, SETFD, GETFL, SETFL, GETLK, SETLK, SETLKW, OFD_GETLK, OFD_SETLK, OFD_SETLKW, DUPFD_CLOEXEC, GETPIPE_SZ,
+# ADD_SEALS, GET_SEALS. Not SETOWN, SETSIG, SETLEASE, NOTIFY, which signal to others or watch them, nor SETPIPE_SZ.
+FCNTL = (0, 1, 2, 3, F_SETFL, 5, 6, 7, 36, 37, 38, 1030, 1032, 1033, 1034)
+# TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX, TCGETS2. Not FIOASYNC, FIOSETOWN, TIOCSTI, nor any device's.
+IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451, 0x802C542A)
+# GET_PDEATHSIG, GET_DUMPABLE, SET_NAME, GET_NAME, CAPBSET_READ, SET_TIMERSLACK, GET_TIMERSLACK, GET_CHILD_SUBREAPER,
+# SET_NO_NEW_PRIVS, GET_NO_NEW_PRIVS, GET_TID_ADDRESS, SET_THP_DISABLE, GET_THP_DISABLE, SVE_SET_VL, SVE_GET_VL,
+# GET_SPECULATION_CTRL, SET_VMA, GET_AUXV.
+PRCTL = (2, 3, 15, 16, 23, 29, 30, 37, 38, 39, 40, 41, 42, 50, 51, 52, 0x53564D41, 0x41555856)
+PR_SET_PDEATHSIG = 1
+BUFFERS = (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF and their FORCE forms
+Test = tuple[int, int, int]  # index of an argument, mask, value
 
 
-def seccomp(alone: bool, signals: bool = True) -> None:
-    """Refuse what no honest code calls: other processes' memory, mounts, new namespaces, sockets but AF_UNIX.
+def seccomp(alone: bool, abi: int) -> None:
+    """Allow what honest code calls, refuse the rest: others' memory, mounts, namespaces, sockets but AF_UNIX.
 
-    `alone`: a network and a pid namespace surround the process. Without them no socket can be made at all, as Landlock
-    lets a process connect to any UNIX socket of its user (the session bus, a container daemon); socketpair(2) stays.
-    `signals`: whether signals may be sent. Raises OSError on another machine than x86_64 and aarch64.
+    `alone`: network, pid and mount namespaces surround the process. Without them Landlock says which files can be
+    opened, and this what else could be done to others: mode, owner, times and attributes of their files, priorities,
+    queues. No socket can be made at all, as Landlock lets a process connect to any UNIX socket of its user;
+    socketpair(2) stays.
+    `abi`: the version of Landlock in force. Raises OSError on another machine than x86_64 and aarch64.
     """
-    code = program(platform.machine(), alone, signals)
+    code = program(platform.machine(), alone, abi)
     buffer = ctypes.create_string_buffer(code, len(code))
     filter_ = struct.pack("<HxxxxxxQ", len(code) // 8, ctypes.addressof(buffer))
     holder = ctypes.create_string_buffer(filter_, len(filter_))
     check(LIBC.prctl(PR_SET_SECCOMP, 2, ctypes.c_void_p(ctypes.addressof(holder)), 0, 0), "seccomp")
 
 
-def program(machine: str, alone: bool, signals: bool) -> bytes:
-    """The filter as instructions of 8 bytes. Raises OSError for a machine whose numbers are not known here."""
+@cache
+def calls(machine: str) -> dict[str, tuple[int, str]]:
+    """Name -> number and rule of calls.csv. Raises OSError for a machine whose numbers are not known here."""
     if machine not in ARCHITECTURES:
         raise OSError(f"no seccomp filter for {machine}")
-    column = 0 if machine == "x86_64" else 1
+    lines = Path(__file__).with_name("calls.csv").read_text().splitlines()
+    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
+    return {row["name"]: (int(row[machine]), row["rule"]) for row in rows if row[machine]}
+
+
+def program(machine: str, alone: bool, abi: int) -> bytes:
+    """The filter as instructions of 8 bytes. Raises OSError for a machine whose numbers are not known here."""
+    known = calls(machine)
+    refused = ERRNO | EPERM
+    verdicts = {
+        "allow": ALLOW,
+        "alone": ALLOW if alone else refused,
+        "own": ALLOW if alone else refused,
+        "abi3": ALLOW if alone or abi >= 3 else refused,
+        "abi6": ALLOW if alone or abi >= SCOPED_ABI else refused,
+        "quiet": ALLOW if alone else NOTHING,
+        "xattr": ALLOW if alone else ERRNO | ENOTSUP,
+    }
     lines: list[bytes] = []
 
     def emit(code: int, jump_true: int, jump_false: int, value: int) -> None:
         lines.append(struct.pack("<HBBI", code, jump_true, jump_false, value))
 
-    def first_argument(numbers: tuple[int, int], value: int, mask: int = 0xFFFFFFFF) -> None:
-        """Allow a call only where its first argument, masked, is `value`. Its lower half: the kernel takes an int."""
-        emit(EQUAL, 0, 5, numbers[column])
-        emit(LOAD, 0, 0, 16)
-        emit(AND, 0, 0, mask)
-        emit(EQUAL, 1, 0, value)
-        emit(RETURN, 0, 0, ERRNO | EPERM)
-        emit(RETURN, 0, 0, ALLOW)
+    def when(name: str, verdict: int, *tests: Test) -> None:
+        """Decide on a call where all tests of its arguments hold. Lower halves: the kernel takes them for int."""
+        if name not in known:
+            return
+        emit(EQUAL, 0, 3 * len(tests) + 1 + bool(tests), known[name][0])
+        for left, (index, mask, value) in zip(range(len(tests), 0, -1), tests, strict=True):
+            emit(LOAD, 0, 0, 16 + 8 * index)
+            emit(AND, 0, 0, mask)
+            emit(EQUAL, 0, 3 * (left - 1) + 1, value)
+        emit(RETURN, 0, 0, verdict)
+        if tests:
+            emit(LOAD, 0, 0, 0)  # the number again, for what follows
+
+    def only(name: str, refusal: int, index: int, values: tuple[int, ...]) -> None:
+        for value in values:
+            when(name, ALLOW, (index, ANY, value))
+        when(name, refusal)
 
     emit(LOAD, 0, 0, 4)  # architecture: another one has other numbers
     emit(EQUAL, 1, 0, ARCHITECTURES[machine])
     emit(RETURN, 0, 0, KILL)
     emit(LOAD, 0, 0, 0)  # number of the call
-    if column == 0:
+    if machine == "x86_64":
         emit(AT_LEAST, 0, 1, 0x40000000)  # x32
         emit(RETURN, 0, 0, KILL)
-    denied = DENIED if alone else DENIED | SHARED | {"socket": SOCKET}
-    for numbers in (denied if signals else denied | SIGNALS).values():
-        emit(EQUAL, 0, 1, numbers[column])
-        emit(RETURN, 0, 0, ERRNO | EPERM)
-    emit(
-        EQUAL, 0, 1, CLONE3[column]
-    )  # its flags lie in memory, where no filter can look; libc falls back on clone
+    if not alone:
+        for name, flags in (("open", 1), ("openat", 2)):
+            # Opened neither to read nor to write, but to lock and the like; below ABI 3 also to truncate: open(2).
+            when(name, refused, (flags, O_ACCMODE, O_ACCMODE))
+            if abi < 3:
+                when(name, refused, (flags, O_ACCMODE | O_TRUNC, O_TRUNC))
+        only("socket", refused, 0, ())
+        when("setpriority", ALLOW, (0, ANY, 0), (1, ANY, 0))  # one's own, as nice(3) asks for
+        for name, (_, rule) in known.items():
+            if rule == "own":
+                only(name, refused, 0, (0,))
+    when("setpriority", ALLOW if alone else refused)
+    # Its flags lie in memory, where no filter can look; libc falls back on clone.
+    when("clone3", ERRNO | ENOSYS)
+    when("clone", ALLOW, (0, NAMESPACES, 0))
+    when("clone", refused)
+    only("socket", refused, 0, (1,))  # AF_UNIX
+    only("socketpair", refused, 0, (1,))
+    for option in BUFFERS:  # kernel memory that no process maps
+        when("setsockopt", refused, (2, ANY, option))
+    when("setsockopt", ALLOW)
+    when("fcntl", refused, (1, ANY, F_SETFL), (2, O_ASYNC, O_ASYNC))
+    only("fcntl", refused, 1, FCNTL)
+    only("ioctl", ERRNO | ENOTTY, 1, IOCTL)
+    # Each session is weighed like a whole user by sched(7), and who is deaf to its parent's end outlives the judge.
+    when("setsid", NOTHING)
+    when("prctl", NOTHING, (0, ANY, PR_SET_PDEATHSIG))
+    only("prctl", refused, 0, PRCTL)
+    if verdicts["abi6"] == ALLOW:
+        when("tgkill", ALLOW)
+    only("tgkill", refused, 0, (os.getpid(),))  # raise(3) and abort(3)
+    for first, last, verdict in _ranges({n: verdicts.get(rule, refused) for n, rule in known.values()}):
+        emit(AT_LEAST, 0, 2, first)
+        emit(AT_LEAST, 1, 0, last + 1)
+        emit(RETURN, 0, 0, verdict)
     emit(RETURN, 0, 0, ERRNO | ENOSYS)
-    for numbers in (SOCKET, SOCKETPAIR):
-        first_argument(numbers, 1)  # AF_UNIX
-    first_argument(CLONE, 0, NAMESPACES)
-    if not signals:
-        first_argument(TGKILL, os.getpid())  # raise(3) and abort(3)
-    for numbers in () if alone else OWN_ONLY.values():
-        first_argument(numbers, 0)
-    emit(RETURN, 0, 0, ALLOW)
     return b"".join(lines)
+
+
+def _ranges(verdicts: dict[int, int]) -> list[tuple[int, int, int]]:
+    """First and last number of each run with one verdict."""
+    found: list[tuple[int, int, int]] = []
+    for number, verdict in sorted(verdicts.items()):
+        if found and found[-1][1:] == (number - 1, verdict):
+            found[-1] = found[-1][0], number, verdict
+        else:
+            found.append((number, number, verdict))
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import resource
 import signal
@@ -17,13 +18,14 @@ import numpy as np
 
 from in4310.submission.sandbox.system import LIBC, check
 from in4310.submission.sandbox.walls import CAP_DAC_READ_SEARCH, hidden_places, readable_places
+from in4310.temporary import ours
 
 
 @contextmanager
 def traps() -> Iterator[dict[str, Any]]:
     """What the judge lays out for a child to reach: a file, listeners, itself. Gives the arguments of `probe`."""
     with (
-        tempfile.TemporaryDirectory(prefix="in4310-traps-") as home,
+        tempfile.TemporaryDirectory(prefix=ours("traps")) as home,
         socket.create_server(("127.0.0.1", 0)) as tcp,
         socket.socket(socket.AF_UNIX) as abstract,
         socket.socket(socket.AF_UNIX) as named,
@@ -215,6 +217,99 @@ def _root() -> str:
     return "became root"
 
 
+def _libc(name: str, *arguments: object) -> str:
+    """A function of libc that says by -1 that it was refused."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, name)(*arguments) == -1:
+        raise OSError(ctypes.get_errno(), "refused")
+    return f"{name} was done"
+
+
+def _seen(action: Callable[[], object], path: str, field: str, value: int) -> str:
+    """Whether what was answered as done was done."""
+    action()
+    if getattr(os.stat(path), field) != value:
+        raise OSError("nothing was done")
+    return f"set {field} of {path}"
+
+
+def _open_by(flags: int, path: str) -> str:
+    os.close(os.open(path, flags))
+    return f"opened {path} with flags {flags:#o}"
+
+
+def _socket_signal(judge: int) -> str:
+    """SIGKILL for the judge, sent by the kernel when something arrives: Landlock covers it from version 6 on."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        done = []
+        for command, value in (
+            (8, judge),
+            (10, 0),
+            (4, os.O_NONBLOCK | 0o20000),
+        ):  # F_SETOWN, F_SETSIG, F_SETFL
+            with suppress(OSError):  # signal 0: SIGIO, which is sent only where nothing refuses
+                fcntl.fcntl(ours, command, value)
+                done.append(command)
+        if 8 in done or 4 in done:
+            with suppress(OSError):
+                fcntl.fcntl(ours, 4, 0)
+            return f"fcntl {done} was done"
+    raise OSError("refused")
+
+
+def _on_socket(action: Callable[[socket.socket], Any]) -> str:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        return f"done: {action(ours)}"
+
+
+def _widen_pipe() -> str:
+    ends = os.pipe()
+    try:
+        return f"a pipe of {fcntl.fcntl(ends[0], 1031, 2**19)} bytes"
+    finally:
+        for end in ends:
+            os.close(end)
+
+
+def _uncovered(path: str, judge: int) -> dict[str, Callable[[], Any]]:
+    """What Landlock is documented not to cover, at one version or at all: landlock(7), "Current limitations"."""
+    raw, at = os.fsencode(path), -100  # AT_FDCWD
+    return {
+        "change the mode of a file of the judge": lambda: _seen(
+            lambda: os.chmod(path, 0o640), path, "st_mode", 0o100640
+        ),
+        "give a file of the judge to a group": lambda: os.chown(path, -1, os.getgid()),
+        "change the times of a file of the judge": lambda: _seen(
+            lambda: os.utime(path, (1, 1)), path, "st_mtime", 1
+        ),
+        "mark a file of the judge": lambda: os.setxattr(path, "user.in4310", b"x"),
+        "read the marks of a file of the judge": lambda: os.listxattr(path),
+        "truncate a file of the judge": lambda: _libc("truncate", raw, ctypes.c_long(3)),
+        "empty a file of the judge by opening it": lambda: _open_by(os.O_RDONLY | os.O_TRUNC, path),
+        "open a file of the judge for locks alone": lambda: _open_by(3, path),
+        "watch a folder of the judge": lambda: _libc(
+            "inotify_add_watch", ctypes.CDLL(None).inotify_init1(0), os.path.dirname(raw), 0x100
+        ),
+        "have the kernel signal the judge": lambda: _of_judge(lambda: _socket_signal(judge)),
+        "own the signals of a socket": lambda: _on_socket(
+            lambda s: fcntl.ioctl(s, 0x5452, struct.pack("i", 1))
+        ),
+        "widen the buffers of a socket": lambda: _on_socket(
+            lambda s: s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**22)
+        ),
+        "widen a pipe": _widen_pipe,
+        "lower the judge's priority": lambda: _of_judge(lambda: os.setpriority(os.PRIO_PROCESS, judge, 1)),
+        "change the mode by a newer call": lambda: _seen(  # fchmodat2
+            lambda: _libc("syscall", ctypes.c_long(452), at, raw, 0o600, 0), path, "st_mode", 0o100600
+        ),
+        "make a ring of calls": lambda: _libc(
+            "syscall", ctypes.c_long(425), 1, ctypes.create_string_buffer(120)
+        ),
+    }
+
+
 def probe(
     folder: str, arguments: Any, arrays: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, str], dict[str, np.ndarray]]:
@@ -244,6 +339,7 @@ def probe(
         "hold a capability": _capabilities,
         "find an inherited descriptor": _descriptors,
         "hide memory from the watch": _hide_memory,
+        **_uncovered(arguments["secret"], judge),
     }
     if folder != private:
         tries["write into the submission"] = lambda: _write(os.path.join(folder, "written"))

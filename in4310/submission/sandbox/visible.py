@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from in4310.temporary import ours
+
 
 @contextmanager
 def readable_by_others(folder: Path | None, parents: bool) -> Iterator[Path | None]:
@@ -20,7 +22,7 @@ def readable_by_others(folder: Path | None, parents: bool) -> Iterator[Path | No
     if folder is None or os.geteuid() != 0 or _public(folder, parents):
         yield folder
         return
-    home = Path(tempfile.mkdtemp(prefix="in4310-visible-"))
+    home = Path(tempfile.mkdtemp(prefix=ours("visible")))
     try:
         home.chmod(0o755)
         copy = home / "submission"

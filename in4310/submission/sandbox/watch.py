@@ -1,7 +1,8 @@
 """Looks at the memory and the disk that a child and all its processes use, and ends them when it is too much.
 
-A thread, as a child may go on while the judge is busy with something else. Ordinary users have no cgroup to leave this
-to. What no process maps is bounded elsewhere: by the size of /tmp and /dev/shm, and by system calls that are refused.
+A thread, as a child may go on while the judge is busy with something else. It can say what was too much; where there
+is a control group too, the kernel holds the bound in between. What no process maps counts: pages of /tmp and /dev/shm
+(those mapped as well count twice), page tables, and each descriptor for what a socket or pipe behind it can hold.
 """
 
 from __future__ import annotations
@@ -11,18 +12,23 @@ import threading
 import time
 from contextlib import suppress
 
-from in4310.submission.sandbox.walls import Limits
-from in4310.submission.sandbox.zygote import descendants, kill_tree
+from in4310.submission.sandbox.cgroups import out_of_memory
+from in4310.submission.sandbox.walls import PRIVATE, Limits
+from in4310.submission.sandbox.zygote import children_of, descendants, kill_tree
 
 WATCH = 0.05  # seconds between two looks
 ENTRIES = 20_000
+DESCRIPTOR = (
+    256 * 2**10
+)  # a full buffer of a socket, net.core.wmem_default and what is above it; a pipe has 64 KiB
+FEW = 8 + 2 * (os.cpu_count() or 1)  # processes and threads that take their turns like anyone's
 
 
 class Watch:
     """Watches the process `pid` and its descendants until `stop`. `found`: why it ended them, None where it did not."""
 
-    def __init__(self, pid: int, limits: Limits, zygote: int, private: str | None):
-        self.pid = pid
+    def __init__(self, pid: int, limits: Limits, zygote: int, private: str | None, group: str | None = None):
+        self.pid, self._group = pid, group
         self.found: str | None = None
         self._limits, self._private = limits, private
         self._inherited = anonymous(zygote)
@@ -46,11 +52,33 @@ class Watch:
             # On a server with thousands of processes a look takes long: never more than a tenth of the time.
             pause = max(WATCH, 10 * (time.monotonic() - start))
 
+    def reason(self) -> str | None:
+        """Why it was ended, by this watch or by the kernel, None where it ended by itself."""
+        return self.found or self._ended_by_the_kernel()
+
+    def _ended_by_the_kernel(self) -> str | None:
+        if not out_of_memory(self._group):
+            return None
+        return f"needed more than {self._limits.memory_bytes // 2**20} MiB over all its processes"
+
+    def waited(self) -> float:
+        """Seconds that the child, its first thread, was ready to run and others had the processors."""
+        for pid in children_of(self.pid)[:1]:
+            with suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/schedstat") as file:
+                return int(file.read().split()[1]) / 1e9
+        return 0.0
+
     def _look(self) -> str | None:
-        used = sum(memory(pid, self._inherited) for pid in descendants(self.pid)[1:])
+        found = descendants(self.pid)[1:]
+        step_back(found)
+        used = sum(memory(pid, self._inherited) + DESCRIPTOR * descriptors(pid) for pid in found)
+        if self._private is None and found:  # the first is the one whose root the others have too
+            used += sum(filled(f"/proc/{found[0]}/root", place) for place in PRIVATE)
         if used > self._limits.memory_bytes:
             allowed = self._limits.memory_bytes // 2**20
             return f"used {used // 2**20} MiB over all its processes, allowed are {allowed}"
+        if (ended := self._ended_by_the_kernel()) is not None:  # one of them: the others would wait for it
+            return ended
         if self._private is not None:
             written = disk(self._private)
             if written > self._limits.tmp_bytes:
@@ -60,12 +88,54 @@ class Watch:
 
 
 def memory(pid: int, inherited: int) -> int:
-    """Bytes of a process that are its own share: Pss, or where that may not be read, private less what it inherited."""
-    with suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+    """Bytes of a process that are its own share: Pss, or where that may not be read, private less what it inherited.
+
+    And its page tables, of which a process that maps little may have many: proc_pid_status(5).
+    """
+    share = _kilobytes(f"/proc/{pid}/smaps_rollup", (b"Pss:", b"SwapPss:"))
+    return (share or max(0, anonymous(pid) - inherited)) + _kilobytes(f"/proc/{pid}/status", (b"VmPTE:",))
+
+
+def _kilobytes(path: str, names: tuple[bytes, ...]) -> int:
+    total = 0
+    with suppress(OSError, ValueError, IndexError), open(path, "rb") as file:
         for line in file:
-            if line.startswith(b"Pss:"):
-                return int(line.split()[1]) * 1024
-    return max(0, anonymous(pid) - inherited)
+            if line.startswith(names):
+                total += int(line.split()[1]) * 1024
+    return total
+
+
+def descriptors(pid: int) -> int:
+    """How many descriptors a process has open, 0 where that may not be asked."""
+    with suppress(OSError):
+        return os.stat(f"/proc/{pid}/fd").st_size or len(os.listdir(f"/proc/{pid}/fd"))
+    return 0
+
+
+def filled(root: str, place: str) -> int:
+    """Bytes in use of a file system in memory, 0 before it is there or where its user may not be looked into."""
+    with suppress(OSError):
+        if os.stat(root + place).st_dev != os.stat(place).st_dev:  # else it has our root still
+            found = os.statvfs(root + place)
+            return (found.f_blocks - found.f_bfree) * found.f_frsize
+    return 0
+
+
+def step_back(pids: list[int]) -> None:
+    """Where there are many, they take what the others leave: an honest neighbour is not to wait for them."""
+    threads = []
+    for pid in pids:
+        with suppress(OSError):
+            threads += [int(thread) for thread in os.listdir(f"/proc/{pid}/task")]
+    if len(threads) <= FEW:
+        return
+    for thread in threads:
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread, 19)
+    # Where sessions are weighed, sched(7), that is said within theirs only; they have one, as none can be made.
+    with suppress(OSError), open(f"/proc/{pids[0]}/autogroup", "r+") as file:
+        if not file.read().endswith(" 19\n"):
+            file.write("19")
 
 
 def anonymous(pid: int) -> int:

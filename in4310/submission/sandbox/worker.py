@@ -27,7 +27,8 @@ from in4310.submission.sandbox.probes import traps
 from in4310.submission.sandbox.visible import readable_by_others
 from in4310.submission.sandbox.walls import Limits
 from in4310.submission.sandbox.watch import WATCH, Watch
-from in4310.submission.sandbox.zygote import kill_tree
+from in4310.submission.sandbox.zygote import kill_tree, remove
+from in4310.temporary import left_over
 
 KEPT_OUTPUT = 2**16
 
@@ -47,22 +48,30 @@ class Tier:
     namespaces: bool
     landlock: bool
     why: str = ""
+    abi: int = 99  # what later versions of Landlock than this one know is not asked for
 
     @property
     def confined(self) -> bool:
         """Whether files, network and processes are confined, so that others' code may be run."""
-        return self.landlock
+        return self.namespaces or self.landlock
 
     def describe(self) -> str:
         """One sentence for reports."""
         if self.namespaces and self.landlock:
             return "namespaces, Landlock, seccomp, limits: no network, no files but the submission, an ordinary user"
+        if self.namespaces:
+            return "namespaces, seccomp, limits: no network, no files but the submission, an ordinary user"
         if self.landlock:
-            return "Landlock, seccomp and limits, without namespaces: no network, no files but the submission"
+            return (
+                "Landlock, seccomp and limits, without namespaces: no network, no files but the submission; "
+                "whether a file exists whose name is guessed can be asked"
+            )
         return f"not isolated{f' ({self.why})' if self.why else ''}"
 
 
+TIERS = (Tier(True, True), Tier(True, False), Tier(False, True))  # the strongest first
 NONE = Tier(False, False, "no walls on this system")
+GRANTED = 3  # times the seconds of a call may be added for waiting behind others
 ANSWER_SECONDS = 30.0  # for the zygote, which does little; its first answer waits for the import of torch
 START_SECONDS = 300.0
 # Runs the zygote in isolated mode, from the same files as the judge: -I leaves out a user's own packages and the folder
@@ -84,6 +93,11 @@ class Answer:
     result: Any
     arrays: Mapping[str, np.ndarray]
     output: str = ""
+
+    def array(self, value: Any) -> np.ndarray | None:
+        """The array that a part of the result stands for, {"array": its name}; None where it stands for none."""
+        name = value["array"] if type(value) is dict and set(value) == {"array"} else None
+        return self.arrays.get(name) if type(name) is str else None
 
 
 @dataclass
@@ -146,6 +160,8 @@ class Sandbox:
         """Start the zygote, without waiting until it is ready; it starts by itself on first use otherwise."""
         if self._control is not None or sys.platform != "linux":
             return
+        for folder in left_over():
+            remove(str(folder))
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         keep = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
         environment = {k: v for k, v in os.environ.items() if k in keep} | {
@@ -181,7 +197,7 @@ class Sandbox:
         if sys.platform != "linux":
             return NONE
         why = []
-        for candidate in (Tier(True, True), Tier(False, True)):
+        for candidate in TIERS:
             try:
                 with traps() as arguments, self._worker(None, candidate, self.limits) as worker:
                     got = {k: v for k, v in worker.call("probe", arguments).result.items() if v}
@@ -220,6 +236,7 @@ class Sandbox:
                 "limits": limits.as_dict(),
                 "namespaces": tier.namespaces,
                 "landlock": tier.landlock,
+                "abi": tier.abi,
             }
             started = self._ask(request, (theirs.fileno(), into))
             pid, zygote = started["pid"], self._zygote
@@ -227,7 +244,7 @@ class Sandbox:
             os.close(into)
             into = -1
             assert zygote is not None
-            watch = Watch(pid, limits, zygote.pid, started["private"])
+            watch = Watch(pid, limits, zygote.pid, started["private"], started["memory"])
             try:
                 yield Worker(ours, out, watch, limits)
             finally:
@@ -265,6 +282,7 @@ class Worker:
         self._printed_bytes = 0
         self._closed = False
         self._seconds = limits.seconds
+        self._waited = self._granted = 0.0
 
     def call(
         self,
@@ -276,6 +294,7 @@ class Worker:
         """Do a task in the child. Raises WorkerFailed when it dies, hangs, floods, lies, or says that it failed."""
         self._seconds = self._limits.seconds if seconds is None else seconds
         end = time.monotonic() + self._seconds
+        self._waited, self._granted = self._watch.waited(), 0.0
         nonce = secrets.token_hex(16)
         request = Message(nonce, {"task": task, "arguments": dict(arguments)}, arrays or {})
         for part in messages.encode(request):
@@ -330,8 +349,13 @@ class Worker:
         """Until the channel is ready; meanwhile output is taken and the watch listened to."""
         channel = self._channel.fileno()
         while True:
-            left = end - time.monotonic()
+            left = end + self._granted - time.monotonic()
             if left <= 0:
+                # Time in which it could have run and its neighbours did is not its own.
+                granted = min(self._watch.waited() - self._waited, GRANTED * self._seconds)
+                if granted > self._granted + 0.01:
+                    self._granted = granted
+                    continue
                 raise WorkerFailed("timeout", f"no answer within {self._seconds:g} seconds")
             self._check()
             poll = select.poll()  # select(2) knows descriptors below 1024 only
@@ -345,7 +369,7 @@ class Worker:
                 return
 
     def _check(self) -> None:
-        if self._watch.found is not None:
+        if self._watch.found is not None:  # not `reason`, which opens a file: this is asked all the time
             raise WorkerFailed("memory", self._watch.found)
 
     def _drain(self) -> None:
@@ -360,7 +384,8 @@ class Worker:
                     raise WorkerFailed("output", f"printed more than {self._limits.output_bytes} bytes")
 
     def _gone(self) -> WorkerFailed:
-        if self._watch.found is not None:
-            return WorkerFailed("memory", self._watch.found)
+        reason = self._watch.reason()
+        if reason is not None:
+            return WorkerFailed("memory", reason)
         last = self._text().strip().splitlines()[-1:] or ["nothing"]
         return WorkerFailed("died", f"ended without an answer; the last it printed: {last[0]}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import signal
 import socket
@@ -21,9 +22,10 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from in4310.submission.sandbox import filters, walls
+from in4310.submission.sandbox import cgroups, filters, walls
 from in4310.submission.sandbox.visible import unreachable
 from in4310.submission.sandbox.walls import Limits
+from in4310.temporary import ours
 
 
 def main(control: socket.socket) -> None:
@@ -34,9 +36,14 @@ def main(control: socket.socket) -> None:
 
     from in4310.submission.sandbox import tasks  # noqa: F401
 
+    with suppress(OSError):
+        filters.calls(platform.machine())  # kept: behind the walls its table is hidden
     walls.adopt_orphans()
-    base = tempfile.mkdtemp(prefix="in4310-root-")
-    children: dict[int, str | None] = {}  # keeper -> the folder that its child writes to, where it is on disk
+    homes = cgroups.groups_of_ours()
+    cgroups.sweep(homes)
+    base = tempfile.mkdtemp(prefix=ours("root"))
+    # Keeper -> the folder that its child writes to, where it is on disk, and the control groups that it is in.
+    children: dict[int, tuple[str | None, cgroups.Group]] = {}
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the judge's to handle
     try:
         while True:
@@ -45,16 +52,17 @@ def main(control: socket.socket) -> None:
                 return
             request = json.loads(raw)
             try:
-                answer = _answer(request, descriptors, base, control, children)
+                answer = _answer(request, descriptors, base, control, children, homes)
             except OSError as error:  # no more processes, no more room: this worker only
                 answer = {"error": str(error)[:200]}
             for descriptor in descriptors:
                 os.close(descriptor)
             control.sendall(json.dumps(answer | {"id": request.get("id")}).encode() + b"\n")
     finally:
-        for pid, private in children.items():
+        for pid, (private, group) in children.items():
             kill_tree(pid)
-            _remove(private)
+            remove(private)
+            group.remove()
         shutil.rmtree(base, ignore_errors=True)
 
 
@@ -63,34 +71,38 @@ def _answer(
     descriptors: list[int],
     base: str,
     control: socket.socket,
-    children: dict[int, str | None],
+    children: dict[int, tuple[str | None, cgroups.Group]],
+    homes: dict[str, str],
 ) -> dict[str, Any]:
     if request["do"] == "start":
-        private = None if request["namespaces"] else tempfile.mkdtemp(prefix="in4310-private-")
+        private = None if request["namespaces"] else tempfile.mkdtemp(prefix=ours("private"))
+        group = cgroups.Group(ours("group") + str(request["id"]), Limits(**request["limits"]), homes)
         try:
-            pid = _fork(request, descriptors, base, private, control)
+            pid = _fork(request, descriptors, base, private, control, group)
         except OSError:
-            _remove(private)
+            remove(private)
+            group.remove()
             raise
-        children[pid] = private
-        return {"pid": pid, "private": private}
+        children[pid] = private, group
+        return {"pid": pid, "private": private, "memory": group.places.get("memory")}
     pid = request["pid"]
     if pid in children:  # not waited for until now, so that no other process can have got its number
         kill_tree(pid)
         with suppress(ChildProcessError):
             os.waitpid(pid, 0)
-        private = children.pop(pid)
+        private, group = children.pop(pid)
         # Where a keeper was ended first, its child's daemons have come to us: nothing of ours is their parent.
-        while strays := set(_children(os.getpid())) - set(children):
+        while strays := set(children_of(os.getpid())) - set(children):
             for stray in strays:
                 kill_tree(stray)
                 with suppress(ChildProcessError):
                     os.waitpid(stray, 0)
-        _remove(private)
+        remove(private)
+        group.remove()
     return {"killed": pid}
 
 
-def _remove(folder: str | None) -> None:
+def remove(folder: str | None) -> None:
     """A folder that a stranger filled, whatever the permissions that were left in it. No link is followed."""
     if folder is None:
         return
@@ -103,7 +115,12 @@ def _remove(folder: str | None) -> None:
 
 
 def _fork(
-    request: dict[str, Any], descriptors: list[int], base: str, private: str | None, control: socket.socket
+    request: dict[str, Any],
+    descriptors: list[int],
+    base: str,
+    private: str | None,
+    control: socket.socket,
+    group: cgroups.Group,
 ) -> int:
     pid = os.fork()
     if pid:
@@ -114,7 +131,7 @@ def _fork(
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         control.close()
         os.setsid()
-        _keep(request, descriptors, base, private)
+        _keep(request, descriptors, base, private, group)
         status = 0
     except BaseException as error:
         with suppress(OSError):
@@ -123,7 +140,9 @@ def _fork(
         os._exit(status)
 
 
-def _keep(request: dict[str, Any], descriptors: list[int], base: str, private: str | None) -> None:
+def _keep(
+    request: dict[str, Any], descriptors: list[int], base: str, private: str | None, group: cgroups.Group
+) -> None:
     """The keeper: new namespaces, one more fork, and when the child has ended, nothing of it stays."""
     channel, output = descriptors
     null = os.open("/dev/null", os.O_RDONLY)
@@ -131,6 +150,7 @@ def _keep(request: dict[str, Any], descriptors: list[int], base: str, private: s
     os.dup2(output, 1)
     os.dup2(output, 2)
     walls.close_inherited([channel])
+    doors = group.doors()
     uid = os.geteuid() or walls.UNPRIVILEGED + os.getpid()
     if request["namespaces"]:
         walls.unshare_all()
@@ -139,6 +159,7 @@ def _keep(request: dict[str, Any], descriptors: list[int], base: str, private: s
     if child == 0:
         os.setsid()  # kill(0) reaches no one else
         walls.die_with_parent()
+        walls.enter(doors)
         _become(request, channel, base, private, uid)
         return
     walls.close_inherited([])  # the judge must see the end of the channel and of the output
@@ -155,7 +176,7 @@ def _keep(request: dict[str, Any], descriptors: list[int], base: str, private: s
             pass
     finally:
         end_descendants(os.getpid())
-        _remove(private)
+        remove(private)
 
 
 def _end(*_: object) -> None:
@@ -196,15 +217,17 @@ def _become(request: dict[str, Any], channel: int, base: str, private: str | Non
     walls.drop_privileges(uid, hidden=not alone, reading=reading)
     walls.die_with_parent()  # again: the new user id has undone it
     walls.limit_resources(limits, others)
+    abi = min(request["abi"], filters.landlock_abi())
     if request["landlock"]:
-        filters.landlock(readable, writable, hidden)
-        filters.seccomp(alone, signals=alone or filters.landlock_abi() >= filters.SCOPED_ABI)
+        filters.landlock(readable, writable, hidden, abi)
+    if alone or request["landlock"]:
+        filters.seccomp(alone, abi)
     from in4310.submission.sandbox import tasks
 
     tasks.serve(channel, folder, limits)
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
     """Direct children of a process with one thread."""
     with suppress(OSError, ValueError), open(f"/proc/{pid}/task/{pid}/children") as file:
         return [int(child) for child in file.read().split()]

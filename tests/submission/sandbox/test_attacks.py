@@ -55,6 +55,11 @@ def test_without_walls_the_probes_get_over_them(sandbox):
         "reach the judge's named socket",
         "make a user namespace",
         "hide memory from the watch",
+        "watch a folder of the judge",
+        "have the kernel signal the judge",
+        "own the signals of a socket",
+        "widen the buffers of a socket",
+        "widen a pipe",
     }
     if not Path("/proc/sys/user/max_user_namespaces").exists() or os.geteuid() != 0:
         expected.discard("make a user namespace")
@@ -156,7 +161,12 @@ def test_nothing_is_left_on_disk(either, run_either):
     home = run_either(source)
     assert home.startswith("/tmp")
     new = set(Path("/tmp").iterdir()) - before[0]
-    assert not [p for p in new if p.name.startswith(("in4310-private", "in4310-visible"))]
+    own = [f"-{pid}-" for pid in (os.getpid(), either._zygote.pid)]  # other tests run beside this one
+    assert not [
+        p
+        for p in new
+        if p.name.startswith(("in4310-private", "in4310-visible")) and any(o in p.name for o in own)
+    ]
     assert modes() == before[1]
 
 

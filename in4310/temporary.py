@@ -1,0 +1,52 @@
+"""Names of what we make in shared places, so that what a killed run left there can be told from what is in use."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+
+def ours(kind: str) -> str:
+    """A prefix for names of this process: in4310-KIND-(pid namespace)-(process)-(its start, in ticks since boot)-."""
+    return f"in4310-{kind}-{_namespace()}-{os.getpid()}-{_start(os.getpid())}-"
+
+
+def is_left_over(name: str) -> bool:
+    """Whether a name was made by `ours` in a process that is gone. Of other pid namespaces nothing can be said."""
+    parts = name.split("-")
+    if len(parts) < 6 or parts[0] != "in4310" or not all(p.isdigit() for p in parts[2:5]):
+        return False
+    namespace, pid, start = map(int, parts[2:5])
+    return namespace == _namespace() != 0 and _start(pid) != start
+
+
+def left_over() -> list[Path]:
+    """Folders of our own user that runs which were killed have left in the folders for temporary files."""
+    found = []
+    for place in {
+        tempfile.gettempdir(),
+        "/tmp",
+    }:  # the sandbox, whose environment is not ours, uses the latter
+        with suppress(OSError), os.scandir(place) as entries:
+            for entry in entries:
+                if is_left_over(entry.name) and entry.is_dir(follow_symlinks=False):
+                    with suppress(OSError):
+                        if entry.stat(follow_symlinks=False).st_uid == os.geteuid():
+                            found.append(Path(entry.path))
+    return found
+
+
+def _namespace() -> int:
+    with suppress(OSError):
+        return Path("/proc/self/ns/pid").stat().st_ino
+    return 0
+
+
+def _start(pid: int) -> int:
+    """Start of a process, 0 where there is none."""
+    with suppress(OSError, ValueError, IndexError):
+        # proc_pid_stat(5): field 22
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19])
+    return 0

@@ -1,0 +1,77 @@
+"""What a killed run left in the folder for temporary files is removed by the next; what is in use, or another's, stays."""
+
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from in4310.submission.sandbox.worker import Sandbox
+from in4310.temporary import is_left_over, left_over, ours
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+
+
+@pytest.fixture(autouse=True)
+def apart(tmp_path, monkeypatch):
+    """A folder for temporary files that no run beside this one sweeps."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+
+
+def killed(kind):
+    """A folder of a process that was killed."""
+    source = (
+        "import tempfile; from in4310.temporary import ours\n"
+        f"print(tempfile.mkdtemp(prefix=ours({kind!r})), flush=True); input()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        folder = Path(process.stdout.readline().strip())
+        assert not is_left_over(folder.name)
+        process.send_signal(signal.SIGKILL)
+    return folder
+
+
+def test_folders_of_killed_runs_are_removed_at_the_next_start(sandbox):
+    left, mine, other = (
+        killed("job"),
+        Path(tempfile.mkdtemp(prefix=ours("job"))),
+        Path(tempfile.mkdtemp(prefix="in4310-")),
+    )
+    (left / "closed").mkdir()
+    (left / "closed").chmod(0)
+    link = left.with_name(left.name + "-link")
+    link.symlink_to(mine)
+    try:
+        with Sandbox(sandbox.limits) as fresh:
+            fresh._tier = sandbox.tier
+            with fresh.worker(None) as worker:
+                worker.call("ping", {})
+        assert [path.exists() for path in (left, mine, other)] == [False, True, True]
+        assert link.is_symlink()
+    finally:
+        link.unlink()
+        mine.rmdir()
+        other.rmdir()
+
+
+@pytest.mark.parametrize(
+    "name", ["in4310-job-x", "in4310-job-1-2-3-abc", "in4310--", "other-job-1-2-3-x", "in4310-a-b-c-d-e"]
+)
+def test_names_that_say_nothing_are_left_alone(name):
+    assert not is_left_over(name)
+
+
+def test_what_is_left_over_is_of_our_own_user_only(monkeypatch):
+    left = killed("print")
+    try:
+        assert left in left_over()
+        monkeypatch.setattr("os.geteuid", lambda: 4711)
+        assert left not in left_over()
+    finally:
+        left.rmdir()
