@@ -202,10 +202,10 @@ def _asked_of_modules(live: Live, judge: Judge, adapter: str, drawn: Drawn) -> d
     answered = live.task("inspect", adapter, given, drawn.arrays)
 
     def opened(value: Any) -> Any:
-        if isinstance(value, dict) and set(value) == {"array"}:
-            array = answered.arrays[value["array"]]
-            return array.tolist() if array.size <= 4096 and array.dtype.kind in "fiu" else None
-        return value
+        array = answered.array(value)
+        if array is None:
+            return value
+        return array.tolist() if array.size <= 4096 and array.dtype.kind in "fiu" else None
 
     result = opened(answered.result)
     if isinstance(result, list) and len(result) == len(LOOKED_INTO):
@@ -230,13 +230,12 @@ def check_transform(live: Live, judge: Judge) -> None:
     for _ in range(2):
         answered = live.task("transform", "transform", {"images": order}, pictures)
         result = answered.result if isinstance(answered.result, list) else []
-        named = [r for r in result if isinstance(r, dict) and set(r) == {"array"}]
-        arrays = [answered.arrays[r["array"]] for r in named]
+        arrays = [array for r in result if (array := answered.array(r)) is not None]
         shapes = {a.shape for a in arrays}
         good = (
             len(arrays) == len(order)
             and len(shapes) == 1
-            and all(a.ndim == 3 and a.shape[0] == 3 and a.dtype.kind == "f" for a in arrays)
+            and all(a.ndim == 3 and a.shape[0] == 3 and a.size and a.dtype.kind == "f" for a in arrays)
             and all(np.isfinite(a).all() for a in arrays)
         )
         if not judge.expect(

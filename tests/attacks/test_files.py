@@ -344,3 +344,17 @@ def test_files_that_configure_pytest_and_python_are_not_run(folder):
     assert {c.name for r in results.requirements for c in r.checks if c.outcome is Outcome.FAILED} >= {
         "scores_reproduce"
     }
+
+
+@pytest.mark.parametrize(
+    "command", ["python \0.py", f"python {'a' * 5000}.py", f"python {'a/' * 3000}x.py", "python \\ud800.py", "python circle.py",
+                "python ../../x.py", "python /etc/passwd.py", "python pipe.py", "\0", "", "python a.py b.py"],
+)  # fmt: skip
+def test_commands_that_lead_nowhere(folder, verdicts, command):
+    (folder / "circle.py").symlink_to("circle.py")
+    os.mkfifo(folder / "pipe.py")
+    toml = (folder / "submission.toml").read_text() if (folder / "submission.toml").exists() else ""
+    kept = "\n".join(line for line in toml.splitlines() if not line.startswith(("command", "[run]")))
+    put(folder, "submission.toml", f"{kept}\n[run]\ncommand = {json.dumps(command)}\n")
+    ((outcome, reason),) = verdicts(folder, "runs_without_arguments").values()
+    assert outcome is Outcome.FAILED, reason
