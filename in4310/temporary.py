@@ -25,10 +25,8 @@ def is_left_over(name: str) -> bool:
 def left_over() -> list[Path]:
     """Folders of our own user that runs which were killed have left in the folders for temporary files."""
     found = []
-    for place in {
-        tempfile.gettempdir(),
-        "/tmp",
-    }:  # the sandbox, whose environment is not ours, uses the latter
+    # The sandbox, whose environment is not ours, uses the latter.
+    for place in {tempfile.gettempdir(), "/tmp"}:
         with suppress(OSError), os.scandir(place) as entries:
             for entry in entries:
                 if is_left_over(entry.name) and entry.is_dir(follow_symlinks=False):

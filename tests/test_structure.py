@@ -15,7 +15,7 @@ from in4310.judging.edition import checks_folder
 ROOT = Path(__file__).parents[1]
 # Lowest first; a name stands for a file, or a folder with all in it that has no floor of its own.
 FLOORS = (
-    "in4310 in4310.errors in4310.progress in4310.places in4310.shown in4310.memory",
+    "in4310 in4310.errors in4310.progress in4310.places in4310.shown in4310.memory in4310.temporary",
     "in4310.solution.saving in4310.solution.network in4310.solution.splits",
     "in4310.solution.engine in4310.solution.drawing in4310.solution.scenes",
     "in4310.solution",

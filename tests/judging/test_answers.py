@@ -142,7 +142,7 @@ def test_any_answer_is_judged(check, answers):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("check", CHECKS)
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(answers=ANSWERS)
 def test_any_answer_is_judged_many(check, answers):
     is_judged(check, answers)
