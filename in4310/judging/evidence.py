@@ -23,6 +23,7 @@ scored       labels and scores, or None         handed_in, else what is predicte
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -34,13 +35,15 @@ from in4310.judging.audit import bound
 from in4310.judging.claimed import kept
 from in4310.judging.class_order import confusion, exchanged
 from in4310.judging.networks import Networks
+from in4310.judging.preprocessing import SIZES
 from in4310.places import cache_folder
 from in4310.solution import images, metrics, scores
-from in4310.solution.images import Images, Problems
+from in4310.solution.images import IMAGENET_MEAN, IMAGENET_STD, Images, Problems
 from in4310.submission.formats import finite
 from in4310.submission.pieces import Missing, Unreadable
 
-FEW = 500  # images that are decoded for one submission; more, and the whole data set is decoded once and kept
+FEW = 500  # images that are decoded for one submission; more, and the whole data set is decoded once for a class
+OWN_BYTES = 6 * 2**30  # of pixels that are decoded for one submission alone
 
 
 class Evidence(Networks):
@@ -71,14 +74,22 @@ class Evidence(Networks):
     def _labels(self, name: str, classes: Sequence[str]) -> np.ndarray:
         return np.array([classes.index(self.data.labels[p]) for p in self.known(name)], dtype=np.int64)
 
+    _own_bytes = 0
+
     @kept
     def images(self, paths: tuple[str, ...]) -> Images:
         """Our own pixels of paths of the data set, prepared as the submission states."""
-        # Few are decoded by themselves; more, and all are, once: the next submission of a class finds them decoded.
-        if len(paths) <= FEW and "_all_images" not in self.__dict__:
-            loaded, problems = self._load(paths)
-        else:
+        # Few are decoded by themselves; more, and all are, once: the next submission of a class finds them decoded. Of
+        # sizes that nobody else has all would be kept for each who states one.
+        p = self.preprocessing
+        usual = (p.size, p.resize, p.interpolation, p.antialias) in (
+            (*size, "bilinear", True) for size in SIZES
+        )
+        if usual and (len(paths) > FEW or "_all_images" in self.__dict__):
             loaded, problems = self._all_images
+        else:
+            self._afford(len(paths))
+            loaded, problems = self._load(paths)
         if unreadable := set(paths) & set(problems.unreadable):
             raise Unreadable("split", f"{min(unreadable)} of the data set cannot be decoded")
         return loaded if loaded.paths == paths else loaded.subset(paths)
@@ -89,8 +100,20 @@ class Evidence(Networks):
 
     def _load(self, paths: tuple[str, ...], cache: Path | None = None) -> tuple[Images, Problems]:
         data, classes = self.data, self.stated_classes
+        # Pixels do not depend on how they are normalised; what is kept has a name that does.
+        decoded = replace(self.preprocessing, mean=IMAGENET_MEAN, std=IMAGENET_STD)
         how: dict[str, Any] = {"cache": cache, "progress": self.progress}
-        return images.load_images(data.root, paths, data.labels, classes, self.preprocessing, **how)
+        return images.load_images(data.root, paths, data.labels, classes, decoded, **how)
+
+    def _afford(self, count: int) -> None:
+        """Count pixels that are decoded for this submission alone; raises Unreadable when they are too many."""
+        size = self.preprocessing.size
+        self._own_bytes += count * size * size * 3
+        if self._own_bytes > OWN_BYTES:
+            most = f"more than {OWN_BYTES >> 30} GiB of pixels of {size} x {size}"
+            raise Unreadable(
+                "preprocessing", f"all images that are asked for are {most}; state the size used"
+            )
 
     @kept
     def comparison_images(self, name: str, paths: tuple[str, ...]) -> Images:
@@ -101,6 +124,7 @@ class Evidence(Networks):
         # Names that a submission may use are those that we list ourselves: no path leads out of the folder.
         if foreign := set(paths) - set(images.find_comparison(folder)):
             raise Unreadable("eigenvalues", f"{min(foreign)!r} is not an image of {name}")
+        self._afford(len(paths))
         loaded, problems = images.load_comparison(folder, paths, self.preprocessing, progress=self.progress)
         if problems.unreadable:
             raise Unreadable("eigenvalues", f"{min(problems.unreadable)!r} cannot be decoded")

@@ -102,7 +102,7 @@ class Submission:
         """The path without links and detours where something is there and inside; else None, whatever the text is."""
         with suppress(OSError, ValueError, RuntimeError):  # too long, a NUL, a circle of links
             path = (self.folder / relative).resolve()
-            if path.is_relative_to(self.folder) and path.exists():
+            if path.is_relative_to(self.folder) and (path.is_file() or path.is_dir()):  # no FIFO, no device
                 return path.relative_to(self.folder).as_posix()
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
@@ -69,7 +70,7 @@ def _of_lists(document: Mapping[str, Any], settings: Mapping[str, Any] | None, n
     lengths = [len(v) for v in lists.values()]
     if not lists or not any("loss" in words(k) or "losses" in words(k) for k in lists):
         return None
-    length = max(set(lengths), key=lengths.count)
+    length = Counter(lengths).most_common(1)[0][0]
     rows = [{k: v[i] for k, v in lists.items() if len(v) == length} for i in range(length)]
     runs = history_of_records(rows, name)
     rest = {k: v for k, v in document.items() if isinstance(v, str | int | float) and not isinstance(v, bool)}

@@ -61,9 +61,9 @@ def as_history(text: str, name: str) -> dict[str, dict[str, Any]] | None:
         kept = [r for r in records if len(r) > 1]
         titles = dict.fromkeys(t for r in kept for t in r)
         history = history_of_records([{t: r.get(t) for t in titles} for r in kept], label) if kept else None
-        if history:
-            (run,) = history.values()
-            whole[label if label not in whole else f"{label} ({number})"] = run
+        for own, run in (history or {}).items():  # several where a figure of each epoch is called its run
+            title = own if history and len(history) > 1 else label
+            whole[title if title not in whole else f"{title} ({number})"] = run
     return whole or None
 
 

@@ -9,7 +9,7 @@ import json
 import pickle
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor
 
 FILE_BYTES = 2 * 2**30  # a ResNet-152 with Adam's two moments is 0.7 GiB
 TENSORS = 20_000
+ENTRIES = 100_000  # of dicts and lists, each as often as it is found: they may share what they hold
 DEPTH = 4
 SAVE = "save model.state_dict(), not the model: torch.save(model.state_dict(), 'model.pth')"
 
@@ -53,7 +54,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise ValueError(f"is not a readable weights file ({reason})") from None
     found: dict[str, Tensor] = {}
-    _flatten(content, "", found, 0)
+    _flatten(content, "", found, 0, iter(range(ENTRIES)))
     if not found:
         raise ValueError(f"holds no tensors but {type(content).__name__}; {SAVE}")
     return found
@@ -85,7 +86,9 @@ def _check_safetensors(path: Path, size: int) -> None:
         raise ValueError("has a header that lists no tensors")
 
 
-def _flatten(content: Any, prefix: str, found: dict[str, Tensor], depth: int) -> None:
+def _flatten(content: Any, prefix: str, found: dict[str, Tensor], depth: int, left: Iterator[int]) -> None:
+    if next(left, None) is None:
+        raise ValueError(f"holds more than {ENTRIES} entries; {SAVE}")
     if isinstance(content, Tensor):
         name = prefix.removesuffix(".")
         if len(found) >= TENSORS:
@@ -98,7 +101,7 @@ def _flatten(content: Any, prefix: str, found: dict[str, Tensor], depth: int) ->
         found[name] = content.detach()
     elif isinstance(content, Mapping) and depth < DEPTH:
         for name, value in content.items():
-            _flatten(value, f"{prefix}{str(name)[:200]}.", found, depth + 1)
+            _flatten(value, f"{prefix}{str(name)[:200]}.", found, depth + 1, left)
     elif isinstance(content, list | tuple) and depth < DEPTH and len(content) <= 64:
         for i, value in enumerate(content):
-            _flatten(value, f"{prefix}{i}.", found, depth + 1)
+            _flatten(value, f"{prefix}{i}.", found, depth + 1, left)
