@@ -112,18 +112,22 @@ def init(submission: Path, data: Path | None, edition: str, force: bool, languag
     from in4310.reporting.language_record import said
     from in4310.submission.folder import Submission
     from in4310.submission.manifest import write_manifest
+    from in4310.submission.reading import Readers
+    from in4310.submission.sandbox.worker import Sandbox
 
     known = resolve_data(asked, data)
-    found = Submission(submission, hints(asked, known))
-    if wrong := doubt(found, known):
-        click.echo(said(language)(wrong))
-    path = write_manifest(found, edition, force)
+    with Sandbox() as sandbox, Readers(sandbox, submission) as readers:
+        found = Submission(submission, hints(asked, known), readers)
+        if wrong := doubt(found, known):
+            click.echo(said(language)(wrong))
+        path = write_manifest(found, edition, force)
+        pieces = len(found.located)
     given = [*(["--data", str(data)] if data else []), *(["--edition", edition] if edition != "demo" else [])]
     click.echo(
         counted(
             "%(path)s: names %(num)s piece; read it, correct it, then: %(command)s",
             "%(path)s: names %(num)s pieces; read it, correct it, then: %(command)s",
-            len(found.located),
+            pieces,
             language,
             path=path,
             command=shlex.join(["in4310", "check", str(submission), *given]),

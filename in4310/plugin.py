@@ -107,10 +107,12 @@ def _session(config: pytest.Config) -> Session:
     if run.session is None:
         from in4310.judging.session import Session
         from in4310.submission.intake import take_in
+        from in4310.submission.sandbox.worker import Sandbox
 
         if run.order.submission and run.taken is None:
             run.taken = run.stack.enter_context(take_in(Path(run.order.submission)))
-        run.session = Session.of(run.order, run.taken)
+            run.sandbox = run.sandbox or run.stack.enter_context(Sandbox())
+        run.session = Session.of(run.order, run.taken, run.sandbox, run.stack)
     return run.session
 
 

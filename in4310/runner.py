@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +64,13 @@ def judge(order: Order, progress: Progress = QUIET, sandbox: Sandbox | None = No
     Raises InputError when it could not be judged: no such folder, edition or data; NotJudged when that has nothing
     to do with what was handed in.
     """
-    with take_in(Path(order.submission)) as taken:  # what is wrong is said before a bar is drawn
-        session = Session.of(order, taken)
+    with ExitStack() as stack:
+        sandbox = sandbox or stack.enter_context(Sandbox())
+        sandbox.start()  # first: it imports torch, and reads what was handed in
+        taken = stack.enter_context(
+            take_in(Path(order.submission))
+        )  # what is wrong is said before a bar is drawn
+        session = Session.of(order, taken, sandbox, stack)
         data = resolve_data(session.edition, order.data, progress)
         run = Run(order, taken, data, sandbox, session)
         with progress.task("judging", len(session.edition.points_of)) as bar, _sealed():

@@ -1,4 +1,4 @@
-"""Reads what is compared for likeness out of the submissions that a gradebook lists; weights in a confined process."""
+"""Reads what is compared for likeness out of the submissions that a gradebook lists; in a confined process."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from in4310.judging.edition import load_edition
 from in4310.progress import QUIET, Progress
 from in4310.submission.folder import Submission
 from in4310.submission.intake import take_in
-from in4310.submission.live import ConfinedLoader
 from in4310.submission.pieces import Missing
+from in4310.submission.reading import Readers
 from in4310.submission.sandbox.worker import Sandbox
-from in4310.submission.source import read_code
 from in4310.temporary import ours
 
 CODE = 200_000  # characters of a hand-in's code that are compared
@@ -38,8 +37,8 @@ def read_prints(book: Gradebook, progress: Progress = QUIET) -> tuple[list[Print
         with progress.task("reading", len(entries)) as bar:
             for entry in entries:
                 try:
-                    with take_in(entry.place) as taken, ConfinedLoader(sandbox, taken.folder) as load:
-                        submission = Submission(taken.folder, hints(edition, data), load, taken.name)
+                    with take_in(entry.place) as taken, Readers(sandbox, taken.folder) as readers:
+                        submission = Submission(taken.folder, hints(edition, data), readers, taken.name)
                         found.append(_print(entry.who, submission))
                 except InputError as error:
                     left.append(f"{entry.who}: {error}")
@@ -54,7 +53,7 @@ def _print(who: str, submission: Submission) -> Print:
         _or_none(lambda: submission.network("untuned")[1]),
         _or_none(lambda: submission.scores),
         _or_none(lambda: submission.split),
-        read_code(submission.folder, CODE),
+        submission.readers.code(CODE),
     )
 
 

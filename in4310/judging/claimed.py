@@ -21,7 +21,7 @@ from in4310.progress import QUIET, Progress
 from in4310.shown import shown
 from in4310.submission.folder import Submission
 from in4310.submission.formats import SETS, last_two_parts
-from in4310.submission.live import Live, read_source
+from in4310.submission.live import Live
 from in4310.submission.pieces import Unreadable
 from in4310.submission.source import Call
 
@@ -97,10 +97,10 @@ class Claimed:
         """Images of each class among paths; unknown paths are left out."""
         return Counter(self.data.labels[p] for p in paths if p in self.data.labels)
 
-    @cached_property
+    @property
     def source(self) -> list[Call]:
-        """Calls in the submission's own source, read from its syntax tree, in a confined child where there is one."""
-        return read_source(self.live.sandbox if self.live else None, self.submission.folder)
+        """Calls in the submission's own source."""
+        return self.submission.source
 
     def runs(self, adapter: str) -> Live | None:
         """The submission's live functions, when it names this one and code may be run here; else None."""

@@ -15,7 +15,7 @@ from in4310.errors import InputError
 from in4310.judging import plots
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
-from in4310.judging.pictures import attach, look
+from in4310.judging.pictures import attach
 from in4310.judging.plots import Row, Shares, SpectrumPair
 from in4310.shown import shown
 from in4310.solution.drawing import figures
@@ -23,6 +23,7 @@ from in4310.solution.drawing.tiles import Tile, tiles
 from in4310.solution.images import Preprocessing
 from in4310.solution.metrics import Metrics
 from in4310.solution.ranking import rank
+from in4310.submission.looks import Look
 
 RANKINGS = 2  # classes whose ranked images are shown, the wrong ones first
 THUMBNAILS = 6  # pictures handed in that are shown of one piece
@@ -111,15 +112,13 @@ def training(
     )
 
 
-def handed_in(
-    judge: Judge, files: Sequence[Path], what: str, looks: Mapping[Path, Any] | None = None
-) -> None:
+def handed_in(judge: Judge, files: Sequence[Path], what: str, looks: Mapping[Path, Look]) -> None:
     """Small copies of pictures that were handed in, encoded by us (1j, 2c, 3a)."""
     drawn: list[tuple[str, np.ndarray]] = []
     for file in files:
-        pixels, why = looks[file] if looks is not None and file in looks else look(file)
-        if pixels is not None:
-            drawn.append((file.name + (f" ({why})" if why else ""), pixels))
+        seen = looks[file]
+        if seen.pixels is not None:
+            drawn.append((file.name + (f" ({seen.why})" if seen.why else ""), seen.pixels))
         if len(drawn) == THUMBNAILS:
             break
     if not drawn:

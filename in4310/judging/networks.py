@@ -174,8 +174,8 @@ class Networks(Claimed):
     def other_networks(self) -> Iterator[tuple[str, nn.Module]]:
         """Networks of the submission besides the one kept, with as many outputs: (file, rebuilt), at most six."""
         kept = self.submission.located["model"][0]
-        found = self.submission.discovery.networks
-        files = [(piece, c.files[0]) for piece in ("model", "untuned") for c in found(piece)]
+        found = self.submission.found.networks
+        files = [(piece, c.files[0]) for piece in ("model", "untuned") for c in found.get(piece, ())]
         if "untuned" in self.submission.located:
             files.append(("untuned", self.submission.located["untuned"][0]))
         for piece, file in [f for f in dict.fromkeys(files) if f[1] != kept][:6]:

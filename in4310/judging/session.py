@@ -25,8 +25,9 @@ from in4310.solution import metrics
 from in4310.submission.folder import Submission
 from in4310.submission.formats import last_two_parts
 from in4310.submission.intake import Taken
-from in4310.submission.live import ConfinedLoader, Live
+from in4310.submission.live import Live
 from in4310.submission.pieces import KINDS, Missing, Unreadable
+from in4310.submission.reading import Readers
 from in4310.submission.sandbox.worker import Sandbox
 
 FEW = 0.05  # share of a split's images that the data must have; a part of the course's photographs has 0.3
@@ -47,23 +48,28 @@ class Session:
         self.order = Order("")
         self.edition_said = ""
         self.attachments: Attachments | None = None
+        self.readers: Readers | None = None
         self.started = time.perf_counter()
 
     @classmethod
-    def of(cls, order: Order, taken: Taken | None) -> Session:
-        """The session of an order, by the edition that it names or that the submission states."""
-        stated = Submission(taken.folder).table("submission").get("edition") if taken else None
+    def of(cls, order: Order, taken: Taken | None, sandbox: Sandbox | None, stack: ExitStack) -> Session:
+        """The session of an order, by the edition that it names or that the submission states.
+
+        `stack` undoes what is opened for it.
+        """
+        readers = stack.enter_context(Readers(sandbox, taken.folder)) if taken else None
+        stated = Submission(taken.folder, None, readers).table("submission").get("edition") if taken else None
         order, said = by_edition(order, "" if stated is None else str(stated))
         session = cls(load_edition(order.edition))
-        session.order, session.edition_said = order, said
+        session.order, session.edition_said, session.readers = order, said, readers
         return session
 
     def take_up(self, taken: Taken, data: DataSet, sandbox: Sandbox | None, stack: ExitStack) -> Evidence:
         """The evidence of what was handed in; `stack` undoes what is opened for it."""
         edition, order = self.edition, self.order
         sandbox = sandbox or stack.enter_context(Sandbox())
-        loader = stack.enter_context(ConfinedLoader(sandbox, taken.folder))
-        submission = Submission(taken.folder, hints(edition, data), loader, taken.name)
+        self.readers = self.readers or stack.enter_context(Readers(sandbox, taken.folder))
+        submission = Submission(taken.folder, hints(edition, data), self.readers, taken.name)
         live = Live(sandbox, submission.folder, submission.table("adapters"), trusted=order.trusted)
         audit = draw(0 if order.full else edition.audit.rows, audit_secret(), submission.digest)
         self.notes = list(taken.notes)
@@ -129,7 +135,7 @@ class Session:
     def _isolation(self) -> str:
         """What of the submission was opened or run, and behind which walls."""
         live = self.evidence.live if self.evidence else None
-        if live is None or not live.sandbox.used:
+        if live is None:
             return STATIC
         tier = live.sandbox.tier
         if not tier.confined:
@@ -138,12 +144,12 @@ class Session:
             named = (
                 " The functions that it names were not run (--trust-submissions)." if live.adapters else ""
             )
-            where = "the judge's own process, as tensors only"
-            return f"{STATIC}. Weights were opened in {where}: {tier.describe()}.{named}"
+            where = "the judge's own process, weights as tensors only"
+            return f"{STATIC}. NOT ISOLATED: its files were read in {where} ({tier.describe()}).{named}"
         ran = (
             f"its functions {', '.join(live.called)} were called" if live.called else "no code of it was run"
         )
-        return f"{ran}; weights were opened in a confined process ({tier.describe()})"
+        return f"{ran}; its files were read in a confined process ({tier.describe()})"
 
     def _notes(self) -> list[str]:
         """What a reader must know of the taking in: left out, not opened, chosen among several."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,14 @@ KNOWN = TEXTS | ARRAYS | WEIGHTS | PICKLES | {".ipynb"}
 SCORE_NAMES = {"scores", "score", "softmax", "probs", "probabilities", "predictions", "preds", "logits", "outputs",
                "prediction", "output"}  # fmt: skip
 
+
+def said_of(error: Exception) -> str:
+    """Why a file could not be read, in one line: a reader says it in a ValueError."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) if type(error) is ValueError else f"cannot be read ({type(error).__name__})"
+
+
 # Tensors of a weights file by dotted name; ValueError when refused.
 Loader = Callable[[Path], Mapping[str, Tensor]]
 
@@ -42,7 +51,8 @@ class Contents:
     """The contents of `files`, by file.
 
     `stated`: files that are known to be some piece, read also where their ending says nothing; `scores`: those known to
-    be scores, of which any array is kept.
+    be scores, of which any array is kept. `without`: file -> why it is not read; `begin` is told each file before it is
+    read, and again before what was read of it is looked at: some files end or hang their reader.
     """
 
     def __init__(
@@ -53,7 +63,10 @@ class Contents:
         tensors: Loader,
         stated: Container[str] = (),
         scores: Container[str] = (),
+        without: Mapping[str, str] = MappingProxyType({}),
+        begin: Callable[[str], None] = lambda file: None,
     ):
+        self.begin = begin
         self.classes = resolve.classes
         self._resolve, self._tensors, self._stated, self._scores = resolve, tensors, stated, scores
         self.notes: list[str] = []
@@ -67,14 +80,20 @@ class Contents:
         self.numbers: list[tuple[str, Sequence[str], list[float]]] = []  # file, names, a row of an array file
         self._parsed = self._checkpoints = self._kept_bytes = self._values = 0
         for file in files:
+            if file in without:
+                self._refuse(file, without[file])
+                continue
+            begin(file)
             try:
                 self._read(file, folder / file)
-            except (ValueError, OSError) as error:
+            except Exception as error:  # a stranger's file makes its reader fail in any way
                 if of_the_machine(error):
                     raise
-                reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-                self.refused[file] = reason
-                self.note(file, shown(reason))
+                self._refuse(file, said_of(error))
+
+    def _refuse(self, file: str, reason: str) -> None:
+        self.refused[file] = reason
+        self.note(file, shown(reason))
 
     def note(self, file: str, text: str) -> None:
         """Keep what is to be said of a file; `text` is safe to show."""

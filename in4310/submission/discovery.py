@@ -35,6 +35,7 @@ PICTURES = {".png", ".jpg", ".jpeg", ".pdf", ".svg"}
 MAP_WORDS = {"feature", "featuremap", "featuremaps", "features", "map", "maps", "activation", "activations"}
 # A file of scores or weights is one piece; a table may hold several.
 OTHER = {"scores": "scores_val", "scores_val": "scores", "model": "untuned", "untuned": "model"}
+NOTHING = "holds nothing that can be read as this piece"
 UNREAD = ("model", "untuned", "feature_maps", "plots", "report")  # pieces that are files, and no figures
 
 
@@ -67,10 +68,10 @@ class Discovery:
 
     `places`: piece -> (file or folder inside, whether its author named it). A named place is looked at alone; in a
     usual one that holds no such piece, the name means nothing, and the piece is looked for everywhere. Without classes
-    nothing can be told by content: then only places are read.
+    nothing can be told by content: then only places are read. `how`: `without` and `begin` of Contents.
     """
 
-    def __init__(self, folder: Path, hints: Hints, tensors: Loader, places: Places | None = None):
+    def __init__(self, folder: Path, hints: Hints, tensors: Loader, places: Places | None = None, **how: Any):
         self.hints, self.places = hints, dict(places or {})
         inside = {piece: self._inside(folder, place) for piece, (place, _) in self.places.items()}
         placed = {f for piece, files in inside.items() if hints.classes or piece not in UNREAD for f in files}
@@ -79,7 +80,7 @@ class Discovery:
         scores = {f for piece in ("scores", "scores_val") for f in inside.get(piece, ())}
         order = sorted(self.files if hints.classes else placed, key=lambda f: (f not in figures, f))
         resolve = listings.Resolver(hints.classes, hints.images)
-        self.contents = Contents(folder, order, resolve, tensors, figures, scores)
+        self.contents = Contents(folder, order, resolve, tensors, figures, scores, **how)
         self.notes, self.outputs = self.contents.notes, self.contents.pictures
         self.figures = Figures(self.contents, hints.classes)
         self.candidates: dict[str, list[Candidate]] = defaultdict(list)
@@ -128,8 +129,7 @@ class Discovery:
         """Why nothing was found in a place: what its reader said, else that it holds something else."""
         refused = self.contents.refused
         there = [f for f in (place, *refused) if f == place or f.startswith(f"{place}/")]
-        nothing = "holds nothing that can be read as this piece"
-        return next((refused[f] for f in there if f in refused), nothing)
+        return next((refused[f] for f in there if f in refused), NOTHING)
 
     # -- pieces ------------------------------------------------------------------------------------
 
@@ -138,6 +138,9 @@ class Discovery:
         with_scores = {file for file, _, _ in self.contents.matrices}
         found = {k: v for k, v in self.contents.listings.items() if within(k) or within(k.rpartition(":")[0])}
         for label, listing in sorted(found.items(), key=lambda item: (item[0] in with_scores, item[0])):
+            self.contents.begin(
+                label if label in self.contents.documents else label.rpartition(":")[0] or label
+            )
             if pinned:
                 groups[""][label] = listing
                 continue
@@ -175,6 +178,7 @@ class Discovery:
         for label, array, file in self.contents.matrices:
             if not within(file) or not array.ndim or array.dtype.kind not in "fiub":
                 continue
+            self.contents.begin(file)
             looks = matrices.as_scores(array, len(self.hints.classes))
             said = set_of(Path(file).stem) or set_of(label)
             named = bool(set(words(label)) & SCORE_NAMES)

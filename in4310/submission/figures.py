@@ -47,7 +47,10 @@ class Figures:
         }
 
     def _documents(self, within: Within) -> Iterable[tuple[str, Any]]:
-        return ((file, document) for file, document in self.contents.documents.items() if within(file))
+        for file, document in self.contents.documents.items():
+            if within(file):
+                self.contents.begin(file)
+                yield file, document
 
     def history(self, within: Within, pinned: bool) -> Iterable[Found]:
         """Runs from tables and documents, and from what was printed where those have none."""
@@ -57,6 +60,7 @@ class Figures:
             found |= {(file, name): run for name, run in read.items()}
         for file, text in self.contents.printed.items():
             if within(file) and (not found or file.endswith(".ipynb")):
+                self.contents.begin(file)
                 read = logs.as_history(text, PurePosixPath(file).stem) or {}
                 found |= {(file, name): run for name, run in read.items()}
         written = {key: run for key, run in found.items() if not key[0].endswith(".ipynb")}

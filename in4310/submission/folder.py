@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
-import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from torch import Tensor
 
-from in4310.errors import InputError, of_the_machine
+from in4310.errors import InputError
 from in4310.shown import shown
-from in4310.submission.contents import Loader
-from in4310.submission.discovery import Candidate, Discovery, Hints
+from in4310.submission.discovery import NOTHING, Candidate, Hints
 from in4310.submission.files import digest_of
-from in4310.submission.formats import read_text
+from in4310.submission.looks import Look
 from in4310.submission.pieces import KINDS, Missing, Unreadable
+from in4310.submission.reader import MANIFEST
+from in4310.submission.reading import Found, Readers
+from in4310.submission.source import Call
 from in4310.submission.state_dicts import Network, describe, find_networks, translate
-from in4310.submission.weights import load_tensors
-from in4310.temporary import ours
 
 NAMED = "named in submission.toml"
 Value = TypeVar("Value")
@@ -36,7 +33,10 @@ class _Piece(Generic[Value]):
         self.name = name
 
     def __get__(self, submission: Submission, owner: type) -> Value:
-        value: Value | None = submission.candidate(self.name).value
+        candidate = submission.candidate(self.name)
+        value: Value | None = candidate.value
+        if value is None and self.name in submission.found.wrong:
+            raise Unreadable(self.name, f"{shown(candidate.files[0])} {submission.found.wrong[self.name]}")
         if value is None:
             raise Missing(self.name)
         return value
@@ -45,30 +45,30 @@ class _Piece(Generic[Value]):
 class Submission:
     """A folder handed in. Reading a piece that is not there raises Missing; one that is broken, Unreadable.
 
-    `hints`: what to look for where neither submission.toml nor a usual name says where a piece is; `load`: how weights
-    files are read, by default in this process, as tensors only.
+    `hints`: what to look for where neither submission.toml nor a usual name says where a piece is; `readers`: who reads
+    the files, by default this process: that is for one's own.
     """
 
-    def __init__(self, folder: Path, hints: Hints | None = None, load: Loader = load_tensors, name: str = ""):
+    def __init__(
+        self, folder: Path, hints: Hints | None = None, readers: Readers | None = None, name: str = ""
+    ):
         if not folder.is_dir():
             found = "a file" if folder.is_file() else "nothing"
             raise InputError(f"{folder}: expected a submission folder, found {found}")
         self.folder = folder.resolve()
         self.hints = hints or Hints(())
-        self._load = load
-        self._loaded: dict[Path, Mapping[str, Tensor]] = {}
+        self.readers = readers or Readers(None, folder)
+        self._loaded: dict[str, Mapping[str, Tensor]] = {}
         self._given_name = name
-        # Removed when nothing refers to it any more.
-        self._aside: tempfile.TemporaryDirectory[str] | None = None
         self.manifest = self._read_manifest()
 
     def _read_manifest(self) -> dict[str, Any]:
-        path = self.folder / "submission.toml"
+        path = self.folder / MANIFEST
         if not path.is_file():
             return {}
         try:
-            return tomllib.loads(read_text(path))
-        except (ValueError, RecursionError) as error:
+            return self.readers.manifest
+        except ValueError as error:
             raise InputError(f"{path}: not valid TOML ({error}); fix it or leave it out") from None
 
     def table(self, name: str) -> Mapping[str, Any]:
@@ -107,11 +107,15 @@ class Submission:
         return None
 
     @cached_property
-    def discovery(self) -> Discovery:
+    def found(self) -> Found:
         """Candidates for every piece: of the places known, and found by content."""
         placed = self.placed.items()
         places = {piece: (self.inside(place) or place, why == NAMED) for piece, (place, why) in placed}
-        return Discovery(self.folder, self.hints, self.tensors, places)
+        try:
+            return self.readers.discover(self.hints, places)
+        except ValueError as error:
+            lost = f"cannot be read ({error})"
+            return Found({piece: [] for piece in KINDS}, wrong=dict.fromkeys(KINDS, lost), notes=(lost,))
 
     @cached_property
     def located(self) -> dict[str, tuple[str, str]]:
@@ -127,11 +131,11 @@ class Submission:
 
     def _at_its_place(self, piece: str) -> bool:
         """Whether a piece is read from where it was stated or usually lies; discovery may give a usual place up."""
-        return piece in self.placed and piece in self.discovery.places
+        return piece in self.placed and piece in self.found.places
 
     def candidates(self, piece: str) -> list[Candidate]:
         """All candidates for a piece, best first; of its place alone where that is known."""
-        return self.discovery.candidates[piece]
+        return self.found.candidates[piece]
 
     def others(self, piece: str) -> list[str]:
         """Other files that could have been the piece and were not taken; shown safely."""
@@ -144,10 +148,7 @@ class Submission:
     @property
     def notes(self) -> list[str]:
         """What discovery left aside and why, as far as it was needed; safe to show, bounded in number."""
-        if "discovery" not in self.__dict__:
-            return []
-        notes = self.discovery.notes
-        return notes[:30] + ([f"and {len(notes) - 30} more"] if len(notes) > 30 else [])
+        return list(self.found.notes) if "found" in self.__dict__ else []
 
     def path(self, piece: str) -> Path:
         """Absolute path of a piece; raises Missing."""
@@ -163,8 +164,7 @@ class Submission:
             return candidates[0]
         if piece not in self.placed:
             raise Missing(piece)
-        stated = self.placed[piece][0]
-        raise Unreadable(piece, f"{shown(stated)} {self.discovery.reason(self.inside(stated) or stated)}")
+        raise Unreadable(piece, f"{shown(self.placed[piece][0])} {self.found.wrong.get(piece, NOTHING)}")
 
     split = _Piece[dict[str, tuple[str, ...]]]()  # train, val, test -> paths as they are written
     scores = _Piece[np.ndarray]()  # of the test set as handed in, any shape
@@ -180,49 +180,46 @@ class Submission:
     reproduction = _Piece[Any]()  # what the submission's own comparison routine recorded
 
     def pictures(self, piece: str) -> list[Path]:
-        """Files of pictures of a piece, by name; raises Missing when there is none."""
-        return [p for file in self.candidate(piece).files for p in self._pictures_in(file)]
+        """Pictures of a piece, by name, to be looked at; NOTEBOOK/NAME for one that a notebook has saved, which is no
+        file. Raises Missing when there is none.
+        """
+        return [self.folder / p for file in self.candidate(piece).files for p in self._pictures_in(file)]
 
-    def _pictures_in(self, file: str) -> list[Path]:
-        """A picture is itself; the pictures that a notebook has saved are written aside, never into the submission."""
-        saved = self.discovery.outputs.get(file)
-        if saved is None:
-            return [self.folder / file]
-        if self._aside is None:
-            self._aside = tempfile.TemporaryDirectory(prefix=ours("outputs"))
-        own = hashlib.sha256(file.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        place = Path(self._aside.name) / own
-        if not place.exists():
-            place.mkdir()
-            for name, content in saved:
-                (place / name).write_bytes(content)
-        return [place / name for name, _ in saved]
+    def _pictures_in(self, file: str) -> list[str]:
+        saved = self.found.saved.get(file)
+        return [file] if saved is None else [f"{file}/{name}" for name in saved]
+
+    def look(self, picture: Path) -> Look:
+        """A look at one of the pictures of a piece."""
+        return self.readers.look(picture.relative_to(self.folder).as_posix())
+
+    @cached_property
+    def source(self) -> list[Call]:
+        """Calls in the submission's own source, from its syntax tree."""
+        return self.readers.calls()
 
     # -- weights -----------------------------------------------------------------------------------
-
-    def tensors(self, path: Path) -> Mapping[str, Tensor]:
-        """Tensors of a weights file by dotted name, loaded once; raises ValueError."""
-        if path not in self._loaded:
-            self._loaded[path] = self._load(path)
-        return self._loaded[path]
 
     def network(self, piece: str, file: str | None = None) -> tuple[Network, dict[str, Tensor]]:
         """The network in a weights file and its state dict in torchvision's names, float32.
 
         `file`: one of the candidates instead of the first. Raises Missing, and Unreadable where no ResNet is found.
         """
-        path = self.folder / file if file else self.path(piece)
+        if file is None:
+            place = self.path(piece).relative_to(self.folder).as_posix()
+            file = self.inside(place) or place
         try:
-            tensors = self.tensors(path)
-        except (ValueError, OSError) as error:
-            if of_the_machine(error):
-                raise
-            raise Unreadable(piece, f"{shown(path.name)} {error}") from None
-        shapes = {name: tuple(t.shape) for name, t in tensors.items()}
+            if file not in self._loaded:
+                self._loaded[file] = self.readers.tensors(file)
+        except ValueError as error:
+            raise Unreadable(piece, f"{shown(PurePosixPath(file).name)} {error}") from None
+        shapes = {name: tuple(t.shape) for name, t in self._loaded[file].items()}
         networks = find_networks(shapes)
         if not networks:
-            raise Unreadable(piece, f"{shown(path.name)} holds no ResNet that we know: {describe(shapes)}")
-        return networks[0], translate(networks[0], tensors)
+            raise Unreadable(
+                piece, f"{shown(PurePosixPath(file).name)} holds no ResNet that we know: {describe(shapes)}"
+            )
+        return networks[0], translate(networks[0], self._loaded[file])
 
     @cached_property
     def digest(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
@@ -18,6 +18,8 @@ TEXT_BYTES = 16 * 2**20  # 17034 paths of 200 characters are 3.4 MB
 TEXT_VALUES = 3_000_000
 ARRAY_BYTES = 256 * 2**20  # 100 000 rows of 1000 classes in float16
 PICTURE_PIXELS = 64 * 2**20
+SIDE = 512  # what a picture is shrunk to
+PICTURE_FORMATS = ("PNG", "JPEG")
 SETS = ("train", "val", "test")
 SET_NAMES = {
     "val": "val", "valid": "val", "validation": "val", "dev": "val", "validering": "val",
@@ -117,29 +119,37 @@ def is_absolute(path: str) -> bool:
     return path.startswith(("/", "~", "../")) or path[1:3] == ":/" or "/../" in path
 
 
-def read_picture(path: Path, colour: bool = False) -> np.ndarray:
-    """A picture as uint8 grey values (H, W), or (H, W, 3) on white where `colour` is asked for, shrunk to 512 px.
+def read_picture(file: Path | IO[bytes], most: int = PICTURE_PIXELS) -> tuple[np.ndarray, int]:
+    """A PNG or JPEG as uint8 (H, W, 3) on white, shrunk to SIDE px, and how many pixels it has.
 
-    Bombs are refused before decoding. Raises ValueError.
+    More than `most`, or than 64 million, are refused before decoding. No other format is tried: some are read by
+    starting a program. Raises ValueError.
     """
-    mode = "RGB" if colour else "L"
+    most = min(most, PICTURE_PIXELS)
     try:
-        with Image.open(path) as picture:
+        with Image.open(file, formats=PICTURE_FORMATS) as picture:
             width, height = picture.size
-            if width * height > PICTURE_PIXELS:
-                raise ValueError(f"has {width} x {height} pixels, expected at most {PICTURE_PIXELS} in all")
-            picture.draft(mode, (512, 512))
-            if colour and ("A" in picture.getbands() or "transparency" in picture.info):
-                shrunk = picture.convert("RGBA")
-                shrunk.thumbnail((512, 512))
-                seen = Image.new("RGB", shrunk.size, "white")
-                seen.paste(shrunk, mask=shrunk.getchannel("A"))
-            else:
-                seen = picture.convert(mode)
-                seen.thumbnail((512, 512))
-            return np.asarray(seen)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"is not a readable picture ({error})") from None
+            pixels = _on_white(picture) if width * height <= most else None
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged picture makes its reader fail in any way
+        raise ValueError(f"is not a readable picture ({str(error) or type(error).__name__})") from None
+    if pixels is None:
+        raise ValueError(f"has {width} x {height} pixels, expected at most {most} in all")
+    return pixels, width * height
+
+
+def _on_white(picture: Image.Image) -> np.ndarray:
+    picture.draft("RGB", (SIDE, SIDE))
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        shrunk = picture.convert("RGBA")
+        shrunk.thumbnail((SIDE, SIDE))
+        seen = Image.new("RGB", shrunk.size, "white")
+        seen.paste(shrunk, mask=shrunk.getchannel("A"))
+    else:
+        seen = picture.copy() if picture.mode == "L" else picture.convert("RGB")
+        seen.thumbnail((SIDE, SIDE))
+    return np.asarray(seen.convert("RGB"))
 
 
 def finite(value: Any) -> float | None:

@@ -1,4 +1,4 @@
-"""Live code of a submission, called behind the walls: functions named under [adapters]; weights and source read there.
+"""Live code of a submission, called behind the walls: functions named under [adapters].
 
 Signatures are those of `in4310.solution`. Each call has a child of its own.
 """
@@ -7,18 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor, from_numpy
 
-from in4310.submission import source
 from in4310.submission.sandbox.walls import Limits
-from in4310.submission.sandbox.worker import Answer, Sandbox, Worker, WorkerFailed
-from in4310.submission.source import Call
-from in4310.submission.weights import load_tensors
+from in4310.submission.sandbox.worker import Answer, Sandbox
 
 ADAPTERS = {
     "split": "split(labels: {path: class}, test: int, val: int, seed: int) -> {'train': [paths], 'val', 'test'}",
@@ -69,49 +64,3 @@ class Live:
             self.called.append(name)
         with self.sandbox.worker(self.folder, self.limits, self.trusted) as worker:
             return worker.call(task, {"target": self.adapters[name], **arguments}, arrays)
-
-
-class ConfinedLoader:
-    """Reads weights files in a confined child, or where none can be had, in this process, as tensors only."""
-
-    def __init__(self, sandbox: Sandbox, folder: Path):
-        self.sandbox, self.folder = sandbox, folder.resolve()
-        self._stack = ExitStack()
-        self._worker: Worker | None = None
-
-    def __enter__(self) -> ConfinedLoader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def __call__(self, path: Path) -> Mapping[str, Tensor]:
-        """Tensors by dotted name. Raises ValueError, one line."""
-        if not self.sandbox.tier.confined:
-            return load_tensors(path)
-        if self._worker is None:
-            self._worker = self._stack.enter_context(self.sandbox.worker(self.folder))
-        try:
-            answer = self._worker.call("load_weights", {"path": path.relative_to(self.folder).as_posix()})
-        except WorkerFailed as failure:
-            if failure.kind == "refused":
-                raise ValueError(str(failure)) from None
-            self._stack.close()
-            self._worker = None
-            said = {"timeout": "gave ", "died": "", "memory": ""}.get(failure.kind, "failed: ")
-            raise ValueError(f"cannot be loaded: the process that opened it {said}{failure}") from None
-        # A read-only buffer: copied, so that nothing can write through it later.
-        return {name: from_numpy(np.array(array)) for name, array in answer.arrays.items()}
-
-
-def read_source(sandbox: Sandbox | None, folder: Path) -> list[Call]:
-    """Calls in a submission's source. A child that dies of reading it costs what the source would have told."""
-    if not source.code_files(folder):
-        return []  # no child need be started
-    if sandbox is None or not sandbox.tier.confined:
-        return source.read_calls(folder)
-    try:
-        with sandbox.worker(folder) as worker:
-            return source.from_document(worker.call("read_source", {}, seconds=20).result)
-    except WorkerFailed:
-        return []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,6 +18,12 @@ from in4310.shown import shown
 from in4310.submission.files import walk
 
 FILES, BYTES, CALLS, TEXT = 200, 2 * 2**20, 20_000, 80
+LITERALS = (type(None), bool, int, float, str)
+Begin = Callable[[str], None]
+
+
+def _quiet(file: str) -> None:
+    """Nobody is told."""
 
 
 @dataclass(frozen=True)
@@ -63,20 +69,23 @@ def _written(value: Any) -> str:
     return value[1:-1] if isinstance(value, str) and value[:1] == "<" and value[-1:] == ">" else repr(value)
 
 
-def read_calls(folder: Path) -> list[Call]:
-    """All calls in the Python files and notebooks below a folder, in the order of files and lines; bounded."""
+def read_calls(folder: Path, begin: Begin = _quiet, without: Container[str] = ()) -> list[Call]:
+    """All calls in the Python files and notebooks below a folder, in the order of files and lines; bounded.
+
+    `begin` is told each file before it is read; those in `without` are not.
+    """
     found: list[Call] = []
-    for file, cell, source in _sources(folder):
+    for file, cell, source in _sources(folder, begin, without):
         found += _calls(file, cell, source)
         if len(found) > CALLS:
             break
     return found[:CALLS]
 
 
-def read_code(folder: Path, most: int) -> str:
+def read_code(folder: Path, most: int, begin: Begin = _quiet, without: Container[str] = ()) -> str:
     """The code in the Python files and notebooks below a folder, one after the other, cut at `most` characters."""
     found, size = [], 0
-    for _, _, source in _sources(folder):
+    for _, _, source in _sources(folder, begin, without):
         found.append(source[: most - size])
         size += len(found[-1]) + 1
         if size >= most:
@@ -84,9 +93,12 @@ def read_code(folder: Path, most: int) -> str:
     return "\n".join(found)[:most]
 
 
-def _sources(folder: Path) -> Iterator[tuple[str, int, str]]:
+def _sources(folder: Path, begin: Begin, without: Container[str]) -> Iterator[tuple[str, int, str]]:
     """(file, cell, text) of all code; files that are too large are left out."""
     for file in code_files(folder):
+        if file in without:
+            continue
+        begin(file)
         path = folder / file
         try:
             if path.stat().st_size > BYTES * (16 if file.endswith(".ipynb") else 1):
@@ -99,17 +111,18 @@ def _sources(folder: Path) -> Iterator[tuple[str, int, str]]:
 
 
 def as_document(calls: Iterable[Call]) -> list[dict[str, Any]]:
-    """As JSON."""
+    """As it comes out of a child."""
     return [asdict(call) for call in calls]
 
 
 def from_document(document: Any) -> list[Call]:
-    """Calls from JSON, each field of its exact type; others are left out."""
+    """Calls from what came out of a child, each field of its exact type; others are left out."""
     kinds = {"file": str, "line": int, "name": str, "arguments": list, "keywords": dict, "target": str,
              "inside": str, "cell": int}  # fmt: skip
     entries = [entry for entry in document if isinstance(entry, dict)] if isinstance(document, list) else []
     exact = [entry for entry in entries if {k: type(v) for k, v in entry.items()} == kinds]
-    return [Call(**{**entry, "arguments": tuple(entry["arguments"])}) for entry in exact]
+    exact = [e for e in exact if all(type(v) in LITERALS for v in (*e["arguments"], *e["keywords"].values()))]
+    return [Call(**{**entry, "arguments": tuple(entry["arguments"])}) for entry in exact[:CALLS]]
 
 
 def code_files(folder: Path) -> list[str]:

@@ -21,8 +21,9 @@ from in4310.judging.judge import Judge
 from in4310.judging.verdict import Outcome
 from in4310.submission.folder import Submission
 from in4310.submission.intake import take_in
-from in4310.submission.live import ConfinedLoader, Live
+from in4310.submission.live import Live
 from in4310.submission.pieces import Missing
+from in4310.submission.reading import Readers
 from in4310.submission.sandbox.walls import Limits
 
 SMALL = Limits(
@@ -109,8 +110,8 @@ def verdicts(sandbox, edition, data, checks):
 
     def judge(path, *names):
         found = {}
-        with take_in(path) as taken, ConfinedLoader(sandbox, taken.folder) as load:
-            submission = Submission(taken.folder, hints(edition, data), load, taken.name)
+        with take_in(path) as taken, Readers(sandbox, taken.folder) as readers:
+            submission = Submission(taken.folder, hints(edition, data), readers, taken.name)
             live = Live(sandbox, submission.folder, submission.table("adapters"), SMALL)
             evidence = Evidence(submission, data, edition, audit=FULL, live=live)
             for name in names:

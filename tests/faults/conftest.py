@@ -11,8 +11,9 @@ from in4310.judging.verdict import Outcome
 from in4310.reference import demo_plan, reference_submission
 from in4310.solution.engine.hardware import choose_precision
 from in4310.submission.folder import Submission
-from in4310.submission.live import ConfinedLoader, Live
+from in4310.submission.live import Live
 from in4310.submission.pieces import Missing
+from in4310.submission.reading import Readers
 from in4310.submission.sandbox.worker import Sandbox
 
 HERE = Path(__file__).parent
@@ -92,8 +93,8 @@ def judge_all(run_check, edition, data, sandbox):
             for table, values in changes.items():
                 raw[table] = raw[table] | values
             asked = Edition.model_validate(raw)
-        with ConfinedLoader(sandbox, folder) as load:
-            submission = Submission(folder, hints(asked, against), load)
+        with Readers(sandbox, folder) as readers:
+            submission = Submission(folder, hints(asked, against), readers)
             live = Live(sandbox, submission.folder, submission.table("adapters"))
             evidence = Evidence(submission, against, asked, live=live)
             found = {}

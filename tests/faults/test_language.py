@@ -22,8 +22,9 @@ from in4310.judging.session import Session
 from in4310.reporting.html import render
 from in4310.reporting.language_record import Translator, translator
 from in4310.submission.folder import Submission
-from in4310.submission.live import ConfinedLoader, Live
+from in4310.submission.live import Live
 from in4310.submission.pieces import Missing
+from in4310.submission.reading import Readers
 
 assert all((faults_inside, faults_metrics, faults_scores, faults_split, faults_training, variants))
 pytestmark = pytest.mark.filterwarnings("ignore", "default:shown in English")
@@ -48,8 +49,8 @@ def results(folder, world, run_check, edition, data, sandbox):
         for table, values in (entry.edition if entry else {}).items():
             raw[table] = raw[table] | values
         session = Session(Edition.model_validate(raw))
-        with ConfinedLoader(sandbox, place) as load:
-            submission = Submission(place, hints(session.edition, against), load)
+        with Readers(sandbox, place) as readers:
+            submission = Submission(place, hints(session.edition, against), readers)
             live = Live(sandbox, submission.folder, submission.table("adapters"))
             session.evidence = Evidence(submission, against, session.edition, live=live)
             for name in session.edition.points_of:

@@ -7,7 +7,8 @@ import pytest
 from in4310.judging import asked
 from in4310.judging.judge import Judge
 from in4310.judging.verdict import Outcome
-from in4310.submission.live import ConfinedLoader, Live
+from in4310.submission.live import Live
+from in4310.submission.reading import Readers
 from in4310.submission.sandbox.worker import Sandbox, Tier
 
 CLASSES = ["buildings", "forest", "glacier", "mountain", "sea", "street"]
@@ -147,8 +148,8 @@ def test_weights_are_opened_in_a_child(sandbox, reference, tmp_path):
 
     from in4310.submission.weights import load_tensors
 
-    with ConfinedLoader(sandbox, reference) as load:
-        confined = load(reference.resolve() / "model.pth")
+    with Readers(sandbox, reference) as readers:
+        confined = readers.tensors("model.pth")
     own = load_tensors(reference / "model.pth")
     assert set(confined) == set(own)
     assert all(torch.equal(confined[name], own[name]) for name in own)

@@ -17,7 +17,7 @@ from in4310.judging.data import hints, resolve_data
 from in4310.judging.edition import load_edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
-from in4310.judging.pictures import PICTURES, SVG_BYTES, attach, look
+from in4310.judging.pictures import PICTURES, SVG_BYTES, attach
 from in4310.judging.session import Session
 from in4310.judging.verdict import Outcome
 from in4310.solution.drawing.style import encoded
@@ -190,14 +190,16 @@ def test_looking_at_a_picture_gives_its_colours_on_white(tmp_path):
     pixels = np.zeros((40, 60, 4), np.uint8)
     pixels[:, :30] = (255, 0, 0, 255)
     Image.fromarray(pixels).save(tmp_path / "p.png")
-    seen, why = look(tmp_path / "p.png")
-    assert why == ""
-    assert [tuple(seen[5, x]) for x in (5, 50)] == [(255, 0, 0), (255, 255, 255)]
+    submission = Submission(tmp_path)
+    seen = submission.look(tmp_path / "p.png")
+    assert seen.why == ""
+    assert [tuple(seen.pixels[5, x]) for x in (5, 50)] == [(255, 0, 0), (255, 255, 255)]
     Image.new("RGB", (40, 40), "blue").save(tmp_path / "blue.png")
-    assert look(tmp_path / "blue.png")[1] == "one colour"
+    assert submission.look(tmp_path / "blue.png").why == "one colour"
     (tmp_path / "no.png").write_bytes(b"nothing")
-    assert look(tmp_path / "no.png")[0] is None
-    assert "not a readable picture" in look(tmp_path / "no.png")[1]
+    nothing = submission.look(tmp_path / "no.png")
+    assert nothing.pixels is None
+    assert "not a readable picture" in nothing.why
 
 
 def test_a_check_attaches_few_pictures_and_a_large_svg_becomes_a_png():

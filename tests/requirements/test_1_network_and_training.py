@@ -12,7 +12,6 @@ from in4310.judging.asked_network import check_train
 from in4310.judging.evidence import number
 from in4310.judging.mistakes.search import seen
 from in4310.judging.networks import training_memory
-from in4310.judging.pictures import look
 from in4310.judging.verdict import Outcome
 from in4310.shown import shown
 from in4310.submission.pieces import Missing
@@ -385,9 +384,9 @@ def test_loss_curves(evidence, edition, judge):
     pictures = evidence.submission.pictures("plots")
     _compare_loss(evidence, judge)
     plots = [p for p in pictures if "loss" in p.stem.lower() or "curve" in p.stem.lower()]
-    looks = {p: look(p) for p in plots or pictures}
+    looks = {p: evidence.submission.look(p) for p in plots or pictures}
     exhibits.handed_in(judge, plots or pictures, "Plots of the loss" if plots else "Pictures", looks)
-    if not plots and any(not why for _, why in looks.values()):
+    if not plots and any(not seen.why for seen in looks.values()):
         judge.warn(
             "plots of the loss, by name",
             f"none; {len(pictures)} other pictures are there, look at them: {', '.join(shown(p.name, 40) for p in pictures[:6])}",
@@ -399,5 +398,5 @@ def test_loss_curves(evidence, edition, judge):
         bool(plots), "plots of the loss", len(plots), "at least one", mend="save it as plots/loss_curves.png"
     )
     for plot in plots:
-        why = looks[plot][1]
+        why = looks[plot].why
         judge.expect(not why, f"{plot.name} shows something", why or "drawn", "drawn")

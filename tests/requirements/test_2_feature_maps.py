@@ -6,7 +6,6 @@ from in4310.judging import exhibits, mistakes, statistics
 from in4310.judging.asked_network import check_non_positive
 from in4310.judging.claimed import MODULES, PATHS
 from in4310.judging.mistakes.search import Budget, seen
-from in4310.judging.pictures import look
 from in4310.judging.verdict import Outcome
 from in4310.submission.formats import finite, last_two_parts
 from in4310.submission.pieces import Missing, Unreadable
@@ -171,11 +170,11 @@ def test_feature_map_pictures(evidence, edition, judge):
         mistake=seen("form: pictures", len(files), asked),
         mend="save one PNG an image: 000.png, 001.png, ...",
     )
-    looks = {f: look(f) for f in files}
-    bad = [f"{f.name}: {why}" for f, (_, why) in looks.items() if why]
+    looks = {f: evidence.submission.look(f) for f in files}
+    bad = [f"{f.name}: {seen.why}" for f, seen in looks.items() if seen.why]
     exhibits.handed_in(judge, [numbered[i] for i in indices if i in numbered] or files, "Feature maps", looks)
     judge.expect(not bad, "pictures that show nothing", len(bad), 0, details=bad)
-    contents = {f.read_bytes() for f in files}
+    contents = {seen.digest or f for f, seen in looks.items()}
     judge.expect(
         len(contents) == len(files), "pictures that are copies of another", len(files) - len(contents), 0
     )

@@ -6,7 +6,6 @@ import pytest
 from in4310.judging import exhibits, mistakes, statistics
 from in4310.judging.asked_network import check_spectrum
 from in4310.judging.mistakes.search import Budget, seen
-from in4310.judging.pictures import look
 from in4310.judging.plots import SpectrumPair
 from in4310.judging.verdict import Outcome
 from in4310.shown import shown
@@ -213,9 +212,9 @@ def test_spectrum_plot(evidence, judge):
     """Plot of the spectra"""
     pictures = evidence.submission.pictures("plots")
     plots = [p for p in pictures if any(w in p.stem.lower() for w in ("spectr", "eigen"))]
-    looks = {p: look(p) for p in plots or pictures}
+    looks = {p: evidence.submission.look(p) for p in plots or pictures}
     exhibits.handed_in(judge, plots or pictures, "Plots of the spectra" if plots else "Pictures", looks)
-    if not plots and any(not why for _, why in looks.values()):
+    if not plots and any(not seen.why for seen in looks.values()):
         judge.warn(
             "plots of eigenvalues, by name",
             f"none; {len(pictures)} other pictures are there, look at them: {', '.join(shown(p.name, 40) for p in pictures[:6])}",
@@ -227,7 +226,7 @@ def test_spectrum_plot(evidence, judge):
         bool(plots), "plots of eigenvalues", len(plots), "at least one", mend="save it as plots/spectra.png"
     )
     for plot in plots:
-        why = looks[plot][1]
+        why = looks[plot].why
         judge.expect(not why, f"{plot.name} shows something", why or "drawn", "drawn")
 
 

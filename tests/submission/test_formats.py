@@ -172,7 +172,7 @@ def test_deeply_nested_json_is_refused(tmp_path):
 
 def test_pictures_are_bounded(tmp_path, monkeypatch):
     Image.new("RGB", (40, 30), "red").save(tmp_path / "p.png")
-    assert formats.read_picture(tmp_path / "p.png").shape == (30, 40)
+    assert formats.read_picture(tmp_path / "p.png")[0].shape == (30, 40, 3)
     monkeypatch.setattr(formats, "PICTURE_PIXELS", 100)
     with pytest.raises(ValueError, match="40 x 30 pixels"):
         formats.read_picture(tmp_path / "p.png")

@@ -1,6 +1,7 @@
 """Outputs that a notebook has saved are judged, whether or not it runs."""
 
 import base64
+import hashlib
 import io
 import json
 
@@ -52,7 +53,9 @@ def test_a_notebook_that_failed_leaves_pictures_and_figures(failed_notebook):
     submission = Submission(failed_notebook.parent, Hints(CLASSES))
     names = [p.name for p in submission.pictures("plots")]
     assert names == ["cell1-1-loss.png", "cell3-2-eigen.png"]
-    assert all(p.read_bytes() == png() for p in submission.pictures("plots"))
+    looks = [submission.look(p) for p in submission.pictures("plots")]
+    assert {seen.digest for seen in looks} == {hashlib.sha256(png()).hexdigest()}
+    assert {(seen.pixels.shape, seen.why) for seen in looks} == {((24, 32, 3), "")}
     assert submission.metrics["test"] == {"accuracy": 0.91, "map": 0.95}
     assert any(
         "its last run failed (cell 3: CUDA⟨U+001B⟩[31mError: out of memory)" in n for n in submission.notes

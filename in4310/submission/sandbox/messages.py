@@ -1,13 +1,15 @@
 """What judge and worker say to each other: JSON and raw arrays, every size looked at before anything is allocated.
 
 A message: 8 bytes length of the header, the header (JSON: nonce, document, list of [name, dtype, shape]), then the
-bytes of the arrays one after the other. Never pickle; whatever a worker sends is data of a stranger.
+bytes of the arrays one after the other. Before it there may be notes, each 8 bytes NOTE + length, and a name: what the
+worker has begun to read. Never pickle; whatever a worker sends is data of a stranger.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ VALUES = 2_000_000  # commas and brackets of a header: `[],` is three bytes, and
 ARRAYS = 20_000
 DTYPES = {"<f2", "<f4", "<f8", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8", "|b1"}
 DEPTH = 32
+NOTE, NOTE_BYTES = 1 << 63, 4096
 
 
 class BadMessage(ValueError):
@@ -37,7 +40,7 @@ class Message:
 
 def encode(message: Message) -> list[bytes | memoryview]:
     """The parts of a message, to be sent one after the other. Raises BadMessage for arrays that cannot be sent."""
-    listed, parts = [], []
+    shapes, parts = [], []
     for name, array in message.arrays.items():
         # A subclass may answer differently each time it is asked: only the plain numbers go on.
         base = np.asarray(array)
@@ -46,11 +49,11 @@ def encode(message: Message) -> list[bytes | memoryview]:
         )
         if plain.dtype.str not in DTYPES:
             raise BadMessage(f"array {str(name)[:80]!r} holds {plain.dtype}, expected plain numbers")
-        listed.append([str(name), plain.dtype.str, list(plain.shape)])
+        shapes.append([str(name), plain.dtype.str, list(plain.shape)])
         parts.append(memoryview(plain.reshape(-1).view(np.uint8).data) if plain.size else memoryview(b""))
     try:
         header = json.dumps(
-            {"nonce": message.nonce, "document": message.document, "arrays": listed}, allow_nan=False
+            {"nonce": message.nonce, "document": message.document, "arrays": shapes}, allow_nan=False
         ).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise BadMessage(f"is no JSON ({str(error)[:120]})") from None
@@ -59,17 +62,33 @@ def encode(message: Message) -> list[bytes | memoryview]:
     return [struct.pack("<Q", len(header)), header, *parts]
 
 
-def decode(read: Callable[[int], bytes | bytearray], limit: int, strict: bool = True) -> Message:
+def note(name: str) -> bytes:
+    """A note, to be sent before a message."""
+    raw = os.fsencode(name)[:NOTE_BYTES]
+    return struct.pack("<Q", NOTE + len(raw)) + raw
+
+
+def decode(
+    read: Callable[[int], bytes | bytearray],
+    limit: int,
+    strict: bool = True,
+    noted: Callable[[str], None] = lambda name: None,
+) -> Message:
     """Read one message with `read(n)`, which returns exactly n bytes. `limit`: bytes of all arrays together.
+
+    `noted` is told the notes before it.
 
     Raises BadMessage for anything that is not a message within the bounds: numbers that are not finite, nesting beyond
     DEPTH, and where `strict`, texts with lone surrogates, which no report could be written with. Arrays may hold NaN.
     """
-    (length,) = struct.unpack("<Q", read(8))
+    while (length := struct.unpack("<Q", read(8))[0]) >= NOTE:
+        if length > NOTE + NOTE_BYTES:
+            raise BadMessage(f"has a note of {length - NOTE} bytes, expected at most {NOTE_BYTES}")
+        noted(os.fsdecode(bytes(read(length - NOTE))))
     if length > HEADER_BYTES:
         raise BadMessage(f"claims a header of {length} bytes, expected at most {HEADER_BYTES}")
     raw = bytes(read(length))
-    if sum(raw.count(mark) for mark in (b"[", b"{", b",")) > VALUES:
+    if listed(raw) > VALUES:
         raise BadMessage(f"lists more than {VALUES} values")
     try:
         header = json.loads(raw, parse_constant=_refuse, parse_int=_integer, parse_float=_real)
@@ -96,6 +115,11 @@ def decode(read: Callable[[int], bytes | bytearray], limit: int, strict: bool = 
         raise BadMessage("lists two arrays of one name")
     arrays = {name: _array(read, dtype, shape, size) for name, dtype, shape, size in planned}
     return Message(header["nonce"], header["document"], arrays)
+
+
+def listed(raw: bytes) -> int:
+    """Upper bound of the values in JSON."""
+    return sum(raw.count(mark) for mark in (b"[", b"{", b","))
 
 
 def _planned(entry: Any) -> tuple[str, str, tuple[int, ...], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
 import os
@@ -14,12 +15,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from in4310.submission import source
+from in4310.submission.reader import Reader, numbers_of
 from in4310.submission.sandbox import harness, messages, notebooks, probes
 from in4310.submission.sandbox.messages import BadMessage, Message
 from in4310.submission.sandbox.notebooks import Refused
 from in4310.submission.sandbox.walls import Limits
-from in4310.submission.weights import load_tensors
 
 Arrays = Mapping[str, np.ndarray]
 Answer = tuple[Any, dict[str, np.ndarray]]
@@ -31,6 +31,8 @@ REUSED = ("code", "cmd", "profile", "trace", "statistics", "calendar", "graphlib
 
 def serve(channel: int, folder: str, limits: Limits) -> None:
     """Answer requests on a descriptor until it is closed."""
+    global _channel
+    _channel = channel
 
     def read(count: int) -> bytearray:
         taken = bytearray()
@@ -59,9 +61,7 @@ def serve(channel: int, folder: str, limits: Limits) -> None:
         except BadMessage as error:
             parts = messages.encode(Message(request.nonce, {"failed": f"its answer {error}"}, {}))
         for part in parts:
-            view = memoryview(part)
-            while len(view):
-                view = view[os.write(channel, view[: 1 << 20]) :]
+            _send(part)
 
 
 def _described(error: BaseException) -> str:
@@ -76,35 +76,32 @@ def ping(folder: str, arguments: Any, arrays: Arrays) -> Answer:
     return arguments, dict(arrays)
 
 
-def load_weights(folder: str, arguments: Any, arrays: Arrays) -> Answer:
-    """Tensors of a weights file below the folder as arrays, half precision widened to float32.
-
-    The document lists them as [name, dtype in the file, shape].
-    """
-    path = Path(folder) / arguments["path"]
+def read(folder: str, arguments: Any, arrays: Arrays) -> Answer:
+    """A task of `reader`: what stands in the submission's files; nothing of it is run."""
+    reader = _READERS.get(folder) or _READERS.setdefault(folder, Reader(Path(folder), _begun))
     try:
-        tensors = load_tensors(path)
-    except (ValueError, OSError) as error:
+        document, found = reader.answer(arguments, arrays)
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.ENFILE):
+            return {"lacking": error.errno}, {}
+        raise Refused(error.strerror or str(error)) from None
+    except ValueError as error:
         raise Refused(str(error)) from None
-    found: dict[str, np.ndarray] = {}
-    listed = []
-    for name, tensor in tensors.items():
-        listed.append([name, str(tensor.dtype).removeprefix("torch."), list(tensor.shape)])
-        found[name] = _numbers(tensor, name)
-    return {"tensors": listed}, found
+    return {"read": document}, found
 
 
-def _numbers(tensor: torch.Tensor, name: str) -> np.ndarray:
-    if tensor.is_complex():
-        raise Refused(f"{name[:80]} holds complex numbers, which are no weights of a ResNet")
-    if tensor.is_floating_point() and tensor.dtype not in (torch.float32, torch.float64):
-        tensor = tensor.float()  # half precision, and the kinds of eight bits
-    try:
-        return tensor.detach().to("cpu").contiguous().numpy()
-    except (TypeError, RuntimeError) as error:
-        raise Refused(
-            f"{name[:80]} holds {tensor.dtype}, which is no plain number ({str(error)[:80]})"
-        ) from None
+_READERS: dict[str, Reader] = {}
+_channel = -1
+
+
+def _begun(file: str) -> None:
+    _send(messages.note(file))
+
+
+def _send(part: bytes | memoryview) -> None:
+    view = memoryview(part)
+    while len(view):
+        view = view[os.write(_channel, view[: 1 << 20]) :]
 
 
 def call(folder: str, arguments: Any, arrays: Arrays) -> Answer:
@@ -145,11 +142,6 @@ def load_twice(folder: str, arguments: Any, arrays: Arrays) -> Answer:
     loader = _function(folder, arguments)(dataset, arguments["batch_size"])
     epochs = [[int(i) for batch in loader for i in batch[1].tolist()] for _ in range(2)]
     return epochs, {}
-
-
-def read_source(folder: str, arguments: Any, arrays: Arrays) -> Answer:
-    """All calls in the submission's Python files and notebooks, from the syntax tree; nothing of it is run."""
-    return source.as_document(source.read_calls(Path(folder))), {}
 
 
 def _offered(arguments: Any, arrays: Arrays) -> tuple[torch.nn.Module, dict[str, Any]]:
@@ -197,6 +189,13 @@ def _module(folder: str, name: str) -> Any:
         raise Refused(f"{name}: {error}; name the file under [adapters] as 'folder.file:function'") from None
 
 
+def _numbers(tensor: torch.Tensor) -> np.ndarray:
+    try:
+        return numbers_of(tensor, "its answer")
+    except ValueError as error:
+        raise Refused(str(error)) from None
+
+
 def _plain(value: Any) -> Answer:
     """A result as JSON and arrays: exact types only, so that nothing of the submission's own answers for it."""
     arrays: dict[str, np.ndarray] = {}
@@ -216,7 +215,7 @@ def _plain(value: Any) -> Answer:
         if type(item) is float:
             return item if np.isfinite(item) else {"number": str(item)}
         if isinstance(item, torch.Tensor):
-            item = _numbers(item, "its answer")
+            item = _numbers(item)
         if isinstance(item, np.generic):
             return convert(item.item(), depth + 1)
         if isinstance(item, np.ndarray):
@@ -239,13 +238,12 @@ def _plain(value: Any) -> Answer:
 
 TASKS: dict[str, Callable[[str, Any, Arrays], Answer]] = {
     "ping": ping,
-    "load_weights": load_weights,
+    "read": read,
     "call": call,
     "transform": transform,
     "train": train,
     "inspect": inspect_network,
     "load_twice": load_twice,
-    "read_source": read_source,
     "run_notebook": notebooks.run,
     "probe": probes.probe,
 }

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -290,8 +290,12 @@ class Worker:
         arguments: Mapping[str, Any],
         arrays: Mapping[str, np.ndarray] | None = None,
         seconds: float | None = None,
+        noted: Callable[[str], None] = lambda name: None,
     ) -> Answer:
-        """Do a task in the child. Raises WorkerFailed when it dies, hangs, floods, lies, or says that it failed."""
+        """Do a task in the child. Raises WorkerFailed when it dies, hangs, floods, lies, or says that it failed.
+
+        `noted` is told each thing that the child says it begins to read.
+        """
         self._seconds = self._limits.seconds if seconds is None else seconds
         end = time.monotonic() + self._seconds
         self._waited, self._granted = self._watch.waited(), 0.0
@@ -300,7 +304,9 @@ class Worker:
         for part in messages.encode(request):
             self._send(part, end)
         try:
-            message = messages.decode(lambda count: self._receive(count, end), self._limits.answer_bytes)
+            message = messages.decode(
+                lambda count: self._receive(count, end), self._limits.answer_bytes, noted=noted
+            )
         except BadMessage as error:
             raise WorkerFailed("protocol", f"its answer {error}") from None
         if message.nonce != nonce:

@@ -83,12 +83,13 @@ def test_weights_are_listed_as_they_were(ask, submission):
         "c": torch.tensor([True]),
     }
     torch.save({"state_dict": state}, folder / "model.pth")
-    answer = ask("load_weights", path="model.pth")
-    assert answer.result["tensors"] == [
-        ["state_dict.a", "bfloat16", [2, 3]],
-        ["state_dict.b", "float8_e4m3fn", [2]],
-        ["state_dict.c", "bool", [1]],
+    answer = ask("read", what="weights", file="model.pth", without={})
+    assert answer.result["read"] == [
+        ["state_dict.a", "bfloat16"],
+        ["state_dict.b", "float8_e4m3fn"],
+        ["state_dict.c", "bool"],
     ]
+    assert answer.arrays["state_dict.a"].shape == (2, 3)
     assert answer.arrays["state_dict.b"].dtype == np.float32
     assert answer.arrays["state_dict.c"].tolist() == [True]
 
@@ -96,14 +97,14 @@ def test_weights_are_listed_as_they_were(ask, submission):
 def test_complex_weights_are_refused(ask, submission):
     torch.save({"a": torch.ones(2, dtype=torch.complex64)}, submission("") / "model.pth")
     with pytest.raises(WorkerFailed, match="complex"):
-        ask("load_weights", path="model.pth")
+        ask("read", what="weights", file="model.pth", without={})
 
 
 def test_weights_outside_the_folder(ask, tmp_path, submission):
     torch.save({"a": torch.ones(2)}, tmp_path / "other.pth")
     for path in ("../other.pth", str(tmp_path / "other.pth")):
         with pytest.raises(WorkerFailed) as failure:
-            ask("load_weights", path=path)
+            ask("read", what="weights", file=path, without={})
         assert failure.value.kind == "refused"
 
 

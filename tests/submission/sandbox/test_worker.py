@@ -234,12 +234,15 @@ def test_functions_of_a_notebook(sandbox, submission):
         assert worker.call("call", {"target": "oblig 1.ipynb:f", "arguments": {"x": 2}}).result == 6
 
 
+WEIGHTS = {"what": "weights", "file": "model.pth", "without": {}}
+
+
 def test_weights_come_back_as_plain_arrays(sandbox, submission):
     folder = submission("")
     state = {"a": torch.ones(2, 3).half(), "b": torch.arange(4)}
     torch.save({"epoch": 3, "model_state_dict": state}, folder / "model.pth")
     with sandbox.worker(folder) as worker:
-        answer = worker.call("load_weights", {"path": "model.pth"})
+        answer = worker.call("read", WEIGHTS)
         assert answer.arrays["model_state_dict.a"].dtype == np.float32
         assert answer.arrays["model_state_dict.b"].tolist() == [0, 1, 2, 3]
 
@@ -253,7 +256,7 @@ def test_a_pickled_payload_is_not_run(sandbox, submission):
     folder = submission("")
     torch.save({"a": Payload()}, folder / "model.pth")
     with sandbox.worker(folder) as worker, pytest.raises(WorkerFailed, match="state_dict"):
-        worker.call("load_weights", {"path": "model.pth"})
+        worker.call("read", WEIGHTS)
     assert not Path("/tmp/in4310-pwned").exists()
 
 
@@ -262,7 +265,7 @@ def test_a_tensor_that_claims_more_than_is_stored(sandbox, submission):
     torch.save({"a": torch.zeros(1).expand(10**10)}, folder / "model.pth")
     assert (folder / "model.pth").stat().st_size < 10_000
     with sandbox.worker(folder) as worker, pytest.raises(WorkerFailed, match="claims 10000000000 numbers"):
-        worker.call("load_weights", {"path": "model.pth"})
+        worker.call("read", WEIGHTS)
 
 
 def test_the_judges_sockets_cannot_be_reached(run):

@@ -1,0 +1,56 @@
+"""A look at a picture that was handed in: decoded within bounds, so that no byte of it goes further."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from in4310.submission.formats import read_picture
+
+DRAWN_BYTES = 500  # the smallest PDF or SVG that draws something is larger
+PICTURE_BYTES = 64 * 2**20
+PIXELS = 512 * 2**20  # of all pictures of one hand-in; 200 pictures of 1600 x 1600
+
+
+@dataclass(frozen=True)
+class Look:
+    """`pixels`: uint8 (H, W, 3) of at most SIDE px, None for what is not drawn (PDF, SVG) or cannot be read; `why` it
+    shows nothing, '' when it does; `digest`: SHA-256 of the file."""
+
+    pixels: np.ndarray | None
+    why: str
+    digest: str = ""
+
+
+class Viewer:
+    """Looks at the pictures of one hand-in, which share one bound on their pixels."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+
+    def look(self, file: BinaryIO, suffix: str) -> Look:
+        """A look at an open picture, PNG or JPEG whatever it is called; a PDF or SVG is not drawn."""
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+        file.seek(0)
+        if suffix == ".pdf":
+            good = file.read(5) == b"%PDF-" and size > DRAWN_BYTES
+            return Look(None, "" if good else "not a PDF", digest)
+        if suffix == ".svg":
+            return Look(None, "" if size > DRAWN_BYTES else "almost no content", digest)
+        if size > PICTURE_BYTES:
+            return Look(None, f"is larger than {PICTURE_BYTES >> 20} MiB", digest)
+        others = sum(count for of, count in self._seen.items() if of != digest)
+        try:
+            pixels, count = read_picture(file, PIXELS - others)
+        except ValueError as error:
+            return Look(None, str(error), digest)
+        self._seen[digest] = count
+        grey = np.asarray(Image.fromarray(pixels).convert("L"))
+        return Look(pixels, "one colour" if float(grey.std()) < 2 else "", digest)
