@@ -14,8 +14,8 @@ import numpy as np
 
 from in4310.shown import shown
 from in4310.submission.discovery import Candidate
-from in4310.submission.formats import SETS
-from in4310.submission.looks import SIDE, Look
+from in4310.submission.formats import SETS, SIDE
+from in4310.submission.looks import Look
 from in4310.submission.pieces import KINDS
 from in4310.submission.plain import all_of, of, require, unpack
 from in4310.submission.sandbox.worker import Answer
