@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 DEPTH = 24  # a message bounds what nests deeper
-DIGITS = 18  # of whole numbers, as in JSON files: what is longer is a float
+DIGITS = 17  # of whole numbers: a message takes 18 letters as one, what is longer is a float
 Arrays = Mapping[str, np.ndarray]
 Kind = TypeVar("Kind")
 

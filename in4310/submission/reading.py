@@ -32,6 +32,7 @@ from in4310.submission.sandbox.worker import Answer, Sandbox, Worker, WorkerFail
 from in4310.submission.source import Call
 
 RESTARTS = 4
+STRANGE = "what reads it answered in another form than was asked for"
 SECONDS = 120.0  # for one answer; the CPU time of the sandbox's limits ends a child sooner that computes
 Places = Mapping[str, tuple[str, bool]]
 Value = TypeVar("Value")
@@ -166,7 +167,7 @@ class Readers:
                 self._behind_walls(given, arrays) if self.confined else self._here(given, arrays)
             )
         except NotPlain:
-            raise self._ended("what reads it answered in another form than was asked for") from None
+            raise self._ended(STRANGE) from None
 
     def _here(self, given: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Answer:
         self._own = self._own or Reader(self.folder, self._begun)
@@ -202,6 +203,7 @@ class Readers:
                 "memory": f"reading it took more than {limits.memory_bytes >> 20} MiB of memory",
                 "died": "reading it ended the process that reads",
                 "failed": f"reading it failed ({failure})",
+                "protocol": STRANGE,
             }
             raise self._ended(said.get(kind, f"what reads it {failure}")) from None
         told = of(dict, answer.result)

@@ -9,7 +9,7 @@ import pytest
 from in4310.errors import of_the_machine
 from in4310.grading.work import Job, digest_of, judge
 from in4310.judging.order import Order
-from in4310.submission import contents
+from in4310.submission.reading import Readers
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_what_the_machine_lacks_is_not_the_students_fault(job, monkeypatch, erro
     def fails(self, *_):
         raise error
 
-    monkeypatch.setattr(contents, "read_text", fails)
+    monkeypatch.setattr(Readers, "discover", fails)
     done = judge(job)
     assert done.again
     assert done.results == ""

@@ -22,7 +22,7 @@ VALUES = 2_000_000  # commas and brackets of a header: `[],` is three bytes, and
 ARRAYS = 20_000
 DTYPES = {"<f2", "<f4", "<f8", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8", "|b1"}
 DEPTH = 32
-NOTE, NOTE_BYTES = 1 << 63, 4096
+NOTE, NOTE_BYTES, NOTES = 1 << 63, 4096, 1 << 18  # 20000 files, each looked at for a few pieces
 
 
 class BadMessage(ValueError):
@@ -81,9 +81,11 @@ def decode(
     Raises BadMessage for anything that is not a message within the bounds: numbers that are not finite, nesting beyond
     DEPTH, and where `strict`, texts with lone surrogates, which no report could be written with. Arrays may hold NaN.
     """
+    notes = size = 0
     while (length := struct.unpack("<Q", read(8))[0]) >= NOTE:
-        if length > NOTE + NOTE_BYTES:
-            raise BadMessage(f"has a note of {length - NOTE} bytes, expected at most {NOTE_BYTES}")
+        notes, size = notes + 1, size + length - NOTE
+        if length > NOTE + NOTE_BYTES or notes > NOTES or size > HEADER_BYTES:
+            raise BadMessage("has more or longer notes than there are files")
         noted(os.fsdecode(bytes(read(length - NOTE))))
     if length > HEADER_BYTES:
         raise BadMessage(f"claims a header of {length} bytes, expected at most {HEADER_BYTES}")

@@ -31,7 +31,7 @@ REUSED = ("code", "cmd", "profile", "trace", "statistics", "calendar", "graphlib
 
 def serve(channel: int, folder: str, limits: Limits) -> None:
     """Answer requests on a descriptor until it is closed."""
-    global _channel
+    global _channel, _noted
     _channel = channel
 
     def read(count: int) -> bytearray:
@@ -44,6 +44,7 @@ def serve(channel: int, folder: str, limits: Limits) -> None:
         return taken
 
     while True:
+        _noted = ""
         request = messages.decode(read, limits.answer_bytes, strict=False)  # the judge's: names of files
         document: dict[str, Any]
         arrays: dict[str, np.ndarray] = {}
@@ -92,10 +93,15 @@ def read(folder: str, arguments: Any, arrays: Arrays) -> Answer:
 
 _READERS: dict[str, Reader] = {}
 _channel = -1
+_noted = ""
 
 
 def _begun(file: str) -> None:
-    _send(messages.note(file))
+    """Say what is read, in case that it ends this process."""
+    global _noted
+    if file != _noted:
+        _noted = file
+        _send(messages.note(file))
 
 
 def _send(part: bytes | memoryview) -> None:

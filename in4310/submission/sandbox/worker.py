@@ -363,16 +363,16 @@ class Worker:
                     self._granted = granted
                     continue
                 raise WorkerFailed("timeout", f"no answer within {self._seconds:g} seconds")
-            self._check()
             poll = select.poll()  # select(2) knows descriptors below 1024 only
             poll.register(channel, select.POLLOUT if write else select.POLLIN)
             if not self._closed:
                 poll.register(self._output, select.POLLIN)
             ready = {descriptor for descriptor, _ in poll.poll(min(WATCH, left) * 1000)}
+            if channel in ready:  # first: what it noted last is known before it is ended
+                return
+            self._check()
             if self._output in ready:
                 self._drain()
-            if channel in ready:
-                return
 
     def _check(self) -> None:
         if self._watch.found is not None:  # not `reason`, which opens a file: this is asked all the time
