@@ -24,6 +24,7 @@ from in4310.reporting.pictures import SVG, data_uri, on_white
 from in4310.solution.drawing import figures
 from in4310.solution.handin import spread
 from in4310.solution.saving import write_aside
+from in4310.submission.formats import PICTURE_FORMATS
 
 NAME = "report.html"
 OURS = b'<meta name="generator" content="in4310">'
@@ -174,15 +175,15 @@ def _ranked_plots(report: Assignment) -> dict[tuple[str, str], str]:
 
 def _small(path: Path) -> str:
     """A picture of the submission as a JPEG."""
-    with _opened(path, "a picture") as picture:
+    with _opened(path, "a picture", PICTURE_FORMATS) as picture:
         flat = on_white(picture)
     return _jpeg(flat)
 
 
 @contextmanager
-def _opened(path: Path, what: str) -> Iterator[Image.Image]:
+def _opened(path: Path, what: str, formats: tuple[str, ...] | None = None) -> Iterator[Image.Image]:
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=formats) as image:
             yield image
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: expected {what}, found one that cannot be read ({error})") from None

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 
 from PIL import Image
 
+from in4310.submission.formats import PICTURE_FORMATS
+
 BYTES = 1_900_000  # of all pictures in a page; base64 makes a third more of them: 2.6 MB
 LARGE = 120_000  # bytes from which a picture is tried as JPEG; photographs shrink, plots do not
 FORMATS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
@@ -60,7 +62,7 @@ def _smaller(content: bytes) -> bytes:
         return content
     stream = io.BytesIO()
     try:
-        with Image.open(io.BytesIO(content)) as picture:
+        with Image.open(io.BytesIO(content), formats=PICTURE_FORMATS) as picture:
             flat = on_white(picture)
     except (OSError, ValueError, Image.DecompressionBombError):
         return content

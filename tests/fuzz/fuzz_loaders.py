@@ -1,10 +1,12 @@
-"""Coverage-guided fuzzing of the loaders: python tests/fuzz/fuzz_loaders.py TARGET -runs=N (pip install atheris).
+"""Coverage-guided fuzzing of all that parses: python tests/fuzz/fuzz_loaders.py TARGET -runs=N (pip install atheris).
 
-Targets: archives, tables, arrays, json, weights, split, notebook, source. Anything but the exceptions that a loader is meant to raise is
-a finding; so is a message of more than one line.
+`decoder` is the judge's side: the bytes of an answer, from the pipe to typed values. All others run in the child: `reader`
+a whole discovery, `picture`, `manifest`, `archives`, `tables`, `arrays`, `json`, `weights`, `split`, `notebook`, `logs`,
+`source`. Anything but the exceptions that a reader is meant to raise is a finding; so is a message of more than one line.
 """
 
 import contextlib
+import io
 import shutil
 import sys
 import tempfile
@@ -15,23 +17,29 @@ import atheris
 with atheris.instrument_imports(include=["in4310.submission", "zipfile", "tarfile"]):
     from in4310.errors import InputError
     from in4310.submission import (
+        answers,
         archives,
         claims,
         formats,
         histories,
         listings,
+        logs,
         matrices,
         notebook_outputs,
+        plain,
+        reader,
         source,
         tables,
         weights,
     )
+    from in4310.submission.sandbox import messages
+    from in4310.submission.sandbox.worker import Answer
 
 CLASSES = ("buildings", "forest", "glacier", "mountain", "sea", "street")
-RESOLVE = listings.Resolver(CLASSES, ())
 HOME = Path(tempfile.mkdtemp(prefix="in4310-fuzz-"))
 BOUNDS = archives.Bounds(entries=200, total_bytes=1 << 22, file_bytes=1 << 21)
-RESOLVE = listings.Resolver(CLASSES, ["sea/1.jpg", "forest/2.jpg"])
+IMAGES = ["sea/1.jpg", "forest/2.jpg"]
+RESOLVE = listings.Resolver(CLASSES, IMAGES)
 
 
 def write(name, content):
@@ -48,19 +56,8 @@ def archive(content):
         assert {p.name for p in HOME.iterdir()} == {"x.zip"}
 
 
-def table(content):
-    parsed = tables.parse_table(formats.read_text(write("x.csv", content)))
-    listings.of_table(parsed, RESOLVE)
-    matrices.of_table(parsed, CLASSES)
-    histories.as_history(parsed, "x")
-    claims.as_metrics(parsed, "x", CLASSES)
-    claims.as_ranking(parsed, "x", CLASSES)
-    claims.as_non_positive(parsed)
-    claims.as_eigenvalues(claims.lists_in(parsed), "x")
-
-
-def document(content):
-    parsed = tables.read_json(write("x.json", content))
+def understood(parsed):
+    """All that is looked for in a table or a document."""
     listings.of_document(parsed, RESOLVE)
     listings.is_indices(parsed)
     matrices.of_document(parsed, CLASSES)
@@ -68,6 +65,60 @@ def document(content):
     claims.as_metrics(parsed, "x", CLASSES)
     claims.as_ranking(parsed, "x", CLASSES)
     claims.as_non_positive(parsed)
+    claims.named_record(parsed)
+
+
+def table(content):
+    parsed = tables.parse_table(formats.read_text(write("x.csv", content)))
+    understood(parsed)
+    claims.as_eigenvalues(claims.lists_in(parsed), "x")
+
+
+def read(what, name, content, **arguments):
+    """A task of the child, through the pipe's form, as the judge takes it."""
+    write(name, content)
+    try:
+        one_reader = reader.Reader(HOME, lambda file: None)
+        asked = {"what": what, "without": {}, "classes": CLASSES, "sizes": {}, "places": [], **arguments}
+        document, arrays = one_reader.answer(asked, {"images": reader.names_of(IMAGES)})
+    finally:
+        (HOME / name).unlink()
+    parts = messages.encode(messages.Message("", document, arrays))
+    return decode(b"".join(bytes(part) for part in parts))
+
+
+def decode(content):
+    """Bytes that a child sent, as the judge takes them."""
+    stream = io.BytesIO(content)
+
+    def exactly(count):
+        if count > len(content):
+            raise EOFError  # nothing more comes: no memory is taken for it
+        return stream.read(count).ljust(count, b"\0")
+
+    message = messages.decode(exactly, 1 << 24)
+    return Answer(message.document, message.arrays)
+
+
+def discovery(content):
+    """The first byte says what the file is called."""
+    suffixes = ("json", "csv", "txt", "log", "npy", "npz", "ipynb", "", "md", "jsonl")
+    answers.found_of(
+        read("discover", f"x.{suffixes[content[0] % len(suffixes)]}", content[1:]) if content else 0
+    )
+
+
+def decoder(content):
+    """Whatever it is asked for, an answer is of its types, or refused."""
+    with contextlib.suppress(EOFError, messages.BadMessage):
+        answer = decode(content)
+        for understand in (
+            answers.found_of,
+            answers.look_of,
+            lambda a: source.from_document(plain.unpack(a.result, {})),
+        ):
+            with contextlib.suppress(plain.NotPlain):
+                understand(answer)
 
 
 def code(content):
@@ -78,12 +129,17 @@ def code(content):
 
 
 TARGETS = {
+    "decoder": decoder,
+    "reader": discovery,
+    "picture": lambda content: answers.look_of(read("look", "x.png", content, file="x.png")),
+    "manifest": lambda content: plain.unpack(read("manifest", "submission.toml", content).result, {}),
     "archives": archive,
     "tables": table,
-    "json": document,
+    "json": lambda content: understood(formats.read_json(write("x.json", content))),
     "arrays": lambda content: list(matrices.read_arrays(write("x.npy", content))),
     "weights": lambda content: weights.load_tensors(write("x.pth", content)),
     "notebook": lambda content: notebook_outputs.read_outputs(write("x.ipynb", content)),
+    "logs": lambda content: logs.as_history(content.decode("utf-8", "replace"), "x"),
     "source": code,
     "split": lambda content: listings.of_document(formats.read_json(write("x.json", content)), RESOLVE),
 }
