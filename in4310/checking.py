@@ -81,6 +81,7 @@ def check(quiet: bool, **asked: Any) -> None:
 
     Exit status: 0 all points, 1 not all, 2 it could not be judged or the verdict could not be said.
     """
+    options.look_at_secret()
     sys.exit(judged(Order(**asked), bars(quiet)))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from in4310.errors import InputError
+from in4310.places import SECRET_VARIABLE, audit_secret
 from in4310.reporting.language import chosen, languages
 
 
@@ -158,3 +159,16 @@ def size(default: int) -> Any:
     return click.option(
         "--size", type=click.IntRange(32, 512), default=default, help="Side of an image, pixels."
     )
+
+
+def look_at_secret() -> None:
+    """Say it, in one line, where the secret of audit samples was chosen and not drawn."""
+    if secret := audit_secret():
+        from in4310.judging.audit import is_random
+
+        if not is_random(secret):
+            click.echo(
+                f"{SECRET_VARIABLE} could be guessed, and with it which scores are computed again: leave it out, or "
+                "take 32 random hexadecimal digits, as of openssl rand -hex 16",
+                err=True,
+            )

@@ -87,6 +87,7 @@ def grade(
 
     if engine == "dask" and not scheduler:
         raise InputError("--engine dask needs --scheduler ADDRESS, e.g. tcp://127.0.0.1:8786")
+    options.look_at_secret()
     load_edition(asked["edition"]).data_folder(asked["data"])
     room_for(out)
 

@@ -12,6 +12,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -49,8 +50,14 @@ def draw(rows: int, secret: bytes | None, submission_digest: str) -> Audit:
 
 
 def is_random(secret: bytes) -> bool:
-    """Whether a secret is written as 128 bits or more, as ours are; a word could be found among a few guesses."""
-    return re.fullmatch(rb"[0-9a-fA-F]{32,}", secret) is not None
+    """Whether a secret looks like 128 random bits in hexadecimal, as ours are; a word is found among a few guesses.
+
+    What counts up, or repeats a few bytes, has few different steps from byte to byte; of random ones nearly all differ.
+    """
+    if re.fullmatch(rb"(?:[0-9a-fA-F]{2}){16,}", secret) is None:
+        return False
+    steps = {(b - a) % 256 for a, b in pairwise(bytes.fromhex(secret.decode()))}
+    return len(steps) >= 8
 
 
 @cache

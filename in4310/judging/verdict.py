@@ -151,7 +151,9 @@ class Audit(Record):
 
     rows: dict[str, int] = Field(description="set -> rows computed again")
     of: dict[str, int] = Field(description="set -> rows in all")
-    seed: str = Field(description="hexadecimal seed of the draw; empty when all were computed")
+    seed: str = Field(
+        description="hexadecimal seed of the draw; kept in the gradebook only, empty in a report"
+    )
     replayable: bool = Field(
         description="whether the seed follows from the teacher's secret and the submission"
     )

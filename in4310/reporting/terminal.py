@@ -44,7 +44,7 @@ class Verdict:
             yield from self._details(requirement)
         for name, figure in results.facts.items():
             yield Text(shown(f"{self.said(name)}: {self.said(figure)}"))
-        if results.audit and results.audit.seed:
+        if results.audit and results.audit.rows != results.audit.of:
             audit = self.said(results.audit.statement)
             yield Text(translated("Audit sample: %(audit)s", self.language, audit=audit))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 FILES = 20_000
@@ -31,16 +33,31 @@ def walk(folder: Path, suffixes: tuple[str, ...] = ()) -> list[str]:
 
 
 def digest_of(place: Path) -> str:
-    """SHA-256 of a file, or over the names and contents of all files of a folder, rubbish included; raises OSError."""
+    """SHA-256 of a file, or over the names and contents of all files of a folder, rubbish included; raises OSError.
+
+    A link counts as where it leads in the end: what it leads to, if inside, has its content in the digest already.
+    """
     if place.is_file():
         with place.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     total = hashlib.sha256()
-    found = [Path(folder, name) for folder, _, names in os.walk(place, onerror=_refuse) for name in names]
-    for file in sorted(f for f in found if f.is_file() and not f.is_symlink()):
-        total.update(file.relative_to(place).as_posix().encode("utf-8", "surrogateescape") + b"\0")
-        total.update(bytes.fromhex(digest_of(file)))
+    found = [
+        Path(folder, name) for folder, *names in os.walk(place, onerror=_refuse) for name in chain(*names)
+    ]
+    for file in sorted(f for f in found if f.is_symlink() or f.is_file()):
+        total.update(os.fsencode(file.relative_to(place).as_posix()) + b"\0")
+        if file.is_symlink():
+            total.update(b"\0" + hashlib.sha256(os.fsencode(_end_of(file, place.resolve()))).digest())
+        else:
+            total.update(bytes.fromhex(digest_of(file)))
     return total.hexdigest()
+
+
+def _end_of(link: Path, place: Path) -> str:
+    """Where a link leads, from `place`; for one that leads outside, nowhere or in a circle, what stands in it."""
+    with suppress(OSError, RuntimeError, ValueError):
+        return link.resolve(strict=True).relative_to(place).as_posix()
+    return f"/{link.readlink()}"
 
 
 def _refuse(error: OSError) -> None:

@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import secrets
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +17,10 @@ from in4310.judging.edition import load_edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.preprocessing import infer
 from in4310.judging.verdict import Outcome
+from in4310.options import look_at_secret
 from in4310.solution import scores
 from in4310.solution.images import Preprocessing, load_images
+from in4310.submission.files import digest_of
 from in4310.submission.folder import Submission
 
 
@@ -202,3 +206,65 @@ def test_a_word_as_the_secret_is_dear_to_guess_and_said_to_be_weak():
     assert draw(128, random, "digest").seed == plain[random]
     assert not is_random(word)
     assert is_random(random)
+
+
+@given(st.binary(min_size=1, max_size=5).map(lambda b: (b * 16)[:16].hex()) | st.integers(0, 9).map(lambda i: f"{i:032}")
+       | st.sampled_from(["0123456789abcdef" * 2, "00112233445566778899aabbccddeeff", bytes(range(16)).hex(), "f" * 31, "", "hemmelig"]))  # fmt: skip
+def test_what_repeats_or_counts_is_not_random(secret):
+    assert not is_random(secret.encode())
+
+
+@given(st.binary(min_size=16, max_size=16).filter(lambda b: len(set(b)) > 12))
+def test_what_is_drawn_is_random(secret):
+    assert is_random(secret.hex().encode())
+
+
+def test_a_secret_that_could_be_guessed_is_said_once(monkeypatch, capsys):
+    for secret, lines in (("in4310", 1), ("0" * 32, 1), (secrets.token_hex(16), 0), ("", 0)):
+        monkeypatch.setenv("IN4310_SECRET", secret)
+        look_at_secret()
+        said = capsys.readouterr().err
+        assert len(said.splitlines()) == lines
+        assert not secret or secret not in said
+
+
+PLACES = ["a.npy", "b.npy", "sub/a.npy", "sub/deep/a.npy"]
+TARGETS = [*PLACES, "sub", "sub/deep", ".", "link", "other", "sub/link", "missing", "/etc/passwd", "../beside", "x/../a.npy"]  # fmt: skip
+
+
+def made(folder, links):
+    """Four files that differ and links to any places, in circles and to the outside too."""
+    (folder / "sub" / "deep").mkdir(parents=True)
+    for i, place in enumerate(PLACES):
+        (folder / place).write_text(str(i))
+    for name, target in links.items():
+        (folder / name).symlink_to(target)
+    return folder
+
+
+def read(folder):
+    """What the judge sees under each name that may be one of a link."""
+    submission = Submission(folder)
+    names = [f"{start}{name}" for start in ("", "link/", "sub/link/") for name in (*PLACES, "link", "other")]
+    return {name: inside and (folder / inside).is_file() and (folder / inside).read_text() for name in names
+            for inside in [submission.inside(name)]}  # fmt: skip
+
+
+LINKS = st.dictionaries(st.sampled_from(["link", "other", "sub/link"]), st.sampled_from(TARGETS))
+
+
+@given(LINKS, LINKS)
+def test_what_is_read_otherwise_has_another_digest(first, second):
+    """A1: whatever links lead to; and the same once more has the same."""
+    with tempfile.TemporaryDirectory() as home:
+        one, two, again = (made(Path(home, str(i)), links) for i, links in enumerate((first, second, first)))
+        assert digest_of(one) == digest_of(again) == Submission(one).digest
+        if read(one) != read(two):
+            assert digest_of(one) != digest_of(two)
+
+
+def test_swapping_what_a_link_leads_to_draws_another_sample(tmp_path):
+    for i, target in enumerate(("a.npy", "b.npy")):
+        made(tmp_path / str(i), {"scores_test.npy": target})
+    digests = [Submission(tmp_path / str(i)).digest for i in (0, 1)]
+    assert draw(128, b"secret", digests[0]).seed != draw(128, b"secret", digests[1]).seed
