@@ -162,8 +162,8 @@ def mark(
             if given is None and not words:
                 raise InputError(f"{one}: nothing to say; give --points, --comment, or both")
             check_override(book, one, where, given)
+        book.override_all(said, by or getpass.getuser())
         for one, where, given, words in said:
-            book.override(one, where, given, words, by or getpass.getuser())
             parts = ("" if given is None else counted("%(num)s point", "%(num)s points", given), words)
             click.echo(f"{one} {where}".strip() + f": {', '.join(part for part in parts if part)}")
     click.echo("in4310 grade shows it on the page and in the exports")

@@ -182,10 +182,14 @@ class Gradebook:
 
     def override(self, who: str, requirement: str, points: float | None, comment: str, by: str) -> None:
         """Add a teacher's points or comment; what was said before stays in the log."""
+        self.override_all([(who, requirement, points, comment)], by)
+
+    def override_all(self, said: Iterable[tuple[str, str, float | None, str]], by: str) -> None:
+        """Add (who, requirement, points, comment) of several: all, or none where the disk or the user stops it."""
         with self._writing():
-            self._base.execute(
+            self._base.executemany(
                 "INSERT INTO override (who, requirement, points, comment, author, made_at) VALUES (?, ?, ?, ?, ?, ?)",
-                (who, requirement, points, comment, by, _now()),
+                [(*one, by, _now()) for one in said],
             )
 
     def overrides(self, who: str) -> tuple[Override, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from in4310.errors import InputError
 from in4310.grading.gradebook import Gradebook
+from in4310.submission.formats import read_text
 
 
 def check_override(book: Gradebook, who: str, requirement: str, points: float | None) -> None:
@@ -17,12 +18,11 @@ def check_override(book: Gradebook, who: str, requirement: str, points: float | 
     students = book.students()
     if who not in students:
         raise InputError(f"{who!r} is none of the {len(students)} students in {book.file}")
-    results = next((m.results for m in book.marks() if m.who == who and m.results), None)
+    verdicts = {m.who: m.results for m in book.marks() if m.results}
+    if requirement and who not in verdicts:
+        raise InputError(f"{who!r} has no verdict yet: only the whole can be marked, without a requirement")
+    results = verdicts.get(who) or next(iter(verdicts.values()), None)  # all are judged by one edition
     if results is None:
-        if requirement:
-            raise InputError(
-                f"{who!r} has no verdict yet: only the whole can be marked, without a requirement"
-            )
         return
     limits = {r.id: r.max_points for r in results.requirements} | {"": results.max_points}
     if requirement not in limits:
@@ -36,22 +36,42 @@ def check_override(book: Gradebook, who: str, requirement: str, points: float | 
 
 
 def read_overrides(file: Path) -> list[tuple[str, str, float | None, str]]:
-    """(who, requirement, points, comment) from a CSV with these columns. Raises InputError with the line."""
+    """(who, requirement, points, comment) from a CSV with these columns, as editors and Excel in any language save it:
+    by commas, semicolons or tabs, 11.5 or 11,5, headings in any case. Raises InputError with the line.
+    """
     try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"{file}: cannot be read as a CSV ({getattr(error, 'strerror', None) or error})"
-        ) from None
+        text = read_text(file)
+        said, _, rest = text.partition("\n")
+        if said.lower().startswith("sep="):  # a line that Excel itself reads and takes away
+            text = rest
+        heading = text.partition("\n")[0]
+        rows = list(
+            csv.reader(text.splitlines(keepends=True), delimiter=max(",;\t", key=heading.count), strict=True)
+        )
+    except (OSError, ValueError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{file}: cannot be read as a CSV ({reason})") from None
+    names = [name.strip().lower() for name in rows[0]] if rows else []
     found = []
-    for line, row in enumerate(rows, 2):
+    for line, cells in enumerate(rows[1:], 2):
+        if not any(cell.strip() for cell in cells):
+            continue
+        if any(cell.strip() for cell in cells[len(names) :]):
+            raise InputError(
+                f"{file}: line {line}: expected {len(names)} cells as in the first line, found {len(cells)};"
+                ' put a text or number with a comma in quotes ("7,5")'
+            )
+        row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
         if not row.get("who"):
             raise InputError(f"{file}: line {line}: expected a column 'who', found none or nothing in it")
-        text = (row.get("points") or "").strip().replace(",", ".")
+        points = row.get("points", "")
         try:
-            points = float(text) if text else None
+            given = float(points.replace(",", ".")) if points else None
         except ValueError:
-            raise InputError(f"{file}: line {line}: expected points, found {text!r}") from None
-        found.append((row["who"], (row.get("requirement") or "").strip(), points, row.get("comment") or ""))
+            raise InputError(f"{file}: line {line}: expected points, found {points!r}") from None
+        found.append((row["who"], row.get("requirement", ""), given, row.get("comment", "")))
+    if not found:
+        raise InputError(
+            f"{file}: expected lines of who, requirement, points, comment, found none; nothing was marked"
+        )
     return found

@@ -1,9 +1,14 @@
 """After grading: a teacher's word, how a mark came about, and two gradings side by side."""
 
+import csv
+import io
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from in4310.errors import InputError
 from in4310.grading.compare import compare
@@ -82,6 +87,69 @@ def test_overrides_from_a_table(tmp_path):
         read_overrides(file)
     with pytest.raises(InputError, match="cannot be read"):
         read_overrides(tmp_path / "none.csv")
+
+
+@given(
+    delimiter=st.sampled_from(",;\t"),
+    comma=st.booleans(),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "cp1252", "utf-16"]),
+    heading=st.permutations(["Who", "REQUIREMENT", "Points ", "comment"]),
+    told=st.booleans(),
+    ending=st.sampled_from(["\n", "\r\n"]),
+)
+def test_a_table_is_read_as_spreadsheets_of_any_language_save_it(
+    tmp_path_factory, delimiter, comma, encoding, heading, told, ending
+):
+    said = [
+        ("kari", "1e", 7.5, "på rett vei; se side 2, 3"),
+        ("bjørn", "", 11, ""),
+        ("ola", "", None, "see\nme"),
+    ]
+    out = io.StringIO()
+    if told:
+        out.write(f"sep={delimiter}{ending}")
+    table = csv.writer(out, delimiter=delimiter, lineterminator=ending)
+    table.writerow(heading)
+    for row in said:
+        cells = dict(zip(["who", "requirement", "points", "comment"], row, strict=True))
+        points = "" if row[2] is None else f"{row[2]:g}"
+        cells["points"] = points.replace(".", ",") if comma else points
+        table.writerow([cells[name.strip().lower()] for name in heading])
+    table.writerow(["", "", "", ""])
+    file = tmp_path_factory.mktemp("table") / "marks.csv"
+    file.write_bytes(out.getvalue().encode(encoding))
+    assert read_overrides(file) == said
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "expected lines of who, requirement, points, comment, found none"),
+        ("who,points\n", "found none; nothing was marked"),
+        ("who,requirement,points\nkari,1e,7,5\n", "line 2: expected 3 cells as in the first line, found 4"),
+        ("who,points\n,3\n", "line 2: expected a column 'who'"),
+        ("PK\x03\x04\0\0", "cannot be read as a CSV"),
+    ],
+)
+def test_a_table_that_would_mark_wrongly_is_refused(tmp_path, content, said):
+    file = tmp_path / "marks.csv"
+    file.write_text(content)
+    with pytest.raises(InputError, match=said):
+        read_overrides(file)
+
+
+@pytest.mark.parametrize("points", [-5, float("-inf"), float("inf"), float("nan"), 10**6])
+def test_a_mark_by_hand_is_a_number_up_to_the_maximum(graded, points):
+    for where in ("1e", ""):
+        with pytest.raises(InputError, match="points"):
+            check_override(graded, "kari", where, points)
+
+
+def test_of_a_table_all_is_kept_or_nothing(graded):
+    before = len(graded.overrides("kari"))
+    with pytest.raises(sqlite3.IntegrityError):
+        graded.override_all([("kari", "1e", 1.0, ""), ("kari", "1e", None, None)], "anne")
+    assert len(graded.overrides("kari")) == before
 
 
 def test_two_gradings_side_by_side(graded, tmp_path, hand_in, engine):
