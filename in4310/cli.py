@@ -10,6 +10,7 @@ from in4310 import __version__, checking, running
 from in4310.door import Door
 from in4310.grading import commands as grading
 from in4310.places import keep_current_folder_off_the_path
+from in4310.temporary import sweep
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,6 +38,7 @@ def cli() -> None:
       pytest --submission SUBMISSION     the same, as a pytest run
       in4310 doctor                      which walls of the sandbox hold on this machine
     """
+    sweep()
 
 
 for command in (*running.COMMANDS, *checking.COMMANDS, *grading.COMMANDS):

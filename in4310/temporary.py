@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +36,24 @@ def left_over() -> list[Path]:
                         if entry.stat(follow_symlinks=False).st_uid == os.geteuid():
                             found.append(Path(entry.path))
     return found
+
+
+def remove(folder: str | None) -> None:
+    """A folder that a stranger filled, whatever the permissions that were left in it. No link is followed."""
+    if folder is None:
+        return
+    for path, names, _ in os.walk(folder, topdown=True):
+        for name in [".", *names]:
+            with suppress(OSError):
+                if stat.S_ISDIR(Path(path, name).lstat().st_mode):
+                    Path(path, name).chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep() -> None:
+    """Remove what runs that were killed have left."""
+    for folder in left_over():
+        remove(str(folder))
 
 
 def _namespace() -> int:

@@ -21,7 +21,8 @@ from in4310.grading.write import write
 from in4310.judging.edition import edition_files, load_edition
 from in4310.judging.order import Order
 from in4310.judging.verdict import Results
-from in4310.places import data_root
+from in4310.places import data_root, placeless
+from in4310.reporting.write import HANDED_OUT
 from in4310.submission.containers import SUFFIXES
 
 ROOT = Path("/autograder")
@@ -92,19 +93,24 @@ def run_autograder(root: Path = ROOT) -> Mark:
     if not (root / "source").is_dir():
         raise InputError(f"{root}: expected the folder of an autograder, with source/ and submission/ in it")
     mark = _mark(root)
-    write(root / "results" / "results.json", gradescope_results(mark))
+    write(root / "results" / "results.json", gradescope_results(mark), HANDED_OUT)
     return mark
 
 
 def _mark(root: Path) -> Mark:
+    inside = [str(root.resolve() / name / "file") for name in ("source", "submission", "results")]
     try:
         settings = json.loads((root / "source" / SETTINGS).read_text(encoding="utf-8"))
         job = _job(root, settings)
         (done,) = LocalEngine(1, float(settings["seconds"])).carry_out([job], lambda jobs: None)
     except (InputError, OSError, ValueError, LookupError, TypeError) as error:
-        return Mark("", status=Status.FAILED, error=f"{error}; this is for the teacher to fix")
+        return Mark(
+            "",
+            status=Status.FAILED,
+            error=f"{placeless(str(error), *inside)}; this is for the teacher to fix",
+        )
     if not done.results:
-        return Mark("", status=Status.FAILED, error=done.error)
+        return Mark("", status=Status.FAILED, error=placeless(done.error, *inside))
     return Mark("", status=Status.DONE, results=Results.model_validate_json(done.results))
 
 
@@ -119,5 +125,6 @@ def _job(root: Path, settings: dict[str, str]) -> Job:
         edition=str(source / edition) if edition.endswith(".toml") else edition,
         report=str(root / "results" / "in4310-report"),
         data=str(source / settings["data"]) if settings["data"] else "",
+        handed_out=True,
     )
     return Job("submission", 1, digest_of(place), order, settings["secret"])

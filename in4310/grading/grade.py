@@ -57,7 +57,7 @@ class Order(order_of_one.Order):
     def one(self, place: Path, report: Path) -> order_of_one.Order:
         """The order to judge the hand-in that lies at `place`."""
         shared = {f.name: getattr(self, f.name) for f in fields(order_of_one.Order)}
-        shared |= {"submission": str(place), "report": str(report)}
+        shared |= {"submission": str(place), "report": str(report), "handed_out": True}
         return order_of_one.Order(**shared).absolute()
 
 
@@ -110,7 +110,8 @@ def grade(
                 try:
                     job = _job(entry, order, secret)
                 except InputError as error:  # it costs this hand-in, and no other
-                    keys[entry.who, entry.attempt], unread[entry.who] = "", str(error)
+                    one = order.one(entry.place, order.out)
+                    keys[entry.who, entry.attempt], unread[entry.who] = "", one.placeless(str(error))
                     continue
                 key = keys[entry.who, entry.attempt] = basis.key(job)
                 if book.has(entry.who, entry.attempt, key):
@@ -163,6 +164,7 @@ def _carry_out(
         show(state)
 
     for done in engine.carry_out(jobs, watch):
+        done = replace(done, error=done.job.order.placeless(done.error))
         root = basis.data.root
         if done.error and not root.is_dir():
             raise InputError(

@@ -78,7 +78,7 @@ def judge(job: Job) -> Done:
 
     began = time.perf_counter()
     forget_peak()
-    os.environ[SECRET_VARIABLE] = job.secret
+    before, os.environ[SECRET_VARIABLE] = os.environ.get(SECRET_VARIABLE), job.secret
     place = Path(job.order.submission)
     shutil.rmtree(job.order.report, ignore_errors=True)
     sandbox = _shared.get("sandbox")
@@ -90,6 +90,10 @@ def judge(job: Job) -> Done:
             raise NotJudged(f"{place.name} {REPLACED}")
     except InputError as reason:
         text, error, again = "", str(reason), isinstance(reason, NotJudged)
+    finally:
+        del os.environ[SECRET_VARIABLE]
+        if before is not None:
+            os.environ[SECRET_VARIABLE] = before
     done = Done(job, text, error, time.perf_counter() - began, peak(), again)
     if _shared:
         _spare_what_is_loaded()

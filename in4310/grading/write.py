@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import zipfile
@@ -16,8 +17,7 @@ from in4310.grading.gradebook import GRADEBOOK, Gradebook
 from in4310.grading.marks import Mark
 from in4310.reporting.language import counted, number, translated
 from in4310.reporting.language_record import said
-from in4310.reporting.write import write_report
-from in4310.solution.saving import write_aside
+from in4310.reporting.write import HANDED_OUT, TEACHERS, put, write_report
 
 FEEDBACK = "feedback"
 
@@ -45,9 +45,8 @@ def write_class(marks: Sequence[Mark], out: Path, assignment: str, language: str
     for mark in marks:
         if mark.results:
             _say_in(language, mark, out)
-            write(
-                out / "exports" / "gradescope" / mark.who / "results.json", exports.gradescope_results(mark)
-            )
+            theirs = out / "exports" / "gradescope" / mark.who / "results.json"
+            write(theirs, exports.gradescope_results(mark), HANDED_OUT)
             _bundle(mark, out, language)
     return write(out / "index.html", class_page(marks, made_at, language, left_aside(out)))
 
@@ -60,9 +59,9 @@ def left_aside(out: Path) -> list[str]:
         return book.meta("notes").splitlines()
 
 
-def write(path: Path, text: str) -> Path:
-    """Write a text whole or not at all; raises InputError."""
-    return write_aside(path, lambda file: file.write(text.encode("utf-8", "backslashreplace")))
+def write(path: Path, text: str, mode: int = TEACHERS) -> Path:
+    """Write a text whole or not at all, for the teacher alone where nothing else is said; raises InputError."""
+    return put(path, text.encode("utf-8", "backslashreplace"), mode)
 
 
 def _say_in(language: str, mark: Mark, out: Path) -> None:
@@ -80,16 +79,15 @@ def _bundle(mark: Mark, out: Path, language: str) -> None:
     report = out / STUDENTS / mark.who
     files = sorted(f for f in report.rglob("*") if f.is_file()) if report.is_dir() else []
 
-    def pack(stream: object) -> None:
-        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]
-            for file in files:
-                # A fixed date: the same feedback gives the same bytes.
-                info = zipfile.ZipInfo(file.relative_to(report).as_posix(), (1980, 1, 1, 0, 0, 0))
-                info.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(info, file.read_bytes())
-            archive.writestr(zipfile.ZipInfo("marks.txt", (1980, 1, 1, 0, 0, 0)), _words(mark, language))
-
-    write_aside(out / FEEDBACK / f"{mark.who}.zip", pack)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            # A fixed date: the same feedback gives the same bytes.
+            info = zipfile.ZipInfo(file.relative_to(report).as_posix(), (1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, file.read_bytes())
+        archive.writestr(zipfile.ZipInfo("marks.txt", (1980, 1, 1, 0, 0, 0)), _words(mark, language))
+    put(out / FEEDBACK / f"{mark.who}.zip", packed.getvalue())
 
 
 def _words(mark: Mark, language: str) -> str:

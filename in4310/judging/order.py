@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from in4310.errors import InputError
+from in4310.places import placeless
 from in4310.shown import shown
 
 
@@ -16,7 +17,8 @@ class Order:
 
     submission: the path as it was given; edition: a stock one's name, or the path of a TOML file; report: the folder
     that it is written into; data: the folder of class folders; full: recompute all scores; trusted: call the
-    submission's functions also where nothing can be confined; language: of the report.
+    submission's functions also where nothing can be confined; language: of the report; handed_out: the report is for
+    others, and says no path of this machine.
     """
 
     submission: str
@@ -26,6 +28,7 @@ class Order:
     full: bool = False
     trusted: bool = False
     language: str = ""
+    handed_out: bool = False
 
     def __post_init__(self) -> None:
         for name in ("submission", "edition", "report", "data", "language"):  # doors give a Path, or None
@@ -38,6 +41,11 @@ class Order:
             name: str(Path(path).resolve()) for name in names if (path := getattr(self, name))
         }
         return replace(self, **far)
+
+    def placeless(self, text: str) -> str:
+        """A text of the report without paths of this machine; who judges their own work sees those that they gave."""
+        given = (self.submission, self.report, self.data, self.edition) if self.handed_out else ()
+        return placeless(text, *given)
 
 
 def by_edition(order: Order, stated: str) -> tuple[Order, str]:

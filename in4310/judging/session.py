@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -185,7 +186,7 @@ class Session:
         ]
         evidence = self.evidence
         submission = evidence.submission if evidence else None
-        return Results(
+        found = Results(
             name=submission.name if submission else "",
             submission=shown(self.given or str(submission.folder), 300) if submission else "",
             submission_digest=submission.digest if submission else "",
@@ -220,6 +221,16 @@ class Session:
             left_out=[name for name in self.edition.points_of if name not in self.checks],
             attached=self.attachments.records if self.attachments else [],
         )
+        return Results.model_validate(_each_text(found.model_dump(), self.order.placeless))
+
+
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+    """A record as plain values, with its texts that may hold a path changed; keys are left as they are."""
+    if type(value) is str:
+        return change(value) if "/" in value else value
+    if isinstance(value, dict):
+        return {key: _each_text(inner, change) for key, inner in value.items()}
+    return [_each_text(inner, change) for inner in value] if isinstance(value, list) else value
 
 
 def _audit(evidence: Evidence) -> Audit | None:

@@ -21,9 +21,9 @@ from in4310.reporting.assignment_reading import read_assignment
 from in4310.reporting.language import ENGLISH, figure, number
 from in4310.reporting.page import page
 from in4310.reporting.pictures import SVG, data_uri, on_white
+from in4310.reporting.write import put
 from in4310.solution.drawing import figures
 from in4310.solution.handin import spread
-from in4310.solution.saving import write_aside
 from in4310.submission.formats import PICTURE_FORMATS
 
 NAME = "report.html"
@@ -53,7 +53,7 @@ def write_assignment(
                 f"{there}: is there already, and in4310 did not write it; move it, or give another folder"
             )
     text = render(read_assignment(Path(folder), data, progress), language)
-    return write_aside(path, lambda file: file.write(text.encode("utf-8", "replace")))
+    return put(path, text.encode("utf-8", "replace"))
 
 
 def render(report: Assignment, language: str = ENGLISH) -> str:

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from in4310.solution.saving import write_aside
+from in4310.reporting.write import put
 from in4310.temporary import ours
 
 BROWSERS = (
@@ -35,7 +35,7 @@ def print_pdf(page: Path) -> tuple[Path | None, str]:
         content, how = _by_browser(page)
     if not content:
         return None, f"{page}: no PDF was made ({how}); {WAY_OUT}"
-    return write_aside(page.with_suffix(".pdf"), lambda file: file.write(content)), how
+    return put(page.with_suffix(".pdf"), content), how
 
 
 def _by_weasyprint(page: Path) -> tuple[bytes, str]:

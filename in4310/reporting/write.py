@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from pydantic import ValidationError
 
@@ -20,6 +22,7 @@ from in4310.solution.saving import write_aside
 
 RECORD = "results.json"
 PREVIOUS = "previous.json"
+TEACHERS, HANDED_OUT = 0o600, 0o644  # permissions of a file, whatever the umask
 LARGEST = 50_000_000  # bytes of an earlier record that is read
 
 
@@ -49,11 +52,11 @@ def write_report(
         pictures = _pictures_there(results, folder)
     else:
         for name, content in pictures.items():
-            _write(folder / _inside(name, folder), content)
+            put(folder / _inside(name, folder), content)
     results = _compared(results, folder)
-    _write(folder / RECORD, record_json(results).encode())
-    _write(folder / "junit.xml", junit(results).encode())
-    return _write(folder / "index.html", render(results, pictures, language).encode())
+    put(folder / RECORD, record_json(results).encode())
+    put(folder / "junit.xml", junit(results).encode())
+    return put(folder / "index.html", render(results, pictures, language).encode())
 
 
 def _compared(results: Results, folder: Path) -> Results:
@@ -67,7 +70,7 @@ def _compared(results: Results, folder: Path) -> Results:
         with suppress(OSError):  # the run before of another submission has no place here
             (folder / PREVIOUS).unlink()
         return results
-    _write(folder / PREVIOUS, record_json(before).encode())
+    put(folder / PREVIOUS, record_json(before).encode())
     return results.model_copy(update={"progress": progress(before, results)})
 
 
@@ -93,8 +96,15 @@ def record_json(results: Results) -> str:
     return re.sub("[\ud800-\udfff]", lambda found: shown(found[0]), text)
 
 
-def _write(path: Path, content: bytes) -> Path:
-    return write_aside(path, lambda file: file.write(content))
+def put(path: Path, content: bytes, mode: int = HANDED_OUT) -> Path:
+    """Write a file whole or not at all, for its readers only from its first byte; raises InputError."""
+
+    def fill(file: BinaryIO) -> None:
+        if hasattr(os, "fchmod"):
+            os.fchmod(file.fileno(), mode)
+        file.write(content)
+
+    return write_aside(path, fill)
 
 
 def _inside(name: str, folder: Path) -> PurePosixPath:

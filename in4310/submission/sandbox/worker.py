@@ -27,8 +27,8 @@ from in4310.submission.sandbox.probes import traps
 from in4310.submission.sandbox.visible import readable_by_others
 from in4310.submission.sandbox.walls import Limits
 from in4310.submission.sandbox.watch import WATCH, Watch
-from in4310.submission.sandbox.zygote import kill_tree, remove
-from in4310.temporary import left_over
+from in4310.submission.sandbox.zygote import kill_tree
+from in4310.temporary import sweep
 
 KEPT_OUTPUT = 2**16
 
@@ -160,8 +160,7 @@ class Sandbox:
         """Start the zygote, without waiting until it is ready; it starts by itself on first use otherwise."""
         if self._control is not None or sys.platform != "linux":
             return
-        for folder in left_over():
-            remove(str(folder))
+        sweep()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         keep = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
         environment = {k: v for k, v in os.environ.items() if k in keep} | {

@@ -15,7 +15,6 @@ import platform
 import shutil
 import signal
 import socket
-import stat
 import sys
 import tempfile
 import time
@@ -25,7 +24,7 @@ from typing import Any
 from in4310.submission.sandbox import cgroups, filters, walls
 from in4310.submission.sandbox.visible import unreachable
 from in4310.submission.sandbox.walls import Limits
-from in4310.temporary import ours
+from in4310.temporary import ours, remove
 
 
 def main(control: socket.socket) -> None:
@@ -100,18 +99,6 @@ def _answer(
         remove(private)
         group.remove()
     return {"killed": pid}
-
-
-def remove(folder: str | None) -> None:
-    """A folder that a stranger filled, whatever the permissions that were left in it. No link is followed."""
-    if folder is None:
-        return
-    for path, names, _ in os.walk(folder, topdown=True):
-        for name in [".", *names]:
-            with suppress(OSError):
-                if stat.S_ISDIR(os.lstat(os.path.join(path, name)).st_mode):
-                    os.chmod(os.path.join(path, name), 0o700)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fork(

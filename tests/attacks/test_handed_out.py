@@ -1,0 +1,173 @@
+"""What others get of a class: no path of the judge's machine, no seed of a sample, and nobody else's to read before."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from in4310.grading.gradebook import GRADEBOOK, Gradebook
+from in4310.grading.write import write_class
+from in4310.judging.verdict import Audit, Results
+from in4310.places import cache_folder, placeless
+from in4310.reporting.write import write_report
+
+TELLS = """
+import os, sys, tempfile
+def tell(*arguments, **more):
+    raise ValueError(f"{__file__} {os.getcwd()} {sys.prefix}/lib {sys.executable} {tempfile.gettempdir()} {os.__file__}")
+"""
+ADAPTERS = (
+    "split",
+    "overlap",
+    "train_loader",
+    "transform",
+    "train",
+    "metrics",
+    "rank",
+    "compare",
+    "non_positive",
+    "spectrum",
+)
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """A class, graded by the command with an umask that closes nothing: its folder, and what was written."""
+    home = tmp_path_factory.mktemp("course")
+    hand_ins = {
+        "kari": {"submission.toml": "[adapters]\n" + "".join(f"{a} = 'oblig1:tell'\n" for a in ADAPTERS), "oblig1.py": TELLS},
+        "ola": {"submission.toml": "= no TOML", "scores_test.npy": "none"},
+        "per": {"split/test.csv": "path\n" + "".join(f"x/{i}.jpg\n" for i in range(50)), "model.pth": "damaged",
+                "metrics.json": "{", "run.ipynb": "{}", "history.csv": "\0"},
+    }  # fmt: skip
+    for who, files in hand_ins.items():
+        for name, text in files.items():
+            path = home / "class" / who / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    with zipfile.ZipFile(home / "class" / "siv.zip", "w") as archive:
+        archive.writestr("model.pth", b"damaged")
+        archive.writestr("scores_test.npy", b"damaged")
+    (home / "class" / "une.zip").write_bytes(b"PK is no archive")
+    os.mkfifo(home / "class" / "pipe")
+    command = [
+        sys.executable,
+        "-m",
+        "in4310",
+        "grade",
+        "class",
+        "--out",
+        "out",
+        "--edition",
+        "demo",
+        "--jobs",
+        "1",
+        "--quiet",
+    ]
+    done = subprocess.run(
+        command, cwd=home, umask=0, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return home
+
+
+def texts(folder):
+    """Every file below a folder, and those in archives: (name, text)."""
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in (GRADEBOOK, ".lock")):
+        yield path, path.read_text(encoding="utf-8", errors="replace")
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                for name in archive.namelist():
+                    yield path / name, name + archive.read(name).decode(errors="replace")
+
+
+@pytest.mark.slow
+def test_no_path_of_the_judges_machine_is_in_what_is_written(graded):
+    places = [graded, graded.parent, tempfile.gettempdir() + "/in4310", Path.home() / ".", sys.prefix, sys.base_prefix,
+              cache_folder(), Path(write_class.__code__.co_filename).parents[2]]  # fmt: skip
+    found = [(str(path.relative_to(graded)), str(place)) for path, text in texts(graded / "out") for place in places
+             if str(place) + "/" in text]  # fmt: skip
+    assert found == []
+    assert len(list((graded / "out" / "feedback").glob("*.zip"))) == 3
+    record = json.loads((graded / "out" / "students" / "kari" / "results.json").read_text())
+    assert (record["submission"], record["given"]["submission"]) == ("kari", "kari")
+
+
+@pytest.mark.slow
+def test_permissions_do_not_depend_on_the_umask(graded):
+    modes = {
+        p: stat.S_IMODE(p.stat().st_mode)
+        for p in (graded / "out").rglob("*")
+        if p.is_file() and p.name != ".lock"
+    }
+    handed = ("students", "feedback", "gradescope")
+    assert {
+        p for p, mode in modes.items() if mode != (0o644 if set(p.parts) & set(handed) else 0o600)
+    } == set()
+    assert len(modes) > 15
+
+
+@pytest.mark.slow
+def test_the_seed_of_the_sample_is_in_the_gradebook_alone(graded, tmp_path):
+    """The teacher's record of it stays; reports in another language are written from that record."""
+    seed = "5eed" * 16
+    with Gradebook(graded / "out" / GRADEBOOK) as book:
+        marks = [m for m in book.marks() if m.results]
+        assert len(book.meta("secret")) == 32
+        secret = book.meta("secret")
+    audit = Audit(rows={"test": 128}, of={"test": 3000}, seed=seed, replayable=True, statement="128 of 3000")
+    marks = [replace(m, results=m.results.model_copy(update={"audit": audit})) for m in marks]
+    for mark in marks:
+        write_report(mark.results, tmp_path / "students" / mark.who, {})
+    write_class(marks, tmp_path, "Mandatory 1", "nb")
+    assert "128 of 3000" in (tmp_path / "students" / "kari" / "results.json").read_text()
+    for path, text in (*texts(tmp_path), *texts(graded / "out")):
+        assert seed not in text, path
+        assert secret not in text, path
+
+
+@pytest.mark.parametrize("umask", [0, 0o077, 0o777])
+def test_a_report_is_written_with_permissions_of_its_own(umask, tmp_path):
+    results = Results(
+        name="x",
+        edition="demo",
+        edition_title="",
+        isolation="",
+        made_at="",
+        submission="",
+        submission_digest="",
+    )
+    (tmp_path / "report").mkdir()
+    before = os.umask(umask)
+    try:
+        write_report(results, tmp_path / "report", {})
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "report").iterdir()} == {0o644}
+
+
+PARTS = st.lists(
+    st.sampled_from(["srv", "class 1", "kari.zip", "in4310", "æ", "a.b", "-x"]), min_size=2, max_size=4
+)
+
+
+@given(
+    PARTS,
+    st.sampled_from(["", "/x/y.npy", ": no archive", "'", ", and more"]),
+    st.sampled_from(["", "in '", "x=", " "]),
+)
+def test_given_paths_are_said_by_their_last_part(parts, after, before):
+    place = "/" + "/".join(parts)
+    said = placeless(f"{before}{place}{after}", place)
+    assert said == f"{before}{parts[-1]}{after}"
+    assert placeless(said, place) == said
+    assert placeless(f"{before}{place}x{after}", place) != f"{before}{parts[-1]}x{after}"
