@@ -10,6 +10,7 @@ name 1, words of a name that speak for or against it 0.5, being of the best run 
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,6 +37,8 @@ MAP_WORDS = {"feature", "featuremap", "featuremaps", "features", "map", "maps", 
 # A file of scores or weights is one piece; a table may hold several.
 OTHER = {"scores": "scores_val", "scores_val": "scores", "model": "untuned", "untuned": "model"}
 NOTHING = "holds nothing that can be read as this piece"
+IMAGENET = 1000  # outputs
+FROM_TORCH = re.compile(r"-[0-9a-f]{8}\.pth$")  # torchvision's names of its weights: resnet18-f37072fd.pth
 UNREAD = ("model", "untuned", "feature_maps", "plots", "report")  # pieces that are files, and no figures
 
 
@@ -57,6 +60,10 @@ class Candidate:
     why: str
     strength: float
     value: Any = None
+
+
+def _best_first(candidate: Candidate) -> tuple[float, int, tuple[str, ...]]:
+    return -candidate.strength, len(PurePosixPath(candidate.files[0]).parts), candidate.files
 
 
 Places = Mapping[str, tuple[str, bool]]
@@ -99,7 +106,7 @@ class Discovery:
             self.candidates[piece] = self._found(piece, make, inside)
         self._prefer_best_run()
         for found in self.candidates.values():
-            found.sort(key=lambda c: (-c.strength, len(PurePosixPath(c.files[0]).parts), c.files))
+            found.sort(key=_best_first)
         self._say_what_was_chosen()
 
     @staticmethod
@@ -193,7 +200,13 @@ class Discovery:
 
     def _networks(self, piece: str, within: Within, pinned: bool) -> Iterable[Candidate]:
         if not pinned:
-            yield from (c for c in self.networks(piece) if within(c.files[0]))
+            found = [c for c in self.networks(piece) if within(c.files[0])]
+            if piece == "model":
+                # With ImageNet's outputs: what training started from, or, where there is no other, what was handed in.
+                yield from [c for c in found if c.value.outputs != IMAGENET] or found
+            else:
+                kept = min(self.candidates["model"], key=_best_first, default=None)
+                yield from (c for c in found if kept is None or c.files != kept.files)
             return
         place, named = self.places[piece]
         # What a file of that name holds is said where it is read; a usual name over no network means nothing.
@@ -208,13 +221,15 @@ class Discovery:
             said = set(words(file))
             # 'pretrained' in a name may mean trained from ImageNet weights, and then on the course's classes.
             before = said & {"untuned", "initial", "init"}
-            untuned = not ours or before or said & {"pretrained", "imagenet"}
+            start = before or said & {"pretrained", "imagenet"}
+            untuned = not ours or start
+            downloaded = network.outputs == IMAGENET and (start or FROM_TORCH.search(file))
             strength = 2.0 + bool(said & {"best", "final", "kept", "chosen"}) - 0.5 * bool(
                 said & {"last", "old", "checkpoint", "current", "epoch", "tmp", "test", "trial"})  # fmt: skip
             why = f"a ResNet-{network.depth} with {network.outputs} outputs ({network.how})"
             if bool(untuned) == (piece == "untuned"):
                 found.append(Candidate(piece, (file,), why, strength, network))
-            elif untuned and network.outputs != 1000 and not before:
+            elif untuned and not before and not downloaded:
                 found.append(Candidate(piece, (file,), why, 1.0 if ours else 0.5, network))
         return found
 

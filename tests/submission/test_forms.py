@@ -1,0 +1,159 @@
+"""One reader for every form that the catalogue's correct variants make: the same under any name, named or at its usual place."""
+
+import json
+import os
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pytest
+import torch
+from faults import variants
+from faults.catalogue import VARIANTS
+from faults.world import World
+
+from in4310.judging.data import hints, resolve_data
+from in4310.judging.edition import load_edition
+from in4310.reference import demo_plan
+from in4310.solution.network import build
+from in4310.submission.folder import Submission
+from in4310.submission.pieces import KINDS, Missing
+
+assert variants  # they register
+COMPUTED = {
+    "a deeper network where the edition allows it",
+    "an undertrained network",
+    "shares over 208 images",
+}
+FORMS = [v for v in VARIANTS if v.name not in COMPUTED]  # those are other numbers, in the usual form
+READ = (
+    "split",
+    "model",
+    "scores",
+    "scores_val",
+    "metrics",
+    "history",
+    "ranking",
+    "non_positive",
+    "eigenvalues",
+)
+
+
+class Forms(World):
+    """The world of the catalogue, in which nothing is computed: how it is written is all that counts."""
+
+    def rebuild(self, folder, **_):
+        pass
+
+    def logits(self, paths, **_):
+        return np.random.default_rng(0).normal(size=(len(paths), len(self.classes)))
+
+    @property
+    def epochs(self):
+        return [(self.model.state_dict(), {})] * 6
+
+
+@pytest.fixture(scope="module")
+def world(reference):
+    edition = load_edition("demo")
+    data = resolve_data(edition, None)
+    return Forms(reference, edition, data, demo_plan(edition, data))
+
+
+@pytest.fixture
+def submission(world):
+    return lambda folder: Submission(folder, hints(world.edition, world.data))
+
+
+def read(submission, piece):
+    """What a piece was read as, as text; names of runs, which are those of files, left out."""
+    if piece == "model":
+        network, state = submission.network(piece)
+        return f"{network} {[(name, float(tensor.double().sum())) for name, tensor in state.items()]}"
+    value = getattr(submission, piece)
+    if piece == "history":
+        value = [run | {"settings": len(run["settings"])} for run in value.values()]
+    return json.dumps(value, default=lambda array: array.tolist())
+
+
+def placed(files, folder, place):
+    """Link the files of a piece into a folder: one as `place`, several by their own names inside it."""
+    common = files[0] if len(files) == 1 else Path(os.path.commonpath(files))
+    for file in files:
+        own = folder / place / file.relative_to(common)
+        own.parent.mkdir(parents=True, exist_ok=True)
+        os.link(file, own)
+
+
+def places_of(piece, files):
+    """Places that fit these files: one that says nothing, and the usual ones."""
+    suffix = files[0].suffix if len(files) == 1 else ""
+    return [
+        f"q/xzw{suffix}",
+        *(place for place in KINDS[piece].places if PurePosixPath(place).suffix == suffix),
+    ]
+
+
+@pytest.mark.parametrize("variant", FORMS, ids=lambda v: v.name)
+def test_a_form_of_the_catalogue_is_the_same_wherever_it_lies(variant, world, submission, folder, tmp_path):
+    judged = variant.build(folder, world) or folder
+    own = {file.stat().st_ino for file in world.reference.rglob("*")}
+    whole = submission(judged)
+    for piece in READ:
+        names = whole.candidates(piece)[0].files if whole.candidates(piece) else ()
+        files = [judged / name for name in names]
+        if all(file.stat().st_ino in own for file in files):
+            continue
+        found = read(whole, piece)
+        for number, place in enumerate(places_of(piece, files)):
+            target = tmp_path / f"{piece}-{number}"
+            placed(files, target, place)
+            assert read(submission(target), piece) == found, place
+            (target / "submission.toml").write_text(f"[files]\n{piece} = {json.dumps(place)}\n")
+            assert read(submission(target), piece) == found, f"{place}, stated"
+
+
+def network(outputs):
+    return build("resnet18", outputs, "none", 0).state_dict()
+
+
+@pytest.mark.parametrize("outputs", [6, 7, 1000])
+def test_the_one_network_handed_in_is_the_model_wherever_it_lies(outputs, submission, tmp_path):
+    file = tmp_path / "weights"
+    torch.save(network(outputs), file)
+    for number, place in enumerate(
+        ("q/xzw.pth", "resnet18.pt", "model.pth", "best_model.pth", "q/trained.pth")
+    ):
+        folder = tmp_path / str(number)
+        placed([file], folder, place)
+        for stated in ("", f"[files]\nmodel = '{place}'\n"):
+            (folder / "submission.toml").write_text(stated)
+            found = submission(folder)
+            assert found.network("model")[0].outputs == outputs
+            assert found.located["model"][0] == place
+            assert "untuned" not in found.located
+
+
+@pytest.mark.parametrize(
+    "start", ["resnet18-f37072fd.pth", "imagenet/weights.pth", "q/start.pth", "untuned.pth"]
+)
+def test_imagenets_weights_beside_the_model_are_what_it_started_from(start, submission, tmp_path):
+    for name, outputs in (("xzw.pth", 6), (start, 1000)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        torch.save(network(outputs), tmp_path / name)
+    found = submission(tmp_path)
+    assert (found.located["model"][0], found.located["untuned"][0]) == ("xzw.pth", start)
+    assert "networks were found" not in " ".join(found.notes)
+    (tmp_path / "xzw.pth").unlink()
+    found = submission(tmp_path)
+    if start == "q/start.pth":  # its name does not say that it is none
+        assert found.network("model")[0].outputs == 1000
+    else:
+        with pytest.raises(Missing):
+            found.network("model")
+
+
+def test_a_model_with_imagenets_outputs_beside_the_network_it_started_from(submission, tmp_path):
+    for name, outputs in (("xzw.pth", 1000), ("start.pth", 6)):
+        torch.save(network(outputs), tmp_path / name)
+    (tmp_path / "submission.toml").write_text("[files]\nuntuned = 'start.pth'\n")
+    assert submission(tmp_path).located["model"][0] == "xzw.pth"
