@@ -7,7 +7,7 @@ when the document is something else. They judge nothing: a wrong figure comes ou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -153,35 +153,37 @@ def as_ranking(document: Document, name: str, classes: Sequence[str]) -> Nested 
     """class -> {'top': [[path, score], ...], 'bottom': [...]}, the form of the house; None when it is no ranking."""
     found: Nested = {}
     index = {key(c): c for c in classes}
-
-    def put(entries: list[Any], *said: Iterable[str]) -> None:
-        """Entries under the class and side that the first of the lists of words says, that says both."""
-        for own in map(list, said):
-            side = {"top" for w in own if w in _TOP} | {"bottom" for w in own if w in _BOTTOM}
+    for entries, *said in _ranked(document, words(name)):
+        for own in said:
+            which = {"top" for w in own if w in _TOP} | {"bottom" for w in own if w in _BOTTOM}
             named = [index[w] for w in own if w in index]
-            if len(side) == 1 and named:
-                found.setdefault(named[0], {}).setdefault(side.pop(), []).extend(entries)
-                return
-
-    if isinstance(document, Table):
-        for row in document.rows:
-            paths = [cell for cell in row if _is_path(cell)]
-            others = [w for cell in row if not _is_path(cell) and number(cell) is None for w in words(cell)]
-            scores = [number(cell) for cell in row if number(cell) is not None]
-            if paths:
-                put([[paths[0], scores[-1] if scores else None]], others, [*others, *words(name)])
-    elif isinstance(document, Mapping):
-        for path, leaf in flatten(document):
-            entries = [_entry(e) for e in leaf] if isinstance(leaf, list) else [None]
-            if all(entries):
-                own = [w for part in path for w in words(part)]
-                put(entries, [*words(name), *own], own)
+            if len(which) == 1 and named:
+                found.setdefault(named[0], {}).setdefault(which.pop(), []).extend(entries)
+                break
+    if isinstance(document, Mapping):
         for c, table in document.items():  # in the house's form, entries that are no paths are seen, too
             for side in ("top", "bottom") if isinstance(table, Mapping) else ():
                 if isinstance(table.get(side), list):
                     sides = found.setdefault(index.get(key(c)) or c, {})
                     sides[side] = sides.get(side) or table[side]
     return found if any(map(any, (t.values() for t in found.values()))) else None
+
+
+def _ranked(document: Document, name: list[str]) -> Iterator[tuple[list[Any], list[str], list[str]]]:
+    """Lists of [path, score], each with words that may say its class and side, and more to look at if they do not."""
+    if isinstance(document, Table):
+        for row in document.rows:
+            paths = [cell for cell in row if _is_path(cell)]
+            said = [w for cell in row if not _is_path(cell) and number(cell) is None for w in words(cell)]
+            scores = [score for cell in row if (score := number(cell)) is not None]
+            if paths:
+                yield [[paths[0], scores[-1] if scores else None]], said, [*said, *name]
+    elif isinstance(document, Mapping):
+        for path, leaf in flatten(document):
+            entries = [_entry(e) for e in leaf] if isinstance(leaf, list) else [None]
+            if all(entries):
+                said = [w for part in path for w in words(part)]
+                yield entries, [*name, *said], said
 
 
 def _entry(value: Any) -> list[Any] | None:

@@ -147,31 +147,31 @@ def _by_order(inside: Mapping[str, Shape], prefix: str) -> Network | None:
     if len(linear) != 1 or len(convolutions) != len(scales):
         return None
     outputs = inside[linear[0]][0]
+    last = {"fc.weight": linear[0], "fc.bias": linear[0].removesuffix("weight") + "bias"}
     for depth, (_, bottleneck) in DEPTHS.items():
-        expected = layer_shapes(depth, outputs)
-        wanted = [n.removesuffix(".weight") for n, s in expected.items() if len(s) == 4]
-        if len(wanted) != len(convolutions) or bottleneck:
-            continue  # in bottlenecks 1 x 1 kernels are everywhere: order alone would be a guess
-        main = [w for w in wanted if "downsample" not in w]
-        side = [w for w in wanted if "downsample" in w]
-        names: dict[str, str] = {}
-        mains, sides = iter(main), iter(side)
-        for conv, scale in zip(convolutions, scales, strict=True):
-            projection = tuple(inside[conv][2:]) == (1, 1)
-            layer = next(sides if projection else mains, None)
-            if layer is None:
-                break
-            norm = layer.removesuffix(".0") + ".1" if projection else layer.replace("conv", "bn")
-            names[f"{layer}.weight"] = conv
-            stem = scale.removesuffix("running_mean")
-            names |= {f"{norm}.{part}": stem + part for part in _NORM}
-        bias = linear[0].removesuffix("weight") + "bias"
-        names |= {"fc.weight": linear[0], "fc.bias": bias}
-        if all(n in inside for n in names.values()):
-            network = _by_name(inside, names, prefix, "foreign names, matched by order and shape")
-            if network is not None:
-                return network
+        layers = [n.removesuffix(".weight") for n, s in layer_shapes(depth, outputs).items() if len(s) == 4]
+        if len(layers) == len(convolutions) and not bottleneck:  # there 1 x 1 kernels are everywhere: a guess
+            names = _in_order(layers, convolutions, scales, inside) | last
+            if all(n in inside for n in names.values()):
+                return _by_name(inside, names, prefix, "foreign names, matched by order and shape")
     return None
+
+
+def _in_order(
+    layers: Iterable[str], convolutions: Iterable[str], scales: Iterable[str], inside: Mapping[str, Shape]
+) -> dict[str, str]:
+    """torchvision's name -> the file's: a 1 x 1 kernel is the next projection, any other the next convolution."""
+    names: dict[str, str] = {}
+    sides, mains = (iter([n for n in layers if ("downsample" in n) is side]) for side in (True, False))
+    for convolution, scale in zip(convolutions, scales, strict=True):
+        projection = tuple(inside[convolution][2:]) == (1, 1)
+        layer = next(sides if projection else mains, None)
+        if layer is None:
+            break
+        norm = layer.removesuffix(".0") + ".1" if projection else layer.replace("conv", "bn")
+        names[f"{layer}.weight"] = convolution
+        names |= {f"{norm}.{part}": scale.removesuffix("running_mean") + part for part in _NORM}
+    return names
 
 
 def layer_shapes(depth: int, outputs: int) -> dict[str, Shape]:

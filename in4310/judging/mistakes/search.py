@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from in4310.errors import InputError
@@ -161,26 +162,7 @@ class Claim:
 
         `others`: how many that are as likely are tried.
         """
-        off: dict[str, float] = {}
-        guesses = 0
-        for i, key in enumerate(self.keys):
-            # A variant that misses one figure need not be computed for the others.
-            near: dict[str, float] = {}
-            for guess, detail in self.ask(way.figure if way else self.right, world.given, key):
-                guesses += not i
-                apart = self.apart(key, guess)
-                if apart <= min(self.tolerance(key), near.get(detail, float("inf"))):
-                    near[detail] = apart
-            if self.mixed and near:
-                detail = min(near, key=lambda d: near[d])
-                before, worst = next(iter(off.items()), ("", 0.0))
-                off = (
-                    {_together(*before.split(", "), detail): max(worst, near[detail])} if off or not i else {}
-                )
-            else:
-                off = {d: max(a, off.get(d, 0.0)) for d, a in near.items() if d in off or not i}
-            if not off:
-                return
+        off, guesses = self._fitting(world, way)
         right = self.without <= min(map(self.tolerance, self.keys))
         if right or self.chance * guesses * others > LUCK:
             return
@@ -190,6 +172,34 @@ class Claim:
                 said = _together(world.detail, detail)
                 count = self.count(world.given) if self.count else len(self.keys)
                 yield _match(mistakes, (said,), (under, self.without, count, self.what))
+
+    def _fitting(self, world: World, way: Hypothesis | None) -> tuple[dict[str, float], int]:
+        """Variants that give the figures of all keys, with how far they are off at most; and how many were tried."""
+        off: dict[str, float] = {}
+        tried = 0
+        for i, key in enumerate(self.keys):
+            near, guesses = self._near(world, way, key)
+            tried = tried or guesses
+            if self.mixed and near:  # of each key the nearest, whichever variant that is
+                nearest = min(near, key=lambda detail: near[detail])
+                before, worst = next(iter(off.items()), ("", 0.0))
+                off = {_together(*before.split(", "), nearest): max(worst, near[nearest])}
+            else:
+                off = {d: max(a, off.get(d, 0.0)) for d, a in near.items() if d in off or not i}
+            if not off:  # a variant that misses one figure need not be computed for the others
+                break
+        return off, tried
+
+    def _near(self, world: World, way: Hypothesis | None, key: Any) -> tuple[dict[str, float], int]:
+        """Variants that give the figure of a key, with how far they are off; and how many guesses there were."""
+        near: dict[str, float] = {}
+        guesses = 0
+        for guess, detail in self.ask(way.figure if way else self.right, world.given, key):
+            guesses += 1
+            apart = self.apart(key, guess)
+            if apart <= min(self.tolerance(key), near.get(detail, float("inf"))):
+                near[detail] = apart
+        return near, guesses
 
     def surely(self, world: World, way: Hypothesis | None, others: int = 1) -> list[Match]:
         """`explained`, and where that was by a few rows, by more of them."""
@@ -214,28 +224,32 @@ def search(about: str, claim: Claim, worlds: Worlds, budget: Budget, sources: bo
     if not claim.keys:
         return []
     with budget:
-        for world in worlds(None):
-            for way in ways:
-                if way.expensive and (matches or not budget.left):
-                    break
+        for world, way in product(worlds(None), ways):  # cheap ones first
+            if not way.expensive or (budget.left and not matches):
                 matches += claim.explained(world, way)
         for source in known(f"{about}: source"):
             if source.expensive and (matches or not sources or not budget.worthwhile(about)):
                 break
-            with suppress(Missing, InputError):  # an image or a network that cannot be had proves nothing
-                for world in worlds(source):
-                    matches += claim.surely(world, None)
-                    tried.append(world)
-                    if matches or not budget.left:
-                        break
+            matches += _looked_at(source, claim, worlds, budget, tried)
         if not matches:
             if any(world.source and world.source.expensive for world in tried):
                 budget.fruitless.add(about)
-            for world in tried:
-                for way in ways:
-                    if world.source is None or way.name != world.source.name:
-                        matches += claim.surely(world, way, len(tried) * len(ways))
+            pairs = [(w, way) for w in tried for way in ways if w.source is None or way.name != w.source.name]
+            matches = [m for pair in pairs for m in claim.surely(*pair, len(tried) * len(ways))]
     return [replace(m, places=located(m.mistakes, budget.source)) for m in best(matches)]
+
+
+def _looked_at(
+    source: Hypothesis, claim: Claim, worlds: Worlds, budget: Budget, tried: list[World]
+) -> list[Match]:
+    """Matches of a source by itself; its worlds are put to those tried."""
+    with suppress(Missing, InputError):  # an image or a network that cannot be had proves nothing
+        for world in worlds(source):
+            found = claim.surely(world, None)
+            tried.append(world)
+            if found or not budget.left:
+                return found
+    return []
 
 
 def best(matches: Iterable[Match]) -> list[Match]:

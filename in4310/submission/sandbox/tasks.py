@@ -204,6 +204,8 @@ def _numbers(tensor: torch.Tensor) -> np.ndarray:
 
 def _plain(value: Any) -> Answer:
     """A result as JSON and arrays: exact types only, so that nothing of the submission's own answers for it."""
+    # What JSON has goes as it is. A tensor becomes an array, an array goes beside the document and leaves its name
+    # there, a number of numpy becomes Python's; what holds others is converted one by one, to a depth and a number.
     arrays: dict[str, np.ndarray] = {}
     seen = 0
 
@@ -217,7 +219,7 @@ def _plain(value: Any) -> Answer:
         if type(item) is str:
             return item.encode(
                 errors="backslashreplace"
-            ).decode()  # names of files may hold what is not Unicode
+            ).decode()  # a file's name may hold what is not Unicode
         if type(item) is float:
             return item if np.isfinite(item) else {"number": str(item)}
         if isinstance(item, torch.Tensor):
