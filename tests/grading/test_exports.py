@@ -8,6 +8,7 @@ import io
 import json
 import re
 import unicodedata
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from in4310.grading.exports import (
     GradebookFile,
@@ -26,7 +28,10 @@ from in4310.grading.exports import (
     moodle_csv,
 )
 from in4310.grading.marks import Mark, Override, Status
+from in4310.grading.write import write_class
 from in4310.judging.verdict import Check, Data, Outcome, Picture, Requirement, Results
+from in4310.reporting.html import render
+from in4310.reporting.write import write_report
 
 NOW = "2026-07-01T12:00:00+00:00"
 DEFINED = Path(__file__).parent / "data"
@@ -308,8 +313,17 @@ def test_gradescope_has_a_test_a_requirement() -> None:
     }  # fmt: skip
 
 
-def test_gradescope_is_told_of_no_pictures() -> None:
-    assert "pictures/sizes.png" not in gradescope_results(CLASS[0])
+def test_pictures_go_to_the_student_in_the_report_and_not_through_gradescope(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    Image.new("L", (2, 2)).save(stream, "PNG")
+    write_report(record(), tmp_path / "students" / "kari", {"pictures/sizes.png": stream.getvalue()})
+    write_class([mark()], tmp_path, "Mandatory 1")
+    assert "pictures/sizes.png" not in (tmp_path / "exports/gradescope/kari/results.json").read_text()
+    with zipfile.ZipFile(tmp_path / "feedback" / "kari.zip") as bundle:
+        assert bundle.read("pictures/sizes.png") == stream.getvalue()
+        page = bundle.read("index.html").decode()
+    assert re.search(r'<img [^>]*alt="bars"', page)
+    assert re.search(r"<figcaption[^>]*>\s*Sizes\b", page)
 
 
 @pytest.mark.parametrize("one", [WAITING, RUNNING, FAILED])
@@ -444,6 +458,14 @@ def test_json_and_xml_stay_inert(text: str) -> None:
     assert {gradescope(one)[name] for one in hostile for name in formats} == {"text"}
     assert len(GradebookFile.model_validate_json(written[2]).students) == 2
     assert [suite.get("tests") for suite in junit_root(hostile)] == ["5", "1"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(texts)
+def test_what_is_said_of_a_picture_stays_inert(text: str) -> None:
+    page = render(record(text), {})
+    assert not [ch for ch in page if unicodedata.category(ch) in HIDDEN and ch != "\n"]
+    assert page.count("<script") == 1
 
 
 # Variation selectors and fillers are letters and marks by their category, and drawn as nothing.

@@ -12,6 +12,9 @@ import in4310.judging.attachments
 import in4310.judging.evidence
 import in4310.reporting.write
 import in4310.solution.pipeline  # noqa: F401
+from in4310.judging.data import resolve_data
+from in4310.judging.edition import load_edition
+from in4310.solution.splits import stratified_split
 
 SHORT = ("submission", "data", "edition", "full", "trust-submissions", "report", "language")
 GUESTS = (
@@ -202,6 +205,21 @@ def test_points_stand_in_pytests_own_record(pytester, handed_in):
     (case,) = ElementTree.parse(pytester.path / "own.xml").iter("testcase")
     properties = {p.get("name"): p.get("value") for p in case.iter("property")}
     assert properties == {"requirement": "1a", "points": "0.0", "max_points": "2.0"}
+
+
+def test_a_known_mistake_stands_in_pytests_own_record(pytester, handed_in):
+    edition = load_edition("demo")
+    labels = resolve_data(edition, None).labels
+    sizes = edition.sizes(len(labels))
+    sets = stratified_split(labels, sizes["test"], sizes["val"]).sets()
+    (handed_in / "split").mkdir()
+    for name, other in (("train", "train"), ("val", "test"), ("test", "val")):
+        (handed_in / "split" / f"{name}.txt").write_text("\n".join(sets[other]))
+    pytester.runpytest("--submission", handed_in, "-k", "split_sizes", "--junitxml=own.xml")
+    (case,) = ElementTree.parse(pytester.path / "own.xml").iter("testcase")
+    properties = {p.get("name"): p.get("value") for p in case.iter("property")}
+    assert properties.pop("mistake") == "validation and test are swapped"
+    assert properties == {"requirement": "1a", "points": "0.67", "max_points": "2.0"}
 
 
 OWN = """
