@@ -29,7 +29,7 @@ from in4310.solution.saving import write_aside
 PACKAGE = Path(in4310.__file__).resolve().parent
 LOCALE = PACKAGE / "reporting" / "locale"
 # Files of `judging` and `submission` whose texts never reach a record: they are for a terminal, a teacher or a machine.
-ASIDE = {"edition", "data", "verdict", "manifest", "plots"}
+ASIDE = {"edition", "data", "manifest", "plots"}
 ASIDE |= {"probes", "doctor", "filters", "harness", "zygote", "walls", "visible", "system"}  # of the sandbox
 GRADING = ("class_page", "likeness", "marks", "work")  # files of `grading` that say something on a page
 # Arguments of these are messages even where they are a single word.
@@ -106,6 +106,8 @@ class Reader:
             return
         if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
             yield from self._body(node)
+        elif isinstance(node, ast.Call) and _name(node.func) == "Field":
+            return  # what it describes is for programs
         elif isinstance(node, ast.Call):
             recording = _name(node.func) in RECORDING
             for given in [node.func, *node.args, *(k.value for k in node.keywords)]:

@@ -114,7 +114,7 @@ def check_train(live: Live, judge: Judge) -> None:
     judge.expect(
         not matches, "weights after one epoch of its training on a small network",
         "those of one with a mistake" if matches else "those of plain SGD" if plain
-        else "others than of plain SGD, and of no known mistake", "those of a right epoch", mistake=matches,
+        else "neither those of plain SGD nor of a known mistake", "those of a correct epoch", mistake=matches,
     )  # fmt: skip
     judge.expect(not stays["weight"], "weights changed by one epoch", "no" if stays["weight"] else "yes", "yes",
                  mend="call loss.backward() and optimizer.step() for each batch")  # fmt: skip

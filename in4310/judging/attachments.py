@@ -35,5 +35,5 @@ class Attachments:
         """Attach a table; each row has a cell a column, of anything that has a text."""
         cells = [[shown(str(cell)) for cell in row] for row in rows]
         if odd := [row for row in cells if len(row) != len(columns)]:
-            raise ValueError(f"{title}: expected {len(columns)} cells a row, found {len(odd[0])}")
+            raise ValueError(f"{title}: expected {len(columns)} cells per row, found {len(odd[0])}")
         self.records.append(Attachment(title=title, columns=list(columns), rows=cells))

@@ -143,6 +143,6 @@ class Claimed:
                 raise Unreadable("eigenvalues", f"a series has more than {MODULES} modules or {PATHS} paths")
             if not isinstance(one.get("modules"), dict) or not isinstance(one.get("paths", []), list):
                 raise Unreadable(
-                    "eigenvalues", "a series of eigenvalues lacks 'modules', or its 'paths' are no list"
+                    "eigenvalues", "a series of eigenvalues lacks 'modules', or its 'paths' are not a list"
                 )
         return found

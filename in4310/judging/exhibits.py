@@ -189,7 +189,7 @@ def confusion(judge: Judge, matrix: np.ndarray, classes: Sequence[str], stated: 
     attach(
         judge,
         figures.confusion(table, classes),
-        "True class against the column with the highest score, columns read in the stated order. Exchanged columns put "
+        "True class against the column with the highest score, columns read in the stated order. Swapped columns put "
         "the large numbers off the diagonal."
         if stated
         else f"Confusion matrix on test, from the scores: {int(np.trace(table))} of {int(table.sum())} images lie on "

@@ -120,7 +120,7 @@ def shares_and_spectra(
     if any(not counter.images for counter in counters.values()):
         raise InputError(f"non-positive share: {NOT_RUN}")
     if any(feature.images != images for feature in features.values()):
-        raise InputError("spectrum: expected one output an image")
+        raise InputError("spectrum: expected one output per image")
     return (
         {name: counter.percent() for name, counter in counters.items()},
         {name: feature.spectrum() for name, feature in features.items()},

@@ -153,7 +153,7 @@ def _unpack_nested(place: Path, run: _Run, depth: int) -> None:
     if inner.exists():
         inner = place.with_name(f"{name} (unpacked)")
         if inner.exists():
-            run.notes.append(f"left out: {shown(place.name)}: a folder of its name is there already")
+            run.notes.append(f"left out: {shown(place.name)}: a folder of that name is there already")
             return
     inner.mkdir()
     try:

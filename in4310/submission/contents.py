@@ -119,7 +119,7 @@ class Contents:
         elif suffix in PICKLES:
             raise ValueError("a pickle is never opened; save it as .npy, .csv or .json")
         elif suffix in TEXTS:
-            self.refused[file] = f"is {size} bytes large, which is too much to read" if size else "is empty"
+            self.refused[file] = f"is {size} bytes large, which is too large to read" if size else "is empty"
 
     def _arrays(self, file: str, path: Path) -> None:
         known = file in self._scores
@@ -153,7 +153,7 @@ class Contents:
         for name, tensor in wide[:4]:
             self.matrices.append((f"{file}:{name}" if name else file, np.asarray(tensor.double()), file))
         if not wide:
-            raise ValueError("weights of no ResNet that we know")
+            raise ValueError("holds no ResNet in a form that we know")
 
     def _notebook(self, file: str, path: Path) -> None:
         """What a notebook has saved of its last run, also of one that failed: pictures, and figures that it printed."""

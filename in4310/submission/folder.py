@@ -217,7 +217,8 @@ class Submission:
         networks = find_networks(shapes)
         if not networks:
             raise Unreadable(
-                piece, f"{shown(PurePosixPath(file).name)} holds no ResNet that we know: {describe(shapes)}"
+                piece,
+                f"{shown(PurePosixPath(file).name)} holds no ResNet in a form that we know: {describe(shapes)}",
             )
         return networks[0], translate(networks[0], self._loaded[file])
 

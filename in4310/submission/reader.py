@@ -164,14 +164,14 @@ class Reader:
 def numbers_of(tensor: Tensor, name: str) -> np.ndarray:
     """A tensor as an array, half precision and eight bits widened to float32. Raises ValueError."""
     if tensor.is_complex():
-        raise ValueError(f"{name[:80]} holds complex numbers, which are no weights of a ResNet")
+        raise ValueError(f"{name[:80]} holds complex numbers, which cannot be weights of a ResNet")
     if tensor.is_floating_point() and tensor.dtype not in (torch.float32, torch.float64):
         tensor = tensor.float()
     try:
         return tensor.detach().to("cpu").contiguous().numpy()
     except (TypeError, RuntimeError) as error:
         raise ValueError(
-            f"{name[:80]} holds {tensor.dtype}, which is no plain number ({str(error)[:80]})"
+            f"{name[:80]} holds {tensor.dtype}, which is not a plain number ({str(error)[:80]})"
         ) from None
 
 

@@ -49,7 +49,7 @@ def test_a_path_that_stands_twice_among_many(reference, edition, data, run_check
     with ends():
         judge = run_check("split_covers_data", evidence)
     assert judge.outcome is Outcome.FAILED
-    assert any(f.asked == "paths that stand twice in train" and f.details == [one] for f in judge.findings)
+    assert any(f.asked == "paths listed twice in train" and f.details == [one] for f in judge.findings)
 
 
 PLACES = sorted({place for kind in KINDS.values() for place in kind.places})

@@ -2,9 +2,11 @@
 
 import sys
 from html.parser import HTMLParser
+from io import StringIO
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from in4310.cli import cli
 from in4310.grading.class_page import class_page
@@ -15,6 +17,7 @@ from in4310.grading.write import write_class
 from in4310.judging.edition import load_edition
 from in4310.judging.session import Session
 from in4310.reporting.html import render
+from in4310.reporting.terminal import Verdict
 from in4310.reporting.write import write_report
 
 WRONG = "expected one of en, nb"
@@ -108,6 +111,23 @@ def test_a_report_in_norwegian(results, tmp_path):
     write_report(results, tmp_path / "english", {})
     for name in ("results.json", "junit.xml"):
         assert (tmp_path / name).read_bytes() == (tmp_path / "english" / name).read_bytes()
+
+
+def test_every_banner_is_said_in_norwegian(results):
+    said = "judged by the edition 2023, which submission.toml states; --edition takes another"
+    found = results.model_copy(
+        update={
+            "left_out": ["split_sizes"],
+            "edition_said": said,
+            "doubt": "is this the right --data? 3 of 1200 images of the split lie in photos",
+        }
+    )
+    page = Elements(render(found, {}, "nb")).text
+    terminal = StringIO()
+    Console(file=terminal, width=200).print(Verdict(found, "nb"))
+    for text in (page, terminal.getvalue()):
+        assert "Bare en del av sjekkene: 5 av 6 ble kjørt; det gir ikke noe resultat" in text
+        assert not [banner for banner in found.banners if banner in text]
 
 
 def test_a_hostile_record_is_as_harmless_in_norwegian(hostile):

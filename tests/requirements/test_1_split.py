@@ -35,7 +35,7 @@ def test_split_covers_data(evidence, judge):
     )
     for name, paths in evidence.split.items():
         twice = sorted(p for p, times in Counter(paths).items() if times > 1)
-        judge.expect(not twice, f"paths that stand twice in {name}", len(twice), 0, details=twice)
+        judge.expect(not twice, f"paths listed twice in {name}", len(twice), 0, details=twice)
 
     left_out = sorted(set(labels) - set(used))
     contents = evidence.data.contents if left_out else {}
@@ -286,7 +286,7 @@ def test_class_order(evidence, judge):
         "accuracy with the columns in the stated order",
         f"{right:.4f}",
         f"{best:.4f}, the best of all orders",
-        tolerance="0.1: a weak network may confuse two classes, not exchange them",
+        tolerance="0.1: a weak network may confuse two classes, but not swap them",
         details=moved,
         mistake=seen("form: class order", moved, all_through),
         mend=f"number the classes in the order {', '.join(stated)}, not as the file system lists them",

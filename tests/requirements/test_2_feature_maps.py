@@ -168,7 +168,7 @@ def test_feature_map_pictures(evidence, edition, judge):
         f"{asked}, numbered from {indices[0] if indices else 0}",
         details=[f"no PNG for image {i}" for i in absent],
         mistake=seen("form: pictures", len(files), asked),
-        mend="save one PNG an image: 000.png, 001.png, ...",
+        mend="save one PNG per image: 000.png, 001.png, ...",
     )
     looks = {f: evidence.submission.look(f) for f in files}
     bad = [f"{f.name}: {seen.why}" for f, seen in looks.items() if seen.why]

@@ -134,7 +134,7 @@ SEEN: tuple[tuple[Any, ...], ...] = (
     (lambda paths, asked: len(set(paths)) < asked <= len(paths), "form: images of statistics", "images-again",
      "the same images came again", "go through the loader once", DATA, named("next")),
     (lambda files, asked: files == 1 < asked, "form: pictures", "one-picture", "one picture for all images",
-     "save one PNG an image: 000.png, 001.png, ..."),
+     "save one PNG per image: 000.png, 001.png, ..."),
     (_ascending, "form: order of eigenvalues", "eigenvalues/ascending"),
     (always, "form: networks compared", "same-network", "the same network was used for both",
      "load the weights that the figure is for"),

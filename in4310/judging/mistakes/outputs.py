@@ -146,7 +146,7 @@ hypotheses(
     (_temperature, "temperature", "the logits were divided by a temperature before the softmax",
      "take softmax of the network's own output", SOFTMAX),
     (lambda claimed, rows: (apart(claimed[rows.at] / 100, rows.scores), ""),
-     "percent", "the scores were multiplied by 100", "save shares of 1", SOFTMAX),
+     "percent", "the scores were multiplied by 100", "save probabilities between 0 and 1", SOFTMAX),
     (_rounded, "rounded", "the scores were rounded before they were saved",
      "save them in full float32 precision: numpy.save",
      NUMPY + "save.html", named("round", "around", "savetxt", "to_csv")),

@@ -232,11 +232,11 @@ hypotheses(
      "image.transpose(2, 0, 1), or torchvision's ToTensor()", TRANSFORMS,
      named("reshape", "view", "transpose", "permute")),
     (lambda case: [case.guess(pixels=lambda p: p.transpose(1, 0, 2))],  # each image mirrored at its diagonal
-     "transposed", "height and width are exchanged", "keep the order of the axes: transpose(2, 0, 1)", TRANSFORMS,
+     "transposed", "height and width are swapped", "keep the order of the axes: transpose(2, 0, 1)", TRANSFORMS,
      named("transpose", "permute")),
     (lambda case: [case.guess(pixels=_luma)],
      "grey", "the colours were thrown away", "convert to RGB, not to grey", TRANSFORMS, named("Grayscale", "convert")),
-    (_np_resize, "np-resize", "numpy's resize was taken for a resize: it repeats the bytes, and garbles the image",
+    (_np_resize, "np-resize", "the images were resized with numpy's resize, which repeats bytes and garbles the image",
      "resize with PIL or torchvision", NUMPY + "resize.html",
      named("resize")),
     (_flipped, "flipped", "test images were flipped at random: augmentation belongs to training only",

@@ -89,7 +89,7 @@ hypotheses(
      "divide by the number of images, or of values, that were summed", HOOKS),
     (_summed, "summed", "summed over the batches, and not divided", "divide by the number of batches", HOOKS),
     (_pooled, "pooled", "all modules have the same figure: they were pooled, or counted into one variable",
-     "keep one counter a module", HOOKS),
+     "keep one counter per module", HOOKS),
     (_other_module, "other-module", "these are the figures of other modules", "keep the name beside its figure", HOOKS),
 )
 # fmt: on

@@ -56,7 +56,7 @@ def encode(message: Message) -> list[bytes | memoryview]:
             {"nonce": message.nonce, "document": message.document, "arrays": shapes}, allow_nan=False
         ).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise BadMessage(f"is no JSON ({str(error)[:120]})") from None
+        raise BadMessage(f"is not JSON ({str(error)[:120]})") from None
     if len(header) > HEADER_BYTES:
         raise BadMessage(f"a document of {len(header)} bytes, expected at most {HEADER_BYTES}")
     return [struct.pack("<Q", len(header)), header, *parts]
@@ -95,7 +95,7 @@ def decode(
     try:
         header = json.loads(raw, parse_constant=_refuse, parse_int=_integer, parse_float=_real)
     except (ValueError, RecursionError) as error:
-        raise BadMessage(f"has a header that is no JSON ({str(error)[:80]})") from None
+        raise BadMessage(f"has a header that is not JSON ({str(error)[:80]})") from None
     if type(header) is not dict or set(header) != {"nonce", "document", "arrays"}:
         raise BadMessage("has a header with other fields than nonce, document and arrays")
     if (

@@ -70,7 +70,7 @@ class Tier:
 
 
 TIERS = (Tier(True, True), Tier(True, False), Tier(False, True))  # the strongest first
-NONE = Tier(False, False, "no walls on this system")
+NONE = Tier(False, False, "no way to confine a process on this system")
 GRANTED = 3  # times the seconds of a call may be added for waiting behind others
 ANSWER_SECONDS = 30.0  # for the zygote, which does little; its first answer waits for the import of torch
 START_SECONDS = 300.0
