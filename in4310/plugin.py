@@ -110,8 +110,8 @@ def _session(config: pytest.Config) -> Session:
         from in4310.submission.sandbox.worker import Sandbox
 
         if run.order.submission and run.taken is None:
-            run.taken = run.stack.enter_context(take_in(Path(run.order.submission)))
             run.sandbox = run.sandbox or run.stack.enter_context(Sandbox())
+            run.taken = run.stack.enter_context(take_in(Path(run.order.submission), run.sandbox))
         run.session = Session.of(run.order, run.taken, run.sandbox, run.stack)
     return run.session
 

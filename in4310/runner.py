@@ -68,7 +68,7 @@ def judge(order: Order, progress: Progress = QUIET, sandbox: Sandbox | None = No
         sandbox = sandbox or stack.enter_context(Sandbox())
         sandbox.start()  # first: it imports torch, and reads what was handed in
         taken = stack.enter_context(
-            take_in(Path(order.submission))
+            take_in(Path(order.submission), sandbox)
         )  # what is wrong is said before a bar is drawn
         session = Session.of(order, taken, sandbox, stack)
         data = resolve_data(session.edition, order.data, progress)

@@ -37,7 +37,7 @@ def read_prints(book: Gradebook, progress: Progress = QUIET) -> tuple[list[Print
         with progress.task("reading", len(entries)) as bar:
             for entry in entries:
                 try:
-                    with take_in(entry.place) as taken, Readers(sandbox, taken.folder) as readers:
+                    with take_in(entry.place, sandbox) as taken, Readers(sandbox, taken.folder) as readers:
                         submission = Submission(taken.folder, hints(edition, data), readers, taken.name)
                         found.append(_print(entry.who, submission))
                 except InputError as error:

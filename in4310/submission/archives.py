@@ -9,13 +9,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 import unicodedata
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from in4310.errors import InputError, NotJudged
 from in4310.shown import shown
-from in4310.submission.containers import DAMAGED, SUFFIXES, Entry, entries_of, is_archive
+from in4310.submission.containers import DAMAGED, SUFFIXES, Entry, Opener, opened_here
 from in4310.submission.files import RUBBISH
 
 CHUNK = 1 << 20
@@ -34,7 +35,8 @@ class Bounds:
     depth: int = 3
     path_parts: int = 24
     name_bytes: int = 255
-    nested: bool = True  # archives inside are unpacked, too
+    nested: bool = True  # archives inside are unpacked, too,
+    archives: int = 50  # so many of them
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ class _Run:
     archive: str  # its name, safe to show
     bounds: Bounds
     packed: int
+    opener: Opener
     entries: int = 0
+    archives: int = 0
     out: int = 0
     rubbish: int = 0
     notes: list[str] = field(default_factory=list)
@@ -73,10 +77,12 @@ class _Run:
             raise self.refuse(f"unpacks to more than {self.bounds.ratio} times its size")
 
 
-def unpack(archive: Path, target: Path, bounds: Bounds = Bounds()) -> Unpacked:
+def unpack(archive: Path, target: Path, bounds: Bounds = Bounds(), opener: Opener = opened_here) -> Unpacked:
     """Unpack an archive into the new folder `target`, aside and then renamed; returns the folder of the files.
 
-    A single folder at the top is entered. Raises InputError, one line with the way out, for damaged, encrypted, empty
+    A single folder at the top is entered. `opener`: who reads it, by default this process.
+
+    Raises InputError, one line with the way out, for damaged, encrypted, empty
     and oversized archives, and when the disk is full; then nothing is left behind.
     """
     if target.exists() and any(target.iterdir()):
@@ -84,10 +90,16 @@ def unpack(archive: Path, target: Path, bounds: Bounds = Bounds()) -> Unpacked:
             f"{target}: expected a new or empty folder to unpack into, found files; choose another"
         )
     target.parent.mkdir(parents=True, exist_ok=True)
-    run = _Run(shown(archive.name), bounds, max(1, archive.stat().st_size))
+    run = _Run(shown(archive.name), bounds, max(1, archive.stat().st_size), opener)
     aside = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=target.parent))
     try:
-        _unpack_into(archive, aside, run, 1)
+        with opener(archive, bounds.total_bytes) as entries:
+            if entries is None:
+                raise InputError(
+                    f"{run.archive}: expected a submission folder or an archive (zip, tar, tar.gz), found another file"
+                )
+            written = _fill(entries, aside, run)
+        _unpack_inside(written, run, 1)
         if not any(p.is_file() for p in aside.rglob("*")):
             raise InputError(
                 f"{run.archive}: expected files, found an empty archive; pack your submission again"
@@ -114,50 +126,60 @@ def _single_folder(folder: Path) -> Path:
     return _single_folder(inside[0]) if len(inside) == 1 and inside[0].is_dir() else folder
 
 
-def _unpack_into(archive: Path, target: Path, run: _Run, depth: int) -> None:
+def _fill(entries: Iterator[Entry], target: Path, run: _Run) -> list[Path]:
+    """Copy the entries of an archive into a folder; returns the files that were written."""
     taken: dict[str, str] = {}
-    nested: list[Path] = []
-    with entries_of(archive, run.bounds.total_bytes) as entries:
-        for entry in entries:
-            run.count_entry()
-            parts, why = _safe_parts(entry, run.bounds)
-            if why == "rubbish":
-                run.rubbish += 1
-                continue
-            if not why and not entry.folder:
-                why = _claim(parts, taken)
-            if why:
-                run.notes.append(f"left out: {shown(repr(entry.name)[1:-1])}: {why}")
-                continue
-            place = target.joinpath(*parts)
-            if entry.folder:
-                # A file of that name may have come first: it is kept.
-                with suppress(FileExistsError, NotADirectoryError):
-                    place.mkdir(parents=True, exist_ok=True)
-                continue
-            if not _make_parents(place):
-                run.notes.append(f"left out: {shown(entry.name)}: lies inside a file of the same name")
-                continue
-            if _copy(entry, place, run):
-                nested.append(place)
-    for place in nested if run.bounds.nested else ():
-        if place.name.lower().endswith(SUFFIXES) and is_archive(place):
+    written: list[Path] = []
+    for entry in entries:
+        run.count_entry()
+        parts, why = _safe_parts(entry, run.bounds)
+        if why == "rubbish":
+            run.rubbish += 1
+            continue
+        if not why and not entry.folder:
+            why = _claim(parts, taken)
+        if why:
+            run.notes.append(f"left out: {shown(repr(entry.name)[1:-1])}: {why}")
+            continue
+        place = target.joinpath(*parts)
+        if entry.folder:
+            # A file of that name may have come first: it is kept.
+            with suppress(FileExistsError, NotADirectoryError):
+                place.mkdir(parents=True, exist_ok=True)
+            continue
+        if not _make_parents(place):
+            run.notes.append(f"left out: {shown(entry.name)}: lies inside a file of the same name")
+            continue
+        if _copy(entry, place, run):
+            written.append(place)
+    return written
+
+
+def _unpack_inside(files: Iterable[Path], run: _Run, depth: int) -> None:
+    for place in files if run.bounds.nested else ():
+        if place.name.lower().endswith(SUFFIXES):
             _unpack_nested(place, run, depth)
 
 
 def _unpack_nested(place: Path, run: _Run, depth: int) -> None:
-    name = next(place.name[: -len(s)] for s in SUFFIXES if place.name.lower().endswith(s)) or "archive"
-    inner = place.with_name(name)
-    if depth >= run.bounds.depth:
-        raise run.refuse(f"archives lie more than {run.bounds.depth} deep in each other")
-    if inner.exists():
-        inner = place.with_name(f"{name} (unpacked)")
-        if inner.exists():
-            run.notes.append(f"left out: {shown(place.name)}: a folder of that name is there already")
-            return
-    inner.mkdir()
+    run.archives += 1
+    if run.archives > run.bounds.archives:
+        run.notes.append(f"left packed: {shown(place.name)}: more than {run.bounds.archives} archives inside")
+        return
+    inner: Path | None = None
     try:
-        _unpack_into(place, inner, run, depth + 1)
+        with run.opener(place, run.bounds.total_bytes) as entries:
+            if entries is None:
+                return
+            if depth >= run.bounds.depth:
+                raise run.refuse(f"archives lie more than {run.bounds.depth} deep in each other")
+            inner = _beside(place)
+            if inner is None:
+                run.notes.append(f"left out: {shown(place.name)}: a folder of that name is there already")
+                return
+            inner.mkdir()
+            written = _fill(entries, inner, run)
+        _unpack_inside(written, run, depth + 1)
     except InputError as error:
         spent = run.out > run.bounds.total_bytes or run.entries > run.bounds.entries
         if spent or "deep" in str(error) or "times" in str(error):
@@ -166,6 +188,13 @@ def _unpack_nested(place: Path, run: _Run, depth: int) -> None:
         return
     run.notes.append(f"unpacked inside: {shown(place.name)}")
     place.unlink()
+
+
+def _beside(place: Path) -> Path | None:
+    """The folder for what is inside an archive; None where both names for it are taken."""
+    name = next(place.name[: -len(s)] for s in SUFFIXES if place.name.lower().endswith(s)) or "archive"
+    names = (place.with_name(name), place.with_name(f"{name} (unpacked)"))
+    return next((inner for inner in names if not inner.exists()), None)
 
 
 def _make_parents(place: Path) -> bool:
@@ -204,6 +233,11 @@ def _safe_parts(entry: Entry, bounds: Bounds) -> tuple[list[str], str]:
     elif len(parts) > bounds.path_parts or max(sizes) > bounds.name_bytes or sum(sizes) + len(sizes) > 1000:
         why = why or "has a name that is too long or too deep"
     return parts, why
+
+
+def wanted(entry: Entry) -> bool:
+    """Whether a file of an archive is unpacked, unless its name is taken."""
+    return not _safe_parts(entry, Bounds())[1]
 
 
 def _copy(entry: Entry, place: Path, run: _Run) -> bool:

@@ -8,21 +8,38 @@ import io
 import tarfile
 import zipfile
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any, Protocol
 
 from in4310.errors import InputError
 from in4310.shown import shown
+from in4310.submission.plain import of, require
 
 SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar")
 HEADER_BYTES = 16 * 2**20  # of one header of a tar
-DIRECTORY_BYTES = 64 * 2**20  # of the central directory of a zip: 20000 names and their attributes are 5 MB
+DIRECTORY_BYTES = 16 * 2**20  # of the central directory of a zip: 20000 names and their attributes are 5 MB
+# What a child tells of an archive, and the types of what follows each.
+KINDS: dict[str, tuple[type, ...]] = {"entry": (str, bool, str), "bytes": (int,), "damaged": (str,), "none": (),
+                                      "refused": (str,), "end": ()}  # fmt: skip
+BATCH = 8 * 2**20  # bytes that a child sends at a time
 # What the standard library raises on damaged archives; anything else is a defect of ours and must surface.
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError,
            NotImplementedError, RuntimeError, OverflowError, UnicodeError, KeyError, IndexError)  # fmt: skip
+
+
+class Source(Protocol):
+    """Bytes of an entry: what of a binary file is needed."""
+
+    def read(self, most: int, /) -> bytes:
+        """The next bytes; b'' at the end."""
+
+    def __enter__(self) -> Source: ...
+
+    def __exit__(self, *_: Any) -> Any: ...
 
 
 @dataclass
@@ -32,7 +49,7 @@ class Entry:
     name: str
     folder: bool
     problem: str
-    open: Callable[[], IO[bytes] | None]
+    open: Callable[[], Source | None]
 
 
 def is_archive(path: Path) -> bool:
@@ -180,3 +197,118 @@ def _tar_entries(archive: tarfile.TarFile) -> Iterator[Entry]:
         if member.issparse():
             problem = "is a sparse file"
         yield Entry(member.name, member.isdir(), problem, lambda member=member: archive.extractfile(member))  # type: ignore[misc]
+
+
+Opened = AbstractContextManager[Iterator[Entry] | None]
+Opener = Callable[[Path, int], Opened]  # (file, most bytes) -> its entries, None where it is no archive
+
+
+@contextmanager
+def opened_here(path: Path, limit: int) -> Iterator[Iterator[Entry] | None]:
+    """The entries of an archive, read in this process: for a child, and for archives of one's own."""
+    if not is_archive(path):
+        yield None
+        return
+    with entries_of(path, limit) as entries:
+        yield entries
+
+
+def batches(
+    path: Path, limit: int, wanted: Callable[[Entry], bool] = lambda entry: True
+) -> Iterator[tuple[list[list[Any]], bytes]]:
+    """What a child sends of an archive: ['entry', name, folder, problem], then for each part of its content ['bytes',
+    number], ['damaged', why] where that breaks off; ['none'], ['refused', why], ['end'] for the whole. The bytes of a
+    batch are one after the other. Of an entry that is not `wanted` there is no content.
+    """
+    told: list[list[Any]] = []
+    content = bytearray()
+    for item, part in _items(path, limit, wanted):
+        told.append(item)
+        content += part
+        if len(content) >= BATCH or len(told) >= 1000:
+            yield told, bytes(content)
+            told, content = [], bytearray()
+    yield [*told, ["end"]], bytes(content)
+
+
+def _items(path: Path, limit: int, wanted: Callable[[Entry], bool]) -> Iterator[tuple[list[Any], bytes]]:
+    try:
+        with opened_here(path, limit) as entries:
+            if entries is None:
+                yield ["none"], b""
+            for entry in entries or ():
+                yield ["entry", entry.name, entry.folder, entry.problem], b""
+                if not entry.folder and wanted(entry):
+                    yield from _content(entry)
+    except InputError as error:
+        yield ["refused", str(error)], b""
+
+
+def _content(entry: Entry) -> Iterator[tuple[list[Any], bytes]]:
+    try:
+        source = entry.open()
+        if source is None:
+            raise ValueError("no content")
+        with source:
+            while part := source.read(BATCH // 8):
+                yield ["bytes", len(part)], part
+    except DAMAGED as error:
+        yield ["damaged", str(error)[:200]], b""
+
+
+class Told:
+    """The entries that a child tells of an archive, in the judge. `ask` gives the next batch, of exact types."""
+
+    def __init__(self, ask: Callable[[], tuple[list[list[Any]], memoryview]], limit: int):
+        self._ask, self._left = ask, limit
+        self._items: deque[tuple[str, list[Any], bytes]] = deque()
+
+    def _next(self) -> tuple[str, list[Any], bytes]:
+        if not self._items:
+            told, content = self._ask()
+            for item in told:
+                require(bool(item) and of(str, item[0]) in KINDS)
+                kind, *values = item
+                require(tuple(map(type, values)) == KINDS[kind])
+                size = values[0] if kind == "bytes" else 0
+                require(0 <= size <= len(content))
+                self._items.append((kind, values, bytes(content[:size])))
+                content = content[size:]
+            require(bool(self._items))
+        return self._items[0]
+
+    def entries(self) -> Iterator[Entry] | None:
+        """The entries; None for what is no archive. Raises NotPlain, and InputError as the child's reader does."""
+        kind, values, _ = self._next()
+        if kind == "refused":
+            raise InputError(shown(values[0], 400))
+        return None if kind == "none" else self._entries()
+
+    def _entries(self) -> Iterator[Entry]:
+        while (item := self._next())[0] != "end":
+            kind, values, content = item
+            self._items.popleft()
+            if kind == "refused":
+                raise InputError(shown(values[0], 400))
+            if kind == "entry":
+                name, folder, problem = values
+                yield Entry(name, folder, shown(problem), lambda: self)
+            else:  # of an entry that was left out
+                self._left -= len(content)
+                require(self._left >= 0)
+
+    def read(self, most: int) -> bytes:
+        """The next bytes of the entry, at most as many as a child sends at a time; b'' at its end."""
+        kind, values, content = self._next()
+        if kind not in ("bytes", "damaged"):
+            return b""
+        self._items.popleft()
+        if kind == "damaged":
+            raise ValueError(values[0])
+        return content
+
+    def __enter__(self) -> Told:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """What is left of the entry is passed over with the next one."""

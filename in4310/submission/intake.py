@@ -12,9 +12,11 @@ from pathlib import Path
 from in4310.errors import InputError
 from in4310.shown import shown
 from in4310.submission.archives import unpack
-from in4310.submission.containers import SUFFIXES, is_archive
+from in4310.submission.containers import SUFFIXES
 from in4310.submission.files import RUBBISH
+from in4310.submission.opening import opener_of
 from in4310.submission.pieces import KINDS
+from in4310.submission.sandbox.worker import Sandbox
 from in4310.temporary import ours
 
 WRAPPINGS = 8  # folders around a submission
@@ -41,20 +43,19 @@ def _innermost(folder: Path) -> Path:
 
 
 @contextmanager
-def take_in(path: Path) -> Iterator[Taken]:
-    """The folder of a submission, for as long as the context lasts. Raises InputError for anything else."""
+def take_in(path: Path, sandbox: Sandbox | None = None) -> Iterator[Taken]:
+    """The folder of a submission, for as long as the context lasts. Raises InputError for anything else.
+
+    `sandbox`: whose children read archives, where they can be confined; else this process does.
+    """
     if path.is_dir():
         yield Taken(_innermost(path), path.resolve().name)
         return
     if not path.is_file():
         raise InputError(f"{shown(str(path))}: expected a submission (folder, zip or tar.gz), found nothing")
-    if not is_archive(path):
-        raise InputError(
-            f"{shown(str(path))}: expected a submission folder or an archive (zip, tar, tar.gz), found another file"
-        )
     home = Path(tempfile.mkdtemp(prefix=ours("intake")))
     try:
-        unpacked = unpack(path, home / "submission")
+        unpacked = unpack(path, home / "submission", opener=opener_of(sandbox))
         name = next((path.name[: -len(s)] for s in SUFFIXES if path.name.lower().endswith(s)), path.name)
         yield Taken(_innermost(unpacked.folder), shown(name), unpacked.notes)
     finally:

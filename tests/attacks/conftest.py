@@ -110,7 +110,7 @@ def verdicts(sandbox, edition, data, checks):
 
     def judge(path, *names):
         found = {}
-        with take_in(path) as taken, Readers(sandbox, taken.folder) as readers:
+        with take_in(path, sandbox) as taken, Readers(sandbox, taken.folder) as readers:
             submission = Submission(taken.folder, hints(edition, data), readers, taken.name)
             live = Live(sandbox, submission.folder, submission.table("adapters"), SMALL)
             evidence = Evidence(submission, data, edition, audit=FULL, live=live)

@@ -1,12 +1,13 @@
 """Coverage-guided fuzzing of all that parses: python tests/fuzz/fuzz_loaders.py TARGET -runs=N (pip install atheris).
 
-`decoder` is the judge's side: the bytes of an answer, from the pipe to typed values. All others run in the child: `reader`
+`decoder` and `told` are the judge's side: the bytes of an answer, from the pipe to typed values or files. All others run in the child: `reader`
 a whole discovery, `picture`, `manifest`, `archives`, `tables`, `arrays`, `json`, `weights`, `split`, `notebook`, `logs`,
 `source`. Anything but the exceptions that a reader is meant to raise is a finding; so is a message of more than one line.
 """
 
 import contextlib
 import io
+import json
 import shutil
 import sys
 import tempfile
@@ -20,6 +21,7 @@ with atheris.instrument_imports(include=["in4310.submission", "zipfile", "tarfil
         answers,
         archives,
         claims,
+        containers,
         formats,
         histories,
         listings,
@@ -103,9 +105,8 @@ def decode(content):
 def discovery(content):
     """The first byte says what the file is called."""
     suffixes = ("json", "csv", "txt", "log", "npy", "npz", "ipynb", "", "md", "jsonl")
-    answers.found_of(
-        read("discover", f"x.{suffixes[content[0] % len(suffixes)]}", content[1:]) if content else 0
-    )
+    if content:
+        answers.found_of(read("discover", f"x.{suffixes[content[0] % len(suffixes)]}", content[1:]))
 
 
 def decoder(content):
@@ -128,8 +129,25 @@ def code(content):
         assert call.text.isprintable()
 
 
+def told(content):
+    """What a child tells of an archive, in batches, as the judge writes it to disk."""
+    parts = iter(content.split(b"\xff\xfe"))
+
+    def ask():
+        document = json.loads(next(parts, b"[]"))
+        return plain.all_of(list, plain.unpack(document, {})), memoryview(next(parts, b""))
+
+    try:
+        opener = contextlib.contextmanager(lambda path, limit: iter([containers.Told(ask, limit).entries()]))
+        archives.unpack(write("x.zip", b"PK"), HOME / "target", BOUNDS, opener)
+    finally:
+        shutil.rmtree(HOME / "target", ignore_errors=True)
+        assert {p.name for p in HOME.iterdir()} == {"x.zip"}
+
+
 TARGETS = {
     "decoder": decoder,
+    "told": told,
     "reader": discovery,
     "picture": lambda content: answers.look_of(read("look", "x.png", content, file="x.png")),
     "manifest": lambda content: plain.unpack(read("manifest", "submission.toml", content).result, {}),

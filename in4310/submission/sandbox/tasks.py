@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from in4310.submission.archives import wanted
+from in4310.submission.containers import batches
+from in4310.submission.plain import pack
 from in4310.submission.reader import Reader, numbers_of
 from in4310.submission.sandbox import harness, messages, notebooks, probes
 from in4310.submission.sandbox.messages import BadMessage, Message
@@ -91,6 +94,15 @@ def read(folder: str, arguments: Any, arrays: Arrays) -> Answer:
     return {"read": document}, found
 
 
+def unpack(folder: str, arguments: Any, arrays: Arrays) -> Answer:
+    """The next batch of what is in an archive."""
+    path = Path(folder) / arguments["file"]
+    found = _ARCHIVES.get(path) or _ARCHIVES.setdefault(path, batches(path, arguments["limit"], wanted))
+    told, content = next(found)
+    return pack(told, {}), {"bytes": np.frombuffer(content, np.uint8)}
+
+
+_ARCHIVES: dict[Path, Iterator[tuple[list[list[Any]], bytes]]] = {}
 _READERS: dict[str, Reader] = {}
 _channel = -1
 _noted = ""
@@ -247,6 +259,7 @@ def _plain(value: Any) -> Answer:
 TASKS: dict[str, Callable[[str, Any, Arrays], Answer]] = {
     "ping": ping,
     "read": read,
+    "unpack": unpack,
     "call": call,
     "transform": transform,
     "train": train,
