@@ -139,10 +139,12 @@ class Claimed:
                 "eigenvalues", f"eigenvalues have {len(found)} series, expected at most {SERIES}"
             )
         for one in found:
-            if len(one.get("modules") or ()) > MODULES or len(one.get("paths") or ()) > PATHS:
-                raise Unreadable("eigenvalues", f"a series has more than {MODULES} modules or {PATHS} paths")
             if not isinstance(one.get("modules"), dict) or not isinstance(one.get("paths", []), list):
                 raise Unreadable(
                     "eigenvalues", "a series of eigenvalues lacks 'modules', or its 'paths' are not a list"
                 )
+            if not all(isinstance(one.get(name, ""), str) for name in ("model", "data")):
+                raise Unreadable("eigenvalues", "'model' and 'data' of a series of eigenvalues are no texts")
+            if len(one["modules"]) > MODULES or len(one.get("paths", ())) > PATHS:
+                raise Unreadable("eigenvalues", f"a series has more than {MODULES} modules or {PATHS} paths")
         return found

@@ -62,7 +62,12 @@ OTHERS = {
     "reporting/assignment_reading.py": {"json.loads", "read_json"},
     "reporting/junit.py": {"xml"},  # written
     "reporting/pictures.py": {"Image.open"},  # pictures of a report, drawn by us
-    "submission/containers.py": {"bz2", "gzip", "tarfile", "zipfile"},  # in the child, but for a class's own archive
+    "submission/containers.py": {
+        "bz2",
+        "gzip",
+        "tarfile",
+        "zipfile",
+    },  # in the child, but for a class's own archive
     "submission/reading.py": {"Reader"},  # where nothing can be confined
     "submission/sandbox/filters.py": {"csv"},  # names of system calls
     "submission/sandbox/messages.py": {"json.loads"},  # the decoder
