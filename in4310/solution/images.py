@@ -1,4 +1,4 @@
-"""From photographs to batches: find, decode once, keep as uint8, normalise and augment batches (task 1c)."""
+"""From photographs to batches: find, decode once, keep as uint8, normalise batches (task 1c)."""
 
 from __future__ import annotations
 
@@ -358,39 +358,6 @@ def normalise(
         part = values[start : start + chunk].copy_(lines[start : start + chunk])
         part.div_(255).sub_(mean).div_(std)
     return values.view(pixels.shape).permute(0, 3, 1, 2).contiguous(memory_format=memory_format)
-
-
-def augment(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Flip half of the images, shift each by up to an eighth of its size, edges reflected; uint8 (N,S,S,3).
-
-    Depends on the (CPU) generator and the batch's shape only, not on the device that holds the pixels.
-    """
-    return move(pixels, *draw_moves(len(pixels), pixels.shape[1], generator))
-
-
-def draw_moves(count: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draw which source row and column each row and column of each image comes from: two (count, size).
-
-    Drawn for a whole batch even where a process holds only a share of it: several see what one would see.
-    """
-    reach = size // 8
-    shifts = torch.randint(-reach, reach + 1, (2, count, 1), generator=generator)
-    flipped = torch.randint(0, 2, (count, 1), generator=generator).bool()
-    rows, columns = (_reflect(torch.arange(size) + shift, size) for shift in shifts)
-    return rows, torch.where(flipped, columns.flip(1), columns)
-
-
-def move(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Gather pixel (i, y, x) from (i, rows[i, y], columns[i, x]), where the pixels are: one pass, no padding made."""
-    size, device = pixels.shape[1], pixels.device
-    first = torch.arange(len(pixels), device=device).view(-1, 1, 1) * size * size
-    places = first + rows.to(device).unsqueeze(2) * size + columns.to(device).unsqueeze(1)
-    return pixels.reshape(-1, 3).index_select(0, places.reshape(-1)).view(pixels.shape)
-
-
-def _reflect(index: Tensor, size: int) -> Tensor:
-    index = index.abs()
-    return torch.where(index >= size, 2 * (size - 1) - index, index)
 
 
 def batches(

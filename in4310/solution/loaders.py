@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from in4310.solution.engine import distributed
-from in4310.solution.images import Images, Preprocessing, draw_moves, move, normalise
+from in4310.solution.images import Images, Preprocessing, normalise
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -73,6 +73,33 @@ def training_batches(
             pixels = move(pixels, *(moved[share] for moved in moves))
         labels = torch.from_numpy(images.labels[rows[share]])
         yield Batch(rows, normalise(pixels, preprocessing), labels.to(device))
+
+
+def draw_moves(count: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw which source row and column each row and column of each image comes from: two (count, size).
+
+    Half of the images are flipped, each is shifted by up to an eighth of its size, edges reflected. It depends on the
+    (CPU) generator, `count` and `size` only. Drawn for a whole batch even where a process holds only a share of it:
+    several see what one would see.
+    """
+    reach = size // 8
+    shifts = torch.randint(-reach, reach + 1, (2, count, 1), generator=generator)
+    flipped = torch.randint(0, 2, (count, 1), generator=generator).bool()
+    rows, columns = (_reflect(torch.arange(size) + shift, size) for shift in shifts)
+    return rows, torch.where(flipped, columns.flip(1), columns)
+
+
+def move(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Gather pixel (i, y, x) from (i, rows[i, y], columns[i, x]), where the pixels are: one pass, no padding made."""
+    size, device = pixels.shape[1], pixels.device
+    first = torch.arange(len(pixels), device=device).view(-1, 1, 1) * size * size
+    places = first + rows.to(device).unsqueeze(2) * size + columns.to(device).unsqueeze(1)
+    return pixels.reshape(-1, 3).index_select(0, places.reshape(-1)).view(pixels.shape)
+
+
+def _reflect(index: Tensor, size: int) -> Tensor:
+    index = index.abs()
+    return torch.where(index >= size, 2 * (size - 1) - index, index)
 
 
 def ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:

@@ -7,12 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import (
-    accuracy_score,
-    average_precision_score,
-    classification_report,
-    confusion_matrix,
-)
+from sklearn.metrics import accuracy_score, average_precision_score, classification_report, confusion_matrix
 
 from in4310.errors import InputError
 

@@ -66,14 +66,8 @@ def folded(model: nn.Module) -> nn.Module:
     copy = deepcopy(model).eval()
     for parent in list(copy.modules()):
         for name, norm in list(parent.named_children()):
-            before = (
-                name.replace("bn", "conv")
-                if name.startswith("bn")
-                else str(int(name) - 1)
-                if name.isdigit()
-                else ""
-            )
-            convolution = getattr(parent, before, None) if before else None
+            before = str(int(name) - 1) if name.isdigit() else "conv" + name.removeprefix("bn")
+            convolution = getattr(parent, before, None)
             if isinstance(norm, nn.BatchNorm2d) and isinstance(convolution, nn.Conv2d):
                 setattr(parent, before, fuse_conv_bn_eval(convolution, norm))
                 setattr(parent, name, nn.Identity())
@@ -176,10 +170,11 @@ def guess(state: Mapping[str, Tensor]) -> str | None:
     name = _BLOCKS.get((*blocks, "layer1.0.conv3.weight" in state))  # type: ignore[arg-type]
     if name is None:
         return None
-    outputs = (
-        f" with {len(state['fc.weight'])} outputs" if "fc.weight" in state else " without its last layer"
+    return (
+        f"{name} with {len(state['fc.weight'])} outputs"
+        if "fc.weight" in state
+        else f"{name} without its last layer"
     )
-    return name + outputs
 
 
 def _size(tensor: Tensor) -> str:

@@ -24,12 +24,7 @@ from in4310.solution.engine import distributed
 from in4310.solution.engine.checkpoints import copy
 from in4310.solution.engine.hardware import choose_precision
 from in4310.solution.handin import Writer, write_json
-from in4310.solution.images import (
-    Images,
-    Problems,
-    find_images,
-    load_images,
-)
+from in4310.solution.images import Images, Problems, find_images, load_images
 from in4310.solution.plan import Plan
 from in4310.solution.saving import write_aside
 from in4310.solution.training import History, Settings, TooLarge, train

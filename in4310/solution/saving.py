@@ -28,8 +28,6 @@ def write_aside(path: Path, write: Callable[[BinaryIO], object]) -> Path:
             f"{path}: cannot be written ({error.strerror or error}); free some space or choose another folder"
         ) from error
     finally:
-        with suppress(
-            OSError
-        ):  # where the folder itself is a file, say: the first error is the one to report
+        with suppress(OSError):  # where the folder itself is a file, say: the first error is to be reported
             aside.unlink(missing_ok=True)
     return path

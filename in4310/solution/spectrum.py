@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from in4310.errors import InputError
 from in4310.progress import QUIET, Progress
-from in4310.solution.engine.krylov import largest_eigenvalues
+from in4310.solution.engine.krylov import NOT_FINITE, eigenvalue_count, largest_eigenvalues
 from in4310.solution.engine.row_file import RowFile
 from in4310.solution.feature_maps import NOT_RUN, observe
 
@@ -89,7 +89,7 @@ class Moments:
 
     def spectrum(self, k: int | None = None) -> Spectrum:
         """The k largest eigenvalues, min(N - 1, D) by default. Raises InputError for a k beyond that."""
-        k = _checked(k, self.images, self.dimensions)
+        k = eigenvalue_count(k, self.images, self.dimensions)
         return _spectrum(self.covariance(), self.images, self.dimensions, k)
 
 
@@ -106,7 +106,7 @@ def gram_eigenvalues(features: Tensor | Sequence[Tensor], k: int | None = None) 
     parts = [features] if isinstance(features, Tensor) else [part for part in features if len(part)]
     sizes = [len(part) for part in parts]
     images, dimensions = sum(sizes), parts[0].shape[1] if parts else 0
-    k = _checked(k, images, dimensions)
+    k = eigenvalue_count(k, images, dimensions)
     gram = parts[0].new_zeros(images, images, dtype=torch.float64)
     width = max(LEAST_WIDTH, CHUNK // images // 64 * 64)  # rows that begin at cache lines multiply faster
     room = parts[0].new_empty(images * width, dtype=torch.float64)
@@ -192,7 +192,7 @@ class FeatureCovariance:
         """
         k = self._k if k is None else k
         if self._file:
-            k = _checked(k, self.images, self._file.dimensions)
+            k = eigenvalue_count(k, self.images, self._file.dimensions)
             found = largest_eigenvalues(self._file.array(), k, progress=progress)
             error = float(found.errors.max())
             return Spectrum(found.values, found.total_variance, found.images, found.dimensions, error)
@@ -262,26 +262,10 @@ def _whole_maps(output: Tensor) -> Tensor:
     return rows.copy_(output).flatten(1)
 
 
-def _checked(k: int | None, images: int, dimensions: int) -> int:
-    most = min(images - 1, dimensions)
-    if most < 1:
-        raise InputError(
-            f"spectrum: expected at least 2 images for a covariance, found {images}; give more images"
-        )
-    if k is not None and not 1 <= k <= most:
-        raise InputError(
-            f"spectrum: expected k of 1 to {most}, the smaller of images - 1 ({images - 1}) and features "
-            f"({dimensions}), found {k}; ask for fewer eigenvalues or give more images"
-        )
-    return most if k is None else k
-
-
 def _spectrum(matrix: np.ndarray, images: int, dimensions: int, k: int) -> Spectrum:
     """Eigenvalues of the covariance, or of the Gram matrix over N."""
     if not np.isfinite(matrix).all():
-        raise InputError(
-            "spectrum: expected finite feature maps, found NaN or infinity; check weights and images"
-        )
+        raise InputError(NOT_FINITE)
     values = np.linalg.eigvalsh(matrix)[::-1]
     # A covariance has no negative eigenvalue; rounding, of its products and in the solver, gives small ones.
     information = np.finfo(np.float64)

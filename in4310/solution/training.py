@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -54,32 +54,22 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raise InputError for a value that cannot be trained with."""
-        wrong = (
-            (
-                self.optimizer not in OPTIMIZERS,
-                f"optimizer: expected one of {', '.join(OPTIMIZERS)}",
-                self.optimizer,
-            ),
-            (
-                self.schedule not in SCHEDULES,
-                f"schedule: expected one of {', '.join(SCHEDULES)}",
-                self.schedule,
-            ),
-            (not 0 < self.learning_rate < math.inf, "learning_rate: expected above 0", self.learning_rate),
-            (not 0 <= self.momentum < 1, "momentum: expected 0 or more, below 1", self.momentum),
-            (not 0 <= self.weight_decay < math.inf, "weight_decay: expected 0 or more", self.weight_decay),
-            (self.epochs < 1, "epochs: expected at least 1", self.epochs),
-            (self.batch_size < 2, "batch_size: expected at least 2 (batch norm)", self.batch_size),
-            (self.seed < 0, "seed: expected 0 or more", self.seed),
-            (
-                not 0 <= self.label_smoothing < 1,
-                "label_smoothing: expected 0 or more, below 1",
-                self.label_smoothing,
-            ),
-        )
-        for is_wrong, expected, found in wrong:
-            if is_wrong:
-                raise InputError(f"settings: {expected}, found {found!r}; change it")
+        asked = {
+            "optimizer": (self.optimizer in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}"),
+            "schedule": (self.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
+            "learning_rate": (0 < self.learning_rate < math.inf, "above 0"),
+            "momentum": (0 <= self.momentum < 1, "0 or more, below 1"),
+            "weight_decay": (0 <= self.weight_decay < math.inf, "0 or more"),
+            "epochs": (self.epochs >= 1, "at least 1"),
+            "batch_size": (self.batch_size >= 2, "at least 2 (batch norm)"),
+            "seed": (self.seed >= 0, "0 or more"),
+            "label_smoothing": (0 <= self.label_smoothing < 1, "0 or more, below 1"),
+        }
+        for name, (is_right, expected) in asked.items():
+            if not is_right:
+                raise InputError(
+                    f"settings: {name}: expected {expected}, found {getattr(self, name)!r}; change it"
+                )
 
     @property
     def name(self) -> str:
@@ -303,13 +293,7 @@ def _batches(images: Images, way: _Way, epoch: int) -> Iterator[Batch]:
     )
 
 
-def _evaluate(
-    model: nn.Module,
-    images: Images,
-    way: _Way,
-    name: str,
-    epoch: int,
-) -> dict[str, Any]:
+def _evaluate(model: nn.Module, images: Images, way: _Way, name: str, epoch: int) -> dict[str, Any]:
     """Return a set's figures: in fp32, so that they are those that the saved weights give again."""
     outputs = logits(model, images, way.preprocessing, device=way.device)
     loss = float(cross_entropy(outputs.double(), torch.from_numpy(images.labels)))
@@ -357,11 +341,8 @@ def _optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
     if settings.optimizer == "sgd":
         nesterov = settings.momentum > 0
         return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=nesterov, fused=True)
-    kinds: dict[str, Callable[..., torch.optim.Optimizer]] = {
-        "adam": torch.optim.Adam,
-        "adamw": torch.optim.AdamW,
-    }
-    return kinds[settings.optimizer](groups, lr=rate, fused=True)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimizer]
+    return kind(groups, lr=rate, fused=True)
 
 
 # --- checks ---

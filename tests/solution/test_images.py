@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from torchvision.datasets import CIFAR10
@@ -20,15 +20,12 @@ from in4310.solution import images as module
 from in4310.solution.images import (
     Images,
     Preprocessing,
-    augment,
     batches,
-    draw_moves,
     find_comparison,
     find_images,
     flat_images,
     load_comparison,
     load_images,
-    move,
     normalise,
 )
 
@@ -289,56 +286,6 @@ def test_batches_put_together_are_the_data(count: int, batch: int, size: int):
 def test_normalise_gives_the_layout_asked_for(layout: torch.memory_format):
     pixels = torch.from_numpy(random_images(3, 8).pixels)
     assert normalise(pixels, SMALL, "cpu", layout).is_contiguous(memory_format=layout)
-
-
-@settings(max_examples=60)
-@given(count=st.integers(1, 6), size=st.integers(1, 40), seed=st.integers(0, 2**40))
-def test_augment_keeps_shape_type_and_values(count: int, size: int, seed: int):
-    pixels = torch.from_numpy(random_images(count, size).pixels)
-    before = pixels.clone()
-    moved = augment(pixels, torch.Generator().manual_seed(seed))
-    assert moved.shape == pixels.shape
-    assert moved.dtype == torch.uint8
-    assert torch.equal(pixels, before)
-    for old, new in zip(pixels, moved, strict=True):
-        known = {tuple(colour) for colour in old.reshape(-1, 3).tolist()}
-        assert {tuple(colour) for colour in new.reshape(-1, 3).tolist()} <= known
-    assert torch.equal(moved, augment(pixels, torch.Generator().manual_seed(seed)))
-
-
-def test_augment_is_a_flip_and_a_reflected_shift():
-    """Against numpy's own padding and flipping: every image is one of the possible crops, and all kinds occur."""
-    size, reach = 16, 2
-    pixels = random_images(200, size).pixels
-    moved = augment(torch.from_numpy(pixels), torch.Generator().manual_seed(1)).numpy()
-    seen = set()
-    for old, new in zip(pixels, moved, strict=True):
-        padded = np.pad(old, ((reach, reach), (reach, reach), (0, 0)), mode="reflect")
-        for top in range(2 * reach + 1):
-            for left in range(2 * reach + 1):
-                crop = padded[top : top + size, left : left + size]
-                for flipped in (False, True):
-                    if (new == (crop[:, ::-1] if flipped else crop)).all():
-                        seen.add((top, left, flipped))
-                        break
-                else:
-                    continue
-                break
-            else:
-                continue
-            break
-        else:
-            pytest.fail("an image is no flipped or shifted crop of its original")
-    assert len(seen) > 40  # of 50
-
-
-@given(count=st.integers(2, 12), data=st.data())
-def test_a_share_of_the_moves_moves_a_share_of_the_images(count: int, data: st.DataObject):
-    cut = data.draw(st.integers(0, count))
-    pixels = torch.from_numpy(random_images(count, 16).pixels)
-    rows, columns = draw_moves(count, 16, torch.Generator().manual_seed(3))
-    parts = [move(pixels[part], rows[part], columns[part]) for part in (slice(0, cut), slice(cut, count))]
-    assert torch.equal(torch.cat(parts), augment(pixels, torch.Generator().manual_seed(3)))
 
 
 @pytest.mark.realdata

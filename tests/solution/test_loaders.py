@@ -7,11 +7,11 @@ import threading
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from in4310.solution.images import Images, Preprocessing, normalise
-from in4310.solution.loaders import ahead, order, steps, training_batches
+from in4310.solution.loaders import ahead, draw_moves, move, order, steps, training_batches
 
 TINY = Preprocessing(size=8, resize=8)
 
@@ -82,3 +82,62 @@ def test_an_error_ahead_comes_out_at_its_turn():
     assert next(items) == 1
     with pytest.raises(ZeroDivisionError):
         next(items)
+
+
+def noise(count: int, size: int) -> torch.Tensor:
+    """Random pixels, uint8 (count, size, size, 3)."""
+    return torch.from_numpy(np.random.default_rng(5).integers(0, 256, (count, size, size, 3), dtype=np.uint8))
+
+
+def augmented(pixels: torch.Tensor, seed: int) -> torch.Tensor:
+    return move(pixels, *draw_moves(len(pixels), pixels.shape[1], torch.Generator().manual_seed(seed)))
+
+
+@settings(max_examples=60)
+@given(count=st.integers(1, 6), size=st.integers(1, 40), seed=st.integers(0, 2**40))
+def test_augment_keeps_shape_type_and_values(count: int, size: int, seed: int):
+    pixels = noise(count, size)
+    before = pixels.clone()
+    moved = augmented(pixels, seed)
+    assert moved.shape == pixels.shape
+    assert moved.dtype == torch.uint8
+    assert torch.equal(pixels, before)
+    for old, new in zip(pixels, moved, strict=True):
+        known = {tuple(colour) for colour in old.reshape(-1, 3).tolist()}
+        assert {tuple(colour) for colour in new.reshape(-1, 3).tolist()} <= known
+    assert torch.equal(moved, augmented(pixels, seed))
+
+
+def test_augment_is_a_flip_and_a_reflected_shift():
+    """Against numpy's own padding and flipping: every image is one of the possible crops, and all kinds occur."""
+    size, reach = 16, 2
+    pixels = noise(200, size).numpy()
+    moved = augmented(torch.from_numpy(pixels), 1).numpy()
+    seen = set()
+    for old, new in zip(pixels, moved, strict=True):
+        padded = np.pad(old, ((reach, reach), (reach, reach), (0, 0)), mode="reflect")
+        for top in range(2 * reach + 1):
+            for left in range(2 * reach + 1):
+                crop = padded[top : top + size, left : left + size]
+                for flipped in (False, True):
+                    if (new == (crop[:, ::-1] if flipped else crop)).all():
+                        seen.add((top, left, flipped))
+                        break
+                else:
+                    continue
+                break
+            else:
+                continue
+            break
+        else:
+            pytest.fail("an image is no flipped or shifted crop of its original")
+    assert len(seen) > 40  # of 50
+
+
+@given(count=st.integers(2, 12), data=st.data())
+def test_a_share_of_the_moves_moves_a_share_of_the_images(count: int, data: st.DataObject):
+    cut = data.draw(st.integers(0, count))
+    pixels = noise(count, 16)
+    rows, columns = draw_moves(count, 16, torch.Generator().manual_seed(3))
+    parts = [move(pixels[part], rows[part], columns[part]) for part in (slice(0, cut), slice(cut, count))]
+    assert torch.equal(torch.cat(parts), augmented(pixels, 3))

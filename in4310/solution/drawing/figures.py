@@ -31,24 +31,12 @@ from in4310.solution.drawing.style import (
     number,
     numbers,
     panels,
-    save,
     styled,
     titled,
 )
+from in4310.solution.drawing.style import save as save  # beside what it saves
 from in4310.solution.drawing.tiles import Tile, tiles
 
-__all__ = [
-    "best_epoch",
-    "confusion",
-    "curves",
-    "per_class",
-    "ranked",
-    "save",
-    "score_histogram",
-    "spectra",
-    "spectrum_scale",
-    "thinned",
-]
 METRICS = {"loss": "Loss", "accuracy": "Accuracy", "map": "mAP"}
 SETS = {"train": ("Training", 1), "val": ("Validation", 0), "test": ("Test", 3)}
 DECADES = 8  # of a spectrum: what lies lower than this under the largest eigenvalue is rounding
@@ -75,57 +63,69 @@ def curves(
     }
     metrics = [m for m in METRICS if any((m, name) in recorded for name in SETS)] or ["loss"]
     sets = [name for name in SETS if any((m, name) in recorded for m in METRICS)]
-    handles: list[Line2D | Patch] = [
-        Line2D([], [], color=PALETTE[i % len(PALETTE)], marker=MARKERS[i % len(MARKERS)], markersize=5)
-        for i in range(len(runs))
-    ]
-    names = list(runs)
-    handles += [Line2D([], [], color=FAINT, linestyle=DASHES[SETS[name][1]]) for name in sets]
-    names += [SETS[name][0] for name in sets]
     best = {run: best_epoch(epochs) for run, epochs in runs.items()}
+    star = None if kept is None or kept[0] not in runs else kept
+    key: list[tuple[str, Line2D | Patch]] = [
+        (run, Line2D([], [], color=PALETTE[i % len(PALETTE)], marker=MARKERS[i % len(MARKERS)], markersize=5))
+        for i, run in enumerate(runs)
+    ]
+    key += [(SETS[name][0], Line2D([], [], color=FAINT, linestyle=DASHES[SETS[name][1]])) for name in sets]
     if any(at is not None for at in best.values()):
-        handles.append(Line2D([], [], color=FAINT, marker="o", fillstyle="none", markersize=10, linestyle=""))
-        names.append("best on validation")
-    if kept is not None and kept[0] in runs:
-        handles.append(Line2D([], [], color=INK, marker="*", markersize=11, linestyle=""))
-        names.append("the weights handed in")
+        ring = Line2D([], [], color=FAINT, marker="o", fillstyle="none", markersize=10, linestyle="")
+        key.append(("best on validation", ring))
+    if star:
+        key.append(
+            ("the weights handed in", Line2D([], [], color=INK, marker="*", markersize=11, linestyle=""))
+        )
     if len(histories) > SHOWN:
-        handles.append(Patch(facecolor="none"))
-        names.append(f"and {len(histories) - SHOWN} more runs")
+        key.append((f"and {len(histories) - SHOWN} more runs", Patch(facecolor="none")))
+    names = [name for name, _ in key]
     figure, found = panels(len(metrics), len(metrics), (3.3, 3.0), names=names)
     for axes, metric in zip(found, metrics, strict=True):
         for i, (run, epochs) in enumerate(runs.items()):
-            colour, marker = PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]
-            for name in sets:
-                x, y = _points(epochs, f"{name}_{metric}")
-                main = name == "val"
-                every = max(1, len(x) // 6)
-                axes.plot(
-                    x,
-                    y,
-                    DASHES[SETS[name][1]],
-                    color=colour,
-                    linewidth=1.8 if main else 1.1,
-                    marker=marker if main or len(x) < 3 else "",
-                    markevery=(min(i, every - 1), every),
-                    markersize=4,
-                )
-            x_y = dict(zip(*_points(epochs, f"val_{metric}"), strict=True))
-            at = best[run]
-            if at in x_y:
-                axes.plot(
-                    at, x_y[at], "o", color=colour, markersize=10, fillstyle="none", markeredgewidth=1.6
-                )
-            if kept is not None and kept[0] == run and kept[1] in x_y:
-                axes.plot(kept[1], x_y[kept[1]], "*", color=INK, markersize=11, zorder=5)
+            _run_curves(
+                axes, metric, i, epochs, sets, best[run], star[1] if star and star[0] == run else None
+            )
         titled(axes, METRICS[metric])
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(5))
         if metric == "loss":
             _log_if_wide(axes)
-    legend(figure, handles, names)
+    legend(figure, [handle for _, handle in key], names)
     return figure
+
+
+def _run_curves(
+    axes: Axes,
+    metric: str,
+    i: int,
+    epochs: Sequence[Mapping[str, Any]],
+    sets: Sequence[str],
+    best: float | None,
+    kept: float | None,
+) -> None:
+    """The curves of the i-th run, a line a set; a ring at its best epoch, a star at that of the weights kept."""
+    colour, marker = PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]
+    for name in sets:
+        x, y = _points(epochs, f"{name}_{metric}")
+        main = name == "val"
+        every = max(1, len(x) // 6)
+        axes.plot(
+            x,
+            y,
+            DASHES[SETS[name][1]],
+            color=colour,
+            linewidth=1.8 if main else 1.1,
+            marker=marker if main or len(x) < 3 else "",
+            markevery=(min(i, every - 1), every),
+            markersize=4,
+        )
+    at = dict(zip(*_points(epochs, f"val_{metric}"), strict=True))
+    if best in at:
+        axes.plot(best, at[best], "o", color=colour, markersize=10, fillstyle="none", markeredgewidth=1.6)
+    if kept in at:
+        axes.plot(kept, at[kept], "*", color=INK, markersize=11, zorder=5)
 
 
 @styled
@@ -237,9 +237,13 @@ def spectrum_scale(axes: Axes, largest: float) -> None:
         axes.set_yscale("log")
         low = axes.get_ylim()[0]
         axes.set_ylim(bottom=max(low, largest * 10.0**-DECADES))
-        axes.set_yticks(*log_ticks(*axes.get_ylim()))
-        axes.yaxis.set_minor_locator(NullLocator())  # unlabelled, and half of the time that the figure takes
+        _log_ticks(axes)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+
+def _log_ticks(axes: Axes) -> None:
+    axes.set_yticks(*log_ticks(*axes.get_ylim()))
+    axes.yaxis.set_minor_locator(NullLocator())  # unlabelled, and half of the time that the figure takes
 
 
 @styled
@@ -359,8 +363,7 @@ def _log_if_wide(axes: Axes) -> None:
     values = [float(v) for line in axes.get_lines() for v in np.asarray(line.get_ydata())]
     if values and min(values) > 0 and max(values) / min(values) > 100:
         axes.set_yscale("log")
-        axes.set_yticks(*log_ticks(*axes.get_ylim()))
-        axes.yaxis.set_minor_locator(NullLocator())
+        _log_ticks(axes)
 
 
 def _score(score: float) -> str:

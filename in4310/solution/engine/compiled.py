@@ -88,9 +88,8 @@ def graphed(model: nn.Module, inputs: Tensor, precision: str) -> Forward:
     """
     by_shape: dict[torch.Size, Any] = {}
     for sample in (inputs, inputs[:-1]):
-        own = sample.clone(
-            memory_format=torch.channels_last
-        )  # the graph reads its input from here ever after
+        # The graph reads its input from here ever after.
+        own = sample.clone(memory_format=torch.channels_last)
         by_shape[sample.shape] = torch.cuda.make_graphed_callables(_Whole(model, precision), (own,))
 
     def forward(batch: Tensor) -> Tensor:

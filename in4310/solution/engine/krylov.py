@@ -31,6 +31,7 @@ CACHED = 2**18
 """Values of an array centred and multiplied at a time: 1 MiB, so that the second product finds them in cache."""
 SUMMED = 64
 """Rows of which products are summed in float32, before they are added to a sum in float64."""
+NOT_FINITE = "spectrum: expected finite feature maps, found NaN or infinity; check weights and images"
 
 Source = np.ndarray | Tensor | Callable[[], Iterable[Tensor]]
 """(N, D): an array, a memory map (`numpy.load(..., mmap_mode="c")`), or a function that streams the same
@@ -80,7 +81,9 @@ def largest_eigenvalues(
         for passes in range(1, PASSES + 1):
             fresh = _orthonormal(block, basis)
             block = covariance.times(fresh)
-            covariance.check(k)
+            eigenvalue_count(k, covariance.images, covariance.dimensions)
+            if not np.isfinite(covariance.total_variance):
+                raise InputError(NOT_FINITE)
             basis, products = torch.cat([basis, fresh], dim=1), torch.cat([products, block], dim=1)
             values, errors = _ritz(basis, products, k, covariance.images)
             worst = errors.max() / max(values[0], np.finfo(np.float64).tiny)
@@ -94,6 +97,21 @@ def largest_eigenvalues(
         f"block Krylov: expected {k} eigenvalues to {tolerance:.0e} of the largest, found an error of {worst:.0e} "
         f"after {passes} passes; ask for fewer eigenvalues or allow a larger tolerance"
     )
+
+
+def eigenvalue_count(k: int | None, images: int, dimensions: int) -> int:
+    """k, or by default all min(N - 1, D) eigenvalues above zero; InputError for a k beyond that."""
+    most = min(images - 1, dimensions)
+    if most < 1:
+        raise InputError(
+            f"spectrum: expected at least 2 images for a covariance, found {images}; give more images"
+        )
+    if k is not None and not 1 <= k <= most:
+        raise InputError(
+            f"spectrum: expected k of 1 to {most}, the smaller of images - 1 ({images - 1}) and features "
+            f"({dimensions}), found {k}; ask for fewer eigenvalues or give more images"
+        )
+    return most if k is None else k
 
 
 @dataclass
@@ -165,19 +183,6 @@ class _Covariance:
             sums.images += len(rows)
         sums.product += part
         return sums
-
-    def check(self, k: int) -> None:
-        """Raise InputError where the rows, now seen once, have no k eigenvalues."""
-        most = min(self.images - 1, self.dimensions)
-        if k > most:
-            raise InputError(
-                f"block Krylov: expected k of 1 to {most}, the smaller of images - 1 ({self.images - 1}) and "
-                f"features ({self.dimensions}), found {k}; ask for fewer eigenvalues or give more images"
-            )
-        if not np.isfinite(self.total_variance):
-            raise InputError(
-                "spectrum: expected finite feature maps, found NaN or infinity; check weights and images"
-            )
 
     def _parts(self) -> list[Iterable[Tensor]]:
         """The rows as blocks, in as many parts as there are threads: an array has several, a stream is one."""
