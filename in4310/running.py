@@ -51,10 +51,8 @@ def demo(out: Path, report: Path, resume: bool, language: str, quiet: bool) -> N
     progress = bars(quiet)
     edition = load_edition("demo")
     data = resolve_data(edition, None, progress)
-    if (
-        not resume and distributed.is_main() and (out / "plan.json").is_file()
-    ):  # a run of ours, and nothing else
-        shutil.rmtree(out)
+    if not resume and distributed.is_main() and (out / "plan.json").is_file():
+        shutil.rmtree(out)  # a run of ours, and nothing else
     carry_out(demo_plan(edition, data), out, resume, decoded, ("demo",), "reference", progress)
     _finish(Order(str(out), "demo", str(report), language=language), progress)
 

@@ -24,7 +24,7 @@ from in4310.shown import shown
 from in4310.solution import images, network, scores
 from in4310.solution.engine.hardware import keep_large_buffers
 from in4310.solution.images import Images, Preprocessing
-from in4310.submission.discovery import CHECKPOINTS
+from in4310.submission.contents import CHECKPOINTS
 from in4310.submission.pieces import Missing, Unreadable
 from in4310.submission.state_dicts import Network
 

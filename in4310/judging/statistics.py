@@ -26,6 +26,7 @@ from in4310.places import cache_folder
 from in4310.shown import shown
 from in4310.solution import feature_maps, spectrum
 from in4310.solution.feature_maps import NOT_RUN, NonPositive, observe
+from in4310.solution.handin import spread
 from in4310.solution.images import Preprocessing, find_comparison
 from in4310.solution.saving import write_aside
 from in4310.solution.spectrum import FeatureCovariance, Spectrum
@@ -132,9 +133,7 @@ def shares_and_spectra(
 
 def typical_images(evidence: Evidence) -> tuple[str, ...]:
     """Images of the course to compare with where the submission does not name its own: of the test set, spread."""
-    paths = evidence.known("test")
-    count = min(TYPICAL, len(paths))
-    return tuple(paths[i * len(paths) // count] for i in range(count))
+    return spread(evidence.known("test"), TYPICAL)
 
 
 def typical_non_positive(evidence: Evidence, modules: Sequence[str]) -> dict[str, tuple[float, float]]:

@@ -16,9 +16,8 @@ from in4310.reporting.reproduce import check_again, judge_again
 FINDINGS = 60  # shown of one check; results.json has them all
 CAUSES = 5  # shown at once of what stands in the way of full marks
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
-FIGURE = re.compile(
-    r"[-+]?[\d.,:x e+-]*\d(?: ?(?:%|[A-Za-z]{1,3}))?"
-)  # '0.9289', '12.5 %', '211 x 6', '4 MiB'
+# '0.9289', '12.5 %', '211 x 6', '4 MiB'
+FIGURE = re.compile(r"[-+]?[\d.,:x e+-]*\d(?: ?(?:%|[A-Za-z]{1,3}))?")
 
 
 def render(results: Results, pictures: Mapping[str, bytes] | None = None, language: str = ENGLISH) -> str:

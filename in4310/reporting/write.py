@@ -41,13 +41,6 @@ def write_report(
     Raises InputError, one line, when the folder cannot be written to; files of an earlier report stay whole.
     """
     folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: expected a folder that the report can be written to, found none and it cannot be made "
-            f"({error.strerror or error}); choose another folder"
-        ) from error
     if pictures is None:
         pictures = _pictures_there(results, folder)
     else:

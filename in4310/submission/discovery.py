@@ -22,13 +22,11 @@ from typing import Any
 from in4310.shown import shown
 from in4310.submission import choices, listings, matrices
 from in4310.submission.claims import set_of, words
-from in4310.submission.contents import CHECKPOINTS, SCORE_NAMES, Contents, Loader
+from in4310.submission.contents import SCORE_NAMES, Contents, Loader
 from in4310.submission.figures import Figures, Reader, Within
 from in4310.submission.files import walk
 from in4310.submission.formats import SETS
 from in4310.submission.listings import Listing
-
-__all__ = ["CHECKPOINTS", "Candidate", "Discovery", "Hints"]
 
 REPORTS = {".pdf", ".html", ".docx"}
 REPORT_WORDS = {"report", "rapport", "oblig", "mandatory", "assignment"}
