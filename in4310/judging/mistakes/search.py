@@ -31,9 +31,8 @@ ROW = ("figure", "name", "sentence", "mend", "link", "places")
 REGISTRY: dict[str, Hypothesis] = {}
 Figure = Callable[..., Any]
 Fit = tuple[float, float, int, str]  # under, without, count and what of a match
-Guesses = Iterable[
-    tuple[Any, str]
-]  # what would have been handed in, and which variant of the mistake gives it
+# What would have been handed in, and which variant of the mistake gives it.
+Guesses = Iterable[tuple[Any, str]]
 
 
 def hypotheses(about: str, *rows: tuple[Any, ...], expensive: bool = False) -> None:
