@@ -54,6 +54,8 @@ def measure(text: str) -> str | None:
 
 def as_metrics(document: Document, name: str, classes: Sequence[str]) -> Nested | None:
     """set -> accuracy, accuracy_per_class, mean_accuracy, ap_per_class, map, as far as they are there; or None."""
+    # Each number of the document comes to `put` with the names that lead to it. Their words say the set (else that of
+    # the file), the class and the measure; what says no measure is left aside, and of two the first is kept.
     found: Nested = {}
     default = set_of(name) or "test"
     index = {key(c): c for c in classes}
@@ -223,6 +225,7 @@ def as_non_positive(document: Document) -> dict[str, Any] | None:
     if isinstance(document.get("percent"), Mapping):  # the house's form: what is no number is seen, too
         shares = {_module(str(m)): plain(v) for m, v in document["percent"].items()}
         return {**document, "percent": shares}
+    # Any other object: of each number the module is its own name, or, where that says that it is a share, one above it.
     found: dict[str, Any] = {}
     images: dict[str, Any] = {}
     for path, leaf in flatten(document):

@@ -122,6 +122,8 @@ class Contents:
             self.refused[file] = f"is {size} bytes large, which is too large to read" if size else "is empty"
 
     def _arrays(self, file: str, path: Path) -> None:
+        # Texts may be a listing of images, a row of numbers under a module's name eigenvalues; all else is a matrix,
+        # kept where it may be scores: at their place, of their width, or under a name that says so.
         known = file in self._scores
         for name, array in matrices.read_arrays(path):
             label, names = f"{file}:{name}" if name else file, (Path(file).stem, name)

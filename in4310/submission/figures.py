@@ -54,6 +54,8 @@ class Figures:
 
     def history(self, within: Within, pinned: bool) -> Iterable[Found]:
         """Runs from tables and documents, and from what was printed where those have none."""
+        # Runs are named after their files, with the run's own name where a file holds several, and with the whole path
+        # where two would be named alike; what a notebook has printed counts where no file has the same.
         found: dict[tuple[str, str], dict[str, Any]] = {}
         for file, document in self._documents(within):
             read = histories.as_history(document, PurePosixPath(file).stem) or {}

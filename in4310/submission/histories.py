@@ -41,6 +41,8 @@ def _runs(found: Mapping[str, Any]) -> Runs | None:
 
 def _run(document: Mapping[str, Any], name: str) -> Runs | None:
     """One run: the house's own form, a list of epochs under a name, or a dict of lists as Keras keeps it."""
+    # What lies inside is read as its own form, and then takes what stands beside it: settings, the best epoch, whether
+    # it was kept; of epochs that are records also what the history's columns do not have.
     settings = next((document[k] for k in ("settings", "config", "hyperparameters", "params", "args")
                      if isinstance(document.get(k), Mapping)), None)  # fmt: skip
     for inner in ("epochs", "history"):
@@ -81,6 +83,8 @@ def _of_lists(document: Mapping[str, Any], settings: Mapping[str, Any] | None, n
 
 def history_of_records(records: Sequence[Mapping[str, Any]], name: str) -> Runs | None:
     """Epochs as rows; a column that names the run or the setting cuts them into runs."""
+    # What the columns are is told by their titles; without a loss there is no history. Each row is an epoch of the run
+    # that its group names; where none does, of another run whenever the settings change and the epochs start anew.
     if not records:
         return None
     records = _sets_as_columns(records)
