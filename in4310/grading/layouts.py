@@ -133,7 +133,7 @@ _CANVAS = re.compile(
 _MOODLE = re.compile(
     r"(?P<name>.+?)(?:_(?P<id>\d+))?_assignsubmission_(?P<kind>file|onlinetext)_?(?P<file>.*)", re.DOTALL
 )
-_DEVILRY_GROUP = re.compile(r"(?P<users>.+?)\s*\(groupid=(?P<id>\d+)\)", re.DOTALL)
+_DEVILRY_GROUP = re.compile(r"(?P<users>.+)\(groupid=(?P<id>\d+)\)", re.DOTALL)
 _DEVILRY_DEADLINE = re.compile(r"(deadline|attempt)\b.*", re.DOTALL | re.IGNORECASE)
 Named = list[tuple[Path, re.Match[str]]]  # items of one student, with what their names say
 AFTER_DEADLINE, OLD_DUPLICATES = "after_deadline_not_part_of_delivery", "old_duplicates"
@@ -211,7 +211,7 @@ def _devilry(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry
     _leave(set(items) - {i for i, _, _ in found}, notes)
     entries = []
     for item, named, deadlines in found:
-        users, number = (named["users"], named["id"]) if named else (item.name, "")
+        users, number = (named["users"].rstrip(), named["id"]) if named else (item.name, "")
         for attempt, folder in enumerate(deadlines or [item], 1):
             place, late = _delivery(folder, aside / "delivered" / item.name / folder.name, notes)
             entries.append(Entry(users, place, attempt, late, users, number))
@@ -273,7 +273,7 @@ def _submitters(file: Path) -> dict[str, tuple[str, str]]:
                 current, inside = people.setdefault(match[1], []), False
             elif match := re.match(r"\s+:(\w+):\s*$", line):
                 inside = match[1] == "submitters"
-            elif inside and (match := re.match(r"\s*(-?)\s*:(name|sid|email):\s*(.+)", line)):
+            elif inside and (match := re.match(r"\s*+(-?)\s*+:(name|sid|email):\s*+(.+)", line)):
                 if match[1] or not current:
                     current.append({})
                 current[-1][match[2]] = match[3].strip().strip("'\"")
