@@ -1,11 +1,18 @@
 """What is found and run of a submission: modules, helpers, notebooks, weights of odd kinds."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from in4310.submission.discovery import Hints
+from in4310.submission.folder import Submission
+from in4310.submission.intake import take_in
+from in4310.submission.pieces import Unreadable
+from in4310.submission.reading import Readers
 from in4310.submission.sandbox.worker import WorkerFailed
 
 
@@ -111,3 +118,27 @@ def test_weights_outside_the_folder(ask, tmp_path, submission):
 def test_names_that_are_not_unicode_come_back_escaped(ask, submission):
     submission("def f():\n    return {'\\udce6.jpg': ['\\ud800']}", "mycode.py")
     assert ask("call", target="mycode:f").result == {"\\udce6.jpg": ["\\ud800"]}
+
+
+def test_a_hand_in_is_read_in_each_tier(either, submission):
+    folder = submission("import torch\ntorch.manual_seed(7)\n", "train.py")
+    (folder / "metrics.json").write_text('{"test": {"accuracy": 0.5}}')
+    (folder / "submission.toml").write_text("[split]\nseed = 7\n")
+    torch.save({"a": torch.ones(2, 3)}, folder / "model.pth")
+    Image.linear_gradient("L").save(folder / "loss.png")
+    with Readers(either, folder) as readers:
+        found = Submission(folder, Hints(("sea", "street")), readers)
+        assert readers.confined
+        assert found.metrics == {"test": {"accuracy": 0.5}}
+        assert found.table("split") == {"seed": 7}
+        assert found.source[0].name == "torch.manual_seed"
+        assert found.look(folder / "loss.png").pixels.shape == (256, 256, 3)
+        with pytest.raises(Unreadable, match=r"model.pth holds no ResNet .*: 1 tensors"):
+            found.network("model", "model.pth")
+
+
+def test_an_archive_is_read_in_each_tier(either, tmp_path):
+    with zipfile.ZipFile(tmp_path / "oblig.zip", "w") as archive:
+        archive.writestr("a/b.txt", "b")
+    with take_in(tmp_path / "oblig.zip", either) as taken:
+        assert (taken.folder / "b.txt").read_text() == "b"
