@@ -56,7 +56,7 @@ def found_of(answer: Answer) -> Found:
         {piece: shown(of(str, why)) for piece, why in of(dict, told["wrong"]).items()},
         tuple(map(shown, all_of(str, told["notes"]))),
         listed("networks", ("model", "untuned")),
-        {f: tuple(name for name in names if _inside(f"{f}/{name}")) for f, names in saved.items()},
+        {_inside(f): tuple(name for name in names if _inside(f"{f}/{name}")) for f, names in saved.items()},
     )
 
 

@@ -1,5 +1,6 @@
 """Files that end, hang, fill or take over what reads them, and readers that lie: each costs its own file, and nothing else."""
 
+import copy
 import errno
 import io
 import json
@@ -189,6 +190,68 @@ def test_a_made_up_discovery_is_refused_or_of_its_types(document, arrays):
             assert not any(f.startswith("/") or ".." in f.split("/") or "\0" in f for f in candidate.files)
             kind = {"split": dict, "scores": np.ndarray, "scores_val": np.ndarray}.get(piece, object)
             assert candidate.value is None or isinstance(candidate.value, kind)
+
+
+TOLD = {
+    "candidates": {
+        "split": [[["a.json"], "why", 1.0, 0], [["b.json"], "why", 0.5, None]],
+        "scores": [[["s.npy"], "why", 1.0, 1]],
+        "model": [[["m.pth"], "why", 1.0, 2]],
+        "history": [[["h.json"], "why", 1.0, 3]],
+        "metrics": [[["m.json"], "why", 1.0, 4]],
+        "plots": [[["p.png", "n.ipynb"], "why", 1.0, 5]],
+    },
+    "places": ["split"],
+    "wrong": {"ranking": "why"},
+    "notes": ["a note"],
+    "networks": {"model": [[["m.pth"], "why", 1.0, None]]},
+    "saved": {"n.ipynb": ["1.png"]},
+    "values": [
+        {"train": ["sea/1.jpg"], "val": [], "test": []},
+        {"": "array", "v": "0"},
+        [18, 6, {"conv1.weight": "a"}, "how"],
+        {"run": {"settings": {}, "epochs": [{"epoch": 1}]}},
+        {"test": {"accuracy": {"": "float", "v": "nan"}}},
+        None,
+    ],
+}
+OUTSIDE = ["../x", "/etc/passwd", "a/../../b", "a\0b", "", ".", 5, None, ["a"]]
+LIES = [
+    *((("candidates", "split", 0, 0, 0), file) for file in OUTSIDE),
+    *((("candidates", "plots", 0, 0, 1), file) for file in OUTSIDE),
+    *((("saved",), {file: []}) for file in OUTSIDE if type(file) is str),
+    *((("saved", "n.ipynb", 0), name) for name in ("../x", "a\0", 5, None)),
+    *((("candidates", "split", 0, 3), index) for index in (-1, 6, 10**9, True, 1.0, "0", [], 5)),
+    *((("candidates", "split", 0, 2), strength) for strength in (1, "1", None, [])),
+    *((("candidates", "split", 0, 1), why) for why in (1, None, [])),
+    *((("candidates", "split", 0), one) for one in ([], [["a"], "w", 1.0], [[], "w", 1.0, 0], {}, "text", None)),
+    *((("candidates", "scores", 0, 3), index) for index in (0, 2, 3, 4, 5)),
+    *((("candidates", "model", 0, 3), index) for index in (0, 1, 3, 4)),
+    *((("candidates", "history", 0, 3), index) for index in (0, 1, 2, 4, 5)),
+    *((("candidates", "metrics", 0, 3), index) for index in (1, 2, 5)),
+    *((("candidates", "plots", 0, 3), index) for index in (0, 1, 2, 3, 4)),
+    *(((field,), value) for field in TOLD for value in (None, 3, "text")),
+    *((("values", 0, "train"), value) for value in ("sea/1.jpg", [1], [["a"]], {"": "array", "v": "0"}, None)),
+    *((("values", 2, 0), depth) for depth in (17, True, 18.0, "18", None)),
+    *((("values", 2, 2), names) for names in ([], {"a": 1}, None, {"a": {"": "array", "v": "0"}})),
+    *((("values", 3, "run"), run) for run in ([], {"epochs": {}}, {"epochs": [1]}, {"settings": [], "epochs": []}, {})),
+    *((("values", 4, "test"), value) for value in ({"": "array", "v": "0"}, {"a": [{"": "array", "v": "0"}]}, {"": "code", "v": "x"})),
+    *((("values", 1), value) for value in ({"": "array", "v": "9"}, {"": "array", "v": []}, {"": "array"}, {"": "text", "v": "zz"})),
+    (("places", 0), 1), (("wrong", "ranking"), 1), (("notes", 0), None), (("more",), 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "lie"), LIES)
+def test_a_lie_about_a_type_refuses_the_answer(place, lie):
+    arrays = {"0": np.zeros((2, 6), np.float32)}
+    assert found_of(Answer(TOLD, arrays)).candidates["scores"][0].value.shape == (2, 6)
+    document = copy.deepcopy(TOLD)
+    inner = document
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = lie
+    with pytest.raises(NotPlain):
+        found_of(Answer(document, arrays))
 
 
 @given(trees, given_arrays)
