@@ -16,6 +16,15 @@ from in4310.places import SECRET_VARIABLE, audit_secret
 from in4310.reporting.language import chosen, languages
 
 
+def _found(value: str | os.PathLike[str]) -> str:
+    """What is there, in words."""
+    if os.path.isdir(value):  # noqa: PTH112
+        return "a folder"
+    if os.path.isfile(value):  # noqa: PTH113
+        return "a file"
+    return "a device or a pipe" if os.path.exists(value) else "nothing"  # noqa: PTH110
+
+
 class Place(click.Path):
     """A path; with `holds`, what must be there in words. InputError, one line, for '' and where that is not."""
 
@@ -33,9 +42,8 @@ class Place(click.Path):
             )
             raise InputError(f"{name} '': expected {self.holds or 'a path'}, found nothing")
         # Not by Path: it raises for a name that is too long.
-        there = os.path.isdir(value) or (os.path.exists(value) and not self.folder)  # noqa: PTH110, PTH112
-        if self.holds and not there:
-            found = "a file" if os.path.isfile(value) else "nothing"  # noqa: PTH113
+        found = _found(value)
+        if self.holds and found != "a folder" and (found != "a file" or self.folder):
             raise InputError(f"{value}: expected {self.holds}, found {found}")
         return super().convert(value, param, ctx)
 
@@ -63,9 +71,9 @@ class Weights(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """As it was given."""
-        if value not in ("none", "imagenet") and not os.path.isfile(value):  # noqa: PTH113
+        if value not in ("none", "imagenet") and (found := _found(value)) != "a file":
             raise InputError(
-                f"--weights {value}: expected none, imagenet or a weights file (.pth, .pt, .safetensors), found nothing"
+                f"--weights {value}: expected none, imagenet or a weights file (.pth, .pt, .safetensors), found {found}"
             )
         return str(value)
 

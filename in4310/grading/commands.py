@@ -23,10 +23,14 @@ GRADED = options.Place("a folder that in4310 grade has written (--out)")
 
 
 def _opened(out: Path) -> Gradebook:
-    """The gradebook of a class that was graded; raises InputError where there is none."""
+    """The gradebook of a class that was graded; raises InputError where there is none, or nobody in it."""
     from in4310.grading.gradebook import GRADEBOOK, Gradebook
 
-    return Gradebook(out / GRADEBOOK, must_exist=True)
+    book = Gradebook(out / GRADEBOOK, must_exist=True)
+    if not book.students():
+        with book:
+            raise InputError(f"{book.file}: nobody was graded there yet; in4310 grade does it")
+    return book
 
 
 @click.command(short_help="Judge a whole class: a folder, or a bulk download.")

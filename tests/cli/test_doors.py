@@ -39,13 +39,13 @@ def wrong_values(parameter):
     if isinstance(kind, options.Place):
         yield ""
         if kind.holds or name == "data":
-            yield from ("nowhere", LONG, "a-file/below")
+            yield from ("nowhere", LONG, "a-file/below", "a-pipe")
         if name == "data":
             yield from ("a-file", "empty")
         if isinstance(parameter, click.Option) and name in ("out", "report"):
             yield from ("a-file", "a-file/below", LONG)
     elif isinstance(kind, options.Weights):
-        yield from ("", "nowhere", "empty", "a-file", "a\nb", LONG)
+        yield from ("", "nowhere", "empty", "a-file", "a-pipe", "a\nb", LONG)
     elif isinstance(kind, click.IntRange | click.FloatRange):
         yield from ("", "three", "-7", "nan", "1e999", "9" * 400)
     elif isinstance(kind, click.Choice | click.DateTime):
@@ -101,6 +101,7 @@ def cases():
 def here(tmp_path, monkeypatch):
     """The current folder: a file, an empty folder, editions that are none."""
     (tmp_path / "a-file").write_text("one\ntwo\n")
+    os.mkfifo(tmp_path / "a-pipe")
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty.toml").write_text("")
     (tmp_path / "broken.toml").write_text("[[[")

@@ -171,3 +171,14 @@ def count(out):
             return len(book.verdicts())
     except Exception:  # it is being made
         return 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["mark", "kari", "--points", "1"], ["explain", "kari", "1a"], ["replay", "kari"], ["likeness"]],
+)
+def test_where_nobody_was_graded_every_later_command_says_so(tmp_path, command):
+    Gradebook(tmp_path / GRADEBOOK).__exit__()
+    code, text = run(*command, "--out", tmp_path)
+    assert code == 2, text
+    assert "nobody was graded there yet" in text
