@@ -1,10 +1,12 @@
 """What runs when, and beside what. Fixtures of judging come from the in4310 plugin."""
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+
+from in4310.places import CACHE_VARIABLE, cache_folder
 
 PROCESSES = 2
 SPREAD = ("tests/faults/test_catalogue.py", "tests/attacks/", "tests/submission/sandbox/")
@@ -68,6 +70,8 @@ def pytest_configure(config):
         config.addinivalue_line("markers", line)
     if config.rootpath == Path(__file__).parent:  # else the checks here judge for somebody elsewhere
         config.pluginmanager.import_plugin("faults.table")
+        # pytester gives each test a home of its own, in which the embedded data would be drawn anew: ten seconds.
+        os.environ.setdefault(CACHE_VARIABLE, str(cache_folder()))
 
 
 def pytest_collection_modifyitems(config, items):
@@ -85,23 +89,30 @@ def pytest_collection_modifyitems(config, items):
             )
 
 
-@pytest.fixture(autouse=True)
-def _company(request, tmp_path_factory):
-    """Tests share a room, into which one that must be alone lets nobody else; who waits for it holds the door."""
-    if not os.environ.get("PYTEST_XDIST_WORKER"):
-        yield
-        return
+@contextmanager
+def company(folder, alone):
+    """Tests share a room, into which one that must be alone lets nobody else; who waits for it holds the door.
+
+    folder: of all processes of a run; the locks lie there.
+    """
     import fcntl
 
-    shared = tmp_path_factory.getbasetemp().parent  # of all workers of this run
-    alone = request.node.get_closest_marker("alone")
     with ExitStack() as stack:
-        door, room = (stack.enter_context((shared / name).open("w")) for name in ("door", "room"))
+        door, room = (stack.enter_context((folder / name).open("w")) for name in ("door", "room"))
         fcntl.flock(door, fcntl.LOCK_EX)
         fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         fcntl.flock(door, fcntl.LOCK_UN)
         yield
         fcntl.flock(room, fcntl.LOCK_UN)  # not by closing it: a process that was forked holds it open, too
+
+
+@pytest.fixture(autouse=True)
+def _company(request, tmp_path_factory):
+    if not os.environ.get("PYTEST_XDIST_WORKER"):
+        yield
+        return
+    with company(tmp_path_factory.getbasetemp().parent, request.node.get_closest_marker("alone") is not None):
+        yield
 
 
 def cuda():

@@ -274,12 +274,17 @@ def test_a_picture_that_is_a_bomb_is_not_decoded(folder, verdicts):
     assert "bomb" in reason
 
 
+# Else they are taken to be 224 x 224, and each forward pass takes twelve times as long.
+SMALL_IMAGES = "[preprocessing]\nsize = 64\nresize = 64\n"
+
+
 def test_names_and_texts_reach_neither_terminal_nor_report_unescaped(folder, tmp_path, capsys):
     evil = "<img src=x onerror=alert(1)>\x1b[2J\u202e"
     put(
         folder,
         "submission.toml",
-        f"[submission]\nname = {json.dumps(evil)}\n[run]\ncommand = {json.dumps('python ' + evil)}\n",
+        f"[submission]\nname = {json.dumps(evil)}\n[run]\ncommand = {json.dumps('python ' + evil)}\n"
+        + SMALL_IMAGES,
     )
     run = json.loads(next((folder / "history").glob("*.json")).read_text())
     put(folder, "history/<script>alert(2)</script>.json", json.dumps(run))

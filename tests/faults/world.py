@@ -3,14 +3,18 @@
 import copy
 import csv
 import dataclasses
+import hashlib
 import io
 import json
 from functools import cached_property
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import torch
+from filelock import FileLock
 
+from in4310.places import cache_folder
 from in4310.progress import QUIET
 from in4310.solution import metrics, network
 from in4310.solution.drawing import figures
@@ -188,6 +192,26 @@ class World:
     @cached_property
     def epochs(self):
         """A real short training: after each of six epochs the weights, and figures of val and test.
+
+        Made once for all processes and runs: it takes as long as twenty entries. It depends on the reference, on this
+        file, and on nothing else.
+        """
+        key = hashlib.sha256(
+            f"{self.reference.name} {torch.__version__}".encode() + Path(__file__).read_bytes()
+        )
+        home = cache_folder() / "epochs"
+        home.mkdir(parents=True, exist_ok=True)
+        file = home / f"{key.hexdigest()[:24]}.pth"
+        with FileLock(file.with_suffix(".lock")):
+            if not file.exists():
+                for old in sorted(home.glob("*.pth"), key=lambda f: f.stat().st_mtime)[:-3]:
+                    old.unlink()
+                torch.save(self.trained(), aside := file.with_suffix(".partial"))
+                aside.rename(file)
+            return torch.load(file, weights_only=True)
+
+    def trained(self):
+        """What `epochs` is made by.
 
         Not spoilt by a learning rate that is too high: what that leaves depends on the processor, up to weights that
         give every image the same scores.
