@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from browser import judged
 from browser.pages import PAGES, fixtures_of
@@ -101,21 +102,19 @@ def strays():
     assert not strays.seen
 
 
-@pytest.fixture(scope="session")
-def _written():
-    return {}
-
-
 @pytest.fixture
-def page_file(request, _written, tmp_path_factory):
-    """The file of a page of the registry, made once: page_file("report") -> Path."""
+def page_file(request, tmp_path_factory):
+    """The file of a page of the registry, made once for all processes of a run: page_file("report") -> Path."""
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own) / "pages"
 
     def file(name):
-        if name not in _written:
-            path = tmp_path_factory.mktemp("page") / "index.html"
-            path.write_text(PAGES[name].build(request), encoding="utf-8")
-            _written[name] = path
-        return _written[name]
+        path = shared / name / "index.html"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(shared / f"{name}.lock"):
+            if not path.exists():
+                path.write_text(PAGES[name].build(request), encoding="utf-8")
+        return path
 
     return file
 

@@ -39,7 +39,9 @@ def attack(reference, place):
     folder = copy_of(reference, place)
     write(
         folder / "submission.toml",
-        f"[submission]\nname = {json.dumps(EVIL)}\n[run]\ncommand = {json.dumps('python ' + EVIL)}\n",
+        f"[submission]\nname = {json.dumps(EVIL)}\n[run]\ncommand = {json.dumps('python ' + EVIL)}\n"
+        # Else images are taken to be 224 x 224, and each forward pass takes twelve times as long.
+        "[preprocessing]\nsize = 64\nresize = 64\n",
     )
     run = next((folder / "history").glob("*.json")).read_text()
     write(folder / "history" / "<script>alert(3)&lt;.json", run)

@@ -124,10 +124,10 @@ def test_five_hundred_hand_ins(reference, tmp_path, capsys):
     assert max(v.memory for v in verdicts) < 3 * 1024 * MB
 
 
-@pytest.fixture
-def light_class(reference, tmp_path):
-    """Forty hand-ins without weights, of all kinds but the right: seconds for all of them."""
-    place = tmp_path / "class"
+@pytest.fixture(scope="module")
+def light_class(reference, tmp_path_factory):
+    """Forty hand-ins without weights, of all kinds but the right: seconds for all of them. Only to be read."""
+    place = tmp_path_factory.mktemp("light") / "class"
     place.mkdir()
     maker = Maker(reference, place)
     maker.right = lambda who, rng, slot: maker.faulty(who, rng, 10)
@@ -137,9 +137,16 @@ def light_class(reference, tmp_path):
     return place
 
 
-def test_killed_at_ten_random_moments(light_class, tmp_path, capsys):
-    straight, broken = tmp_path / "straight", tmp_path / "broken"
-    subprocess.run(command(light_class, straight), capture_output=True, check=False)
+@pytest.fixture(scope="module")
+def straight(light_class, tmp_path_factory):
+    """The marks of that class, graded without misfortune."""
+    out = tmp_path_factory.mktemp("straight") / "out"
+    subprocess.run(command(light_class, out), capture_output=True, check=False)
+    return marks_of(out)
+
+
+def test_killed_at_ten_random_moments(light_class, straight, tmp_path, capsys):
+    broken = tmp_path / "broken"
     seed = random.randrange(2**32)
     draw, progress = random.Random(seed), []
     for _ in range(10):
@@ -166,7 +173,7 @@ def test_killed_at_ten_random_moments(light_class, tmp_path, capsys):
     subprocess.run(command(light_class, broken), capture_output=True, check=False)
     with capsys.disabled():
         print(f"\nverdicts at the ten kills (seed {seed}): {progress}")
-    assert marks_of(broken) == marks_of(straight), f"seed {seed}"
+    assert marks_of(broken) == straight, f"seed {seed}"
     verdicts = verdicts_of(broken)
     assert len(verdicts) == len({v.who for v in verdicts}) == LIGHT
     assert not [p for p in (broken / "students").iterdir() if p.name.startswith(".")], "nothing half written"
@@ -185,12 +192,12 @@ def unshared(script):
 
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare (util-linux)")
-def test_a_disk_that_fills(light_class, tmp_path):
+def test_a_disk_that_fills(light_class, straight, tmp_path):
     disk, copy = tmp_path / "disk", tmp_path / "copy"
     disk.mkdir()
     if unshared(f"mount -t tmpfs tmpfs {disk}").returncode != 0:
         pytest.skip("needs user name spaces in which a file system can be mounted")
-    run, straight = (" ".join(command(light_class, out)) for out in (disk, tmp_path / "straight"))
+    run = " ".join(command(light_class, disk))
     done = unshared(f"""
         mount -t tmpfs -o size=4m tmpfs {disk}
         {run} > {tmp_path}/full.txt 2>&1 && code=0 || code=$?
@@ -200,20 +207,20 @@ def test_a_disk_that_fills(light_class, tmp_path):
         {run} > {tmp_path}/enough.txt 2>&1 || true
         rm -r {copy}
         cp -r {disk} {copy}
-        {straight} > {tmp_path}/straight.txt 2>&1 || true
     """)
     assert done.returncode == 0, done.stderr
     *said, code = (tmp_path / "full.txt").read_text().strip().splitlines()
     assert code == "2", said
     assert len(said) == 1, said
     assert "No space left" in said[0] or "full" in said[0]
-    assert marks_of(copy) == marks_of(tmp_path / "straight")
+    assert marks_of(copy) == straight
     assert len(verdicts_of(copy)) == LIGHT
 
 
 def test_replaced_while_it_is_graded(light_class, tmp_path):
     """What is judged is what the verdict names, or nothing: the new one is judged by the next run."""
-    victim = light_class / "s0002"
+    place = shutil.copytree(light_class, tmp_path / "class", copy_function=os.link)
+    victim = place / "s0002"
     fresh = tmp_path / "fresh"
     shutil.copytree(victim, fresh)
     (fresh / "README.txt").write_text("handed in anew")
@@ -223,7 +230,7 @@ def test_replaced_while_it_is_graded(light_class, tmp_path):
             victim.rename(tmp_path / "old")
             fresh.rename(victim)
 
-    order = Order(light_class, "demo", tmp_path / "out", only=("s0002",))
+    order = Order(place, "demo", tmp_path / "out", only=("s0002",))
     grade(order, LocalEngine(1), replace)
     assert not fresh.exists()
     last = grade(order, LocalEngine(1))
