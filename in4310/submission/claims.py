@@ -153,6 +153,9 @@ _BOTTOM = {"bottom", "lowest", "worst", "least", "bunn", "last", "low"}
 
 def as_ranking(document: Document, name: str, classes: Sequence[str]) -> Nested | None:
     """class -> {'top': [[path, score], ...], 'bottom': [...]}, the form of the house; None when it is no ranking."""
+    # Each list of images comes with words that stand near it, the nearer first. The first of these that name one class
+    # and one side place it; a list that nothing places is no part of a ranking. The house's own form is looked at once
+    # more, as there a list that is wrong in every entry must still be seen.
     found: Nested = {}
     index = {key(c): c for c in classes}
     for entries, *said in _ranked(document, words(name)):
@@ -173,6 +176,8 @@ def as_ranking(document: Document, name: str, classes: Sequence[str]) -> Nested 
 
 def _ranked(document: Document, name: list[str]) -> Iterator[tuple[list[Any], list[str], list[str]]]:
     """Lists of [path, score], each with words that may say its class and side, and more to look at if they do not."""
+    # A table has one image a row: its last number is the score, its other cells are the words, and the file's name says
+    # the rest. A document has a list at a leaf: the file's name and the keys on the way to it are the words.
     if isinstance(document, Table):
         for row in document.rows:
             paths = [cell for cell in row if _is_path(cell)]
@@ -329,6 +334,8 @@ def module_in(names: Sequence[str]) -> str | None:
 
 def lists_in(table: Table) -> Iterable[tuple[tuple[str, ...], list[float]]]:
     """Named lists of numbers in a table: a column a module, a row a module, or a row a value ('long' form)."""
+    # Headings that name modules decide for columns. Else the texts of a row are its name, and rows of one name are
+    # gathered; a list of one number is no list, and is left out at the end.
     columns = {i: title for i, title in enumerate(table.header) if module_in([title])}
     if columns:
         for i, title in columns.items():

@@ -90,6 +90,8 @@ class Figures:
         table has a row a model, the best on validation is taken; where there are no other figures, those of the best
         epoch of the best run.
         """
+        # First each file alone: a table of several models gives a candidate a model, anything else one. Then one model
+        # is chosen of all tables, and what the files say of it is merged.
         found: list[tuple[str, dict[str, Any]]] = []
         by_model: list[tuple[choices.Run, dict[str, Any]]] = []
         scored = {file for file, _, _ in self.contents.matrices} | set(self.contents.listings)

@@ -17,6 +17,8 @@ Runs = dict[str, dict[str, Any]]
 
 def as_history(document: Document, name: str) -> Runs | None:
     """run -> {'settings': {...}, 'epochs': [{'epoch', 'train_loss', 'val_loss', ...}]}; None when it is no history."""
+    # A table, or a list of records, is one run or several by a column that names them; a list of records that hold
+    # epochs, and an object, are a run each, or runs by name at any depth.
     if isinstance(document, Table):
         return history_of_records(document.records(), name) if document.header else None
     if isinstance(document, list):

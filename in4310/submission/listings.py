@@ -64,6 +64,8 @@ class Resolver:
 
 def of_document(document: Any, resolve: Resolver) -> Listing | None:
     """Paths of a table or JSON document: lists under the names of sets, rows or objects with a path, perhaps a set."""
+    # Four forms: a table, a list of records (one an image), a plain list, and an object with lists or paths as keys.
+    # Of a record the first text that is an image's path is taken; any other text may be its set or its class.
     found = Listing()
     if isinstance(document, Table):
         _add_table(found, document, resolve)
@@ -87,6 +89,8 @@ def _add_table(found: Listing, table: Table, resolve: Resolver) -> None:
 
     Which column is which is told by what most of its cells are: headers are missing or in any language.
     """
+    # Two headings of sets, and the columns below them are the lists. Else the column with most paths is the list; the
+    # one whose cells are all classes (or with a usual heading) says the class, the one of names of sets says the set.
     columns = {i: SET_NAMES[key(t)] for i, t in enumerate(table.header) if key(t) in SET_NAMES}
     if len(columns) >= 2:
         for row in table.rows:
@@ -134,6 +138,8 @@ def _add_object(found: Listing, document: Mapping[str, Any], resolve: Resolver) 
 
 def _entries(values: list[Any], resolve: Resolver, label: str) -> list[str]:
     """The paths of a list; [] where none of them is of an image."""
+    # An entry is a text, or a list or object around one: of its texts the first that ends as an image does, else the
+    # first that looks like a place. What stands beside it is the class, where it is one of ours or a number.
     entries, images = [], False
     for value in values:
         parts = [value] if isinstance(value, str) else value if isinstance(value, list) else []

@@ -67,6 +67,9 @@ def as_scores(array: np.ndarray, classes: int) -> str:
 
 def _of_table(table: Table, classes: Sequence[str]) -> np.ndarray | None:
     """Scores in a table: the columns named after the classes, or the columns of numbers whose rows sum to 1."""
+    # Headings that name every class once decide, in the order of the classes. Else each run of neighbouring columns of
+    # numbers as long as there are classes is tried, and the first whose rows sum to 1 is it; a table of nothing but as
+    # many columns is taken as it stands, for the checks to judge.
     if len(table.rows) < 12:  # a table of metrics has one row a class, not one an image
         return None
     keys = [key(t) for t in table.header]

@@ -26,6 +26,9 @@ class NotPlain(ValueError):
 
 def pack(value: Any, arrays: dict[str, np.ndarray], depth: int = 0) -> Any:
     """A value as JSON; its arrays are added to `arrays`. Tuples become lists, dates texts. Raises NotPlain."""
+    # From the simple to the nested: what JSON has is itself, what it lacks is {"": kind, "v": ...}. Texts that are no
+    # Unicode go as hexadecimal, numbers too long or not finite as floats, arrays by name in `arrays`; a table with
+    # any key that is no text becomes a list of pairs.
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):

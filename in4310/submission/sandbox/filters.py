@@ -141,6 +141,9 @@ def calls(machine: str) -> dict[str, tuple[int, str]]:
 
 def program(machine: str, alone: bool, abi: int) -> bytes:
     """The filter as instructions of 8 bytes. Raises OSError for a machine whose numbers are not known here."""
+    # The kernel runs it from above with the number of the call at hand: `when` compares that, and where arguments count
+    # loads, masks and compares each, jumping over its verdict at the first that differs. Special cases come first, then
+    # every call by its kind in the table; what is left at the end is unknown: ENOSYS, on which libraries fall back.
     known = calls(machine)
     refused = ERRNO | EPERM
     verdicts = {
