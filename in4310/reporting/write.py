@@ -41,6 +41,12 @@ def write_report(
     Raises InputError, one line, when the folder cannot be written to; files of an earlier report stay whole.
     """
     folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: expected a folder that can be written to ({error.strerror}); choose another folder"
+        ) from None
     if pictures is None:
         pictures = _pictures_there(results, folder)
     else:
