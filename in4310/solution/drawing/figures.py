@@ -53,6 +53,8 @@ def curves(
     The epoch with the highest validation mAP of its run, whose weights are the ones to keep, has a ring.
     kept: run and epoch of the weights that were kept, where it is known: it has a star.
     """
+    # First what there is to draw: a panel for each metric that some run recorded, a line style for each set. The legend
+    # is made before the panels, as it says how much room its foot takes; then each run is drawn into each panel.
     runs = dict(list(histories.items())[:SHOWN])
     recorded = {
         (metric, name)
