@@ -45,7 +45,7 @@ def write_report(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"{folder}: expected a folder for the report, which cannot be made ({error.strerror}); choose another folder"
+            f"{folder}: expected a folder for the report, it cannot be made ({error.strerror}); choose another folder"
         ) from None
     if pictures is None:
         pictures = _pictures_there(results, folder)
