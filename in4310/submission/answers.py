@@ -130,11 +130,10 @@ _VALUES: Mapping[str, Callable[[Any], Any]] = {
 
 def look_of(answer: Answer) -> Look:
     """What the task 'look' answered. Raises NotPlain."""
-    why, digest = (
-        all_of(str, unpack(answer.result, {})) if len(of(list, answer.result)) == 2 else (None, None)
-    )
+    told = all_of(str, unpack(answer.result, {}))
+    require(len(told) == 2)
     pixels = answer.arrays.get("pixels")
     if pixels is not None:
         require(pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3)
         require(pixels.size > 0 and max(pixels.shape) <= SIDE)
-    return Look(pixels, shown(of(str, why), 200), of(str, digest))
+    return Look(pixels, shown(told[0], 200), told[1])

@@ -122,7 +122,7 @@ class Readers:
     ) -> Value:
         """About one file. Raises ValueError where it is refused, was before, or ends its reader."""
         if self._ends > RESTARTS:
-            self._without.setdefault(file, f"not read: {self._ends} other files ended what reads them")
+            self._without.setdefault(file, self._why_no_more())
         if file in self._without:
             raise ValueError(self._without[file])
         try:
@@ -147,11 +147,8 @@ class Readers:
                     raise ValueError(str(end)) from None
                 self._without[self._reading] = str(end)
                 if self._ends > RESTARTS:
-                    why = f"not read: {self._ends} other files ended what reads them"
-                    harmless = self._past - set(self._without)
-                    self._without |= {
-                        f: why for f in walk(self.folder) if f not in harmless | set(self._without)
-                    }
+                    known = self._past | set(self._without)
+                    self._without |= {f: self._why_no_more() for f in walk(self.folder) if f not in known}
 
     def _once(
         self,
@@ -210,6 +207,9 @@ class Readers:
         if "lacking" in told:  # the disk, not the file
             raise OSError(of(int, told["lacking"]), os.strerror(of(int, told["lacking"])))
         return Answer(told.get("read"), answer.arrays)
+
+    def _why_no_more(self) -> str:
+        return f"not read: {self._ends} other files ended what reads them"
 
     def _begun(self, file: str) -> None:
         if self._reading:
