@@ -155,17 +155,14 @@ def mark(
 
     Exit status: 0 it was kept, 2 it could not be, and nothing of a table was.
     """
-    from in4310.grading.override import check_override, read_overrides
+    from in4310.grading.override import check_overrides, read_overrides
     from in4310.reporting.language import counted
 
     if (who is None) == (table is None):
         raise InputError("give a student, or a table with --csv")
     said = read_overrides(table) if table else [(who or "", requirement, points, comment)]
     with _opened(out) as book:
-        for one, where, given, words in said:  # all are looked at before one is kept
-            if given is None and not words:
-                raise InputError(f"{one}: nothing to say; give --points, --comment, or both")
-            check_override(book, one, where, given)
+        check_overrides(book, said)  # all are looked at before one is kept
         book.override_all(said, by or getpass.getuser())
         for one, where, given, words in said:
             parts = ("" if given is None else counted("%(num)s point", "%(num)s points", given), words)

@@ -25,6 +25,7 @@ from in4310.judging.verdict import Results
 GRADEBOOK = "gradebook.db"
 VERSION = "1"
 _SCHEMA = Path(__file__).with_suffix(".sql")
+Said = tuple[str, str, float | None, str]  # by a teacher: who, requirement, points, comment
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ class Gradebook:
         """Add a teacher's points or comment; what was said before stays in the log."""
         self.override_all([(who, requirement, points, comment)], by)
 
-    def override_all(self, said: Iterable[tuple[str, str, float | None, str]], by: str) -> None:
+    def override_all(self, said: Iterable[Said], by: str) -> None:
         """Add (who, requirement, points, comment) of several: all, or none where the disk or the user stops it."""
         with self._writing():
             self._base.executemany(

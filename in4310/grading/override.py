@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from in4310.errors import InputError
-from in4310.grading.gradebook import Gradebook
+from in4310.grading.gradebook import Gradebook, Said
+from in4310.judging.verdict import Results
 from in4310.submission.formats import read_text
 
 
-def check_override(book: Gradebook, who: str, requirement: str, points: float | None) -> None:
-    """Raise InputError for a student or a requirement that does not exist, or for more points than there are."""
-    if points is not None and not 0 <= points < math.inf:
-        raise InputError(f"{who}: expected points from 0, found {points:g}")
+def check_overrides(book: Gradebook, said: Sequence[Said]) -> None:
+    """Raise InputError for a row of nobody, of no requirement, of more points than there are, or that says nothing.
+
+    The verdicts of the class are read once for all rows.
+    """
     students = book.students()
-    if who not in students:
-        raise InputError(f"{who!r} is none of the {len(students)} students in {book.file}")
     verdicts = {m.who: m.results for m in book.marks() if m.results}
+    for who, requirement, points, comment in said:
+        if points is None and not comment:
+            raise InputError(f"{who}: nothing to say; give --points, --comment, or both")
+        if points is not None and not 0 <= points < math.inf:
+            raise InputError(f"{who}: expected points from 0, found {points:g}")
+        if who not in students:
+            raise InputError(f"{who!r} is none of the {len(students)} students in {book.file}")
+        _check_limits(verdicts, who, requirement, points)
+
+
+def _check_limits(verdicts: Mapping[str, Results], who: str, requirement: str, points: float | None) -> None:
     if requirement and who not in verdicts:
         raise InputError(f"{who!r} has no verdict yet: only the whole can be marked, without a requirement")
     results = verdicts.get(who) or next(iter(verdicts.values()), None)  # all are judged by one edition
@@ -35,7 +47,7 @@ def check_override(book: Gradebook, who: str, requirement: str, points: float | 
         )
 
 
-def read_overrides(file: Path) -> list[tuple[str, str, float | None, str]]:
+def read_overrides(file: Path) -> list[Said]:
     """(who, requirement, points, comment) from a CSV with these columns, as editors and Excel in any language save it:
     by commas, semicolons or tabs, 11.5 or 11,5, headings in any case. Raises InputError with the line.
     """

@@ -15,7 +15,7 @@ from in4310.grading.compare import compare
 from in4310.grading.explain import explanation
 from in4310.grading.grade import Order, grade
 from in4310.grading.gradebook import GRADEBOOK, Gradebook
-from in4310.grading.override import check_override, read_overrides
+from in4310.grading.override import check_overrides, read_overrides
 from in4310.grading.replay import replay
 from in4310.grading.work import Done
 
@@ -64,12 +64,12 @@ def test_a_regraded_verdict_is_shown_as_no_longer_standing(graded):
 )
 def test_overrides_that_make_no_sense_are_one_line(graded, who, requirement, points, message):
     with pytest.raises(InputError, match=message):
-        check_override(graded, who, requirement, points)
+        check_overrides(graded, [(who, requirement, points, "")])
 
 
 def test_overrides_that_make_sense(graded):
     for who, requirement, points in (("ola", "1a", 8), ("ola", "", 10), ("per", "", 4), ("kari", "1e", None)):
-        check_override(graded, who, requirement, points)
+        check_overrides(graded, [(who, requirement, points, "a word")])
 
 
 def test_overrides_from_a_table(tmp_path):
@@ -142,7 +142,7 @@ def test_a_table_that_would_mark_wrongly_is_refused(tmp_path, content, said):
 def test_a_mark_by_hand_is_a_number_up_to_the_maximum(graded, points):
     for where in ("1e", ""):
         with pytest.raises(InputError, match="points"):
-            check_override(graded, "kari", where, points)
+            check_overrides(graded, [("kari", where, points, "")])
 
 
 def test_of_a_table_all_is_kept_or_nothing(graded):
