@@ -5,26 +5,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
+from judging.test_asked import CHECKS as ON_DATA
+from judging.test_asked_network import CHECKS as ON_NETWORK
 
-from in4310.judging import asked, asked_network
+from in4310.judging import asked_network
 from in4310.judging.judge import Judge
 from in4310.judging.verdict import Outcome
 from in4310.submission.sandbox.messages import DTYPES
 from in4310.submission.sandbox.worker import Answer
 
-CLASSES = ["buildings", "forest", "sea"]
-CHECKS = {
-    "split": lambda live, judge: asked.check_split(live, judge, CLASSES),
-    "overlap": lambda live, judge: asked.check_overlap(live, judge, CLASSES),
-    "metrics": lambda live, judge: asked.check_metrics(live, judge, CLASSES),
-    "rank": asked.check_rank,
-    "compare": asked.check_compare,
-    "train_loader": asked_network.check_train_loader,
-    "train": asked_network.check_train,
-    "transform": asked_network.check_transform,
-    "non_positive": asked_network.check_non_positive,
-    "spectrum": asked_network.check_spectrum,
-}
+CHECKS = {**ON_DATA, **ON_NETWORK, "train_loader": asked_network.check_train_loader}
 MODULES = asked_network.LOOKED_INTO
 KEYS = [
     "train",

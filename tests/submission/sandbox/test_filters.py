@@ -45,6 +45,12 @@ def decide(code, architecture, number, *arguments):
             return k
 
 
+def asking(machine, alone, abi):
+    """What the filter says of a call, by its name or number, with these arguments."""
+    code, own, known = program(machine, alone, abi), ARCHITECTURES[machine], calls(machine)
+    return lambda call, *arguments: decide(code, own, known[call][0] if call in known else call, *arguments)
+
+
 REFUSED, UNKNOWN = ERRNO | EPERM, ERRNO | ENOSYS
 
 
@@ -52,11 +58,7 @@ REFUSED, UNKNOWN = ERRNO | EPERM, ERRNO | ENOSYS
 @pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("abi", range(1, 8))
 def test_what_the_filter_decides(machine, alone, abi):
-    code, own, known = program(machine, alone, abi), ARCHITECTURES[machine], calls(machine)
-
-    def asked(name, *arguments):
-        return decide(code, own, known[name][0], *arguments)
-
+    known, asked = calls(machine), asking(machine, alone, abi)
     granted = {
         "allow": True,
         "refuse": False,
@@ -70,7 +72,7 @@ def test_what_the_filter_decides(machine, alone, abi):
         elif rule in ("quiet", "xattr"):  # nothing is done, as if it were; not supported
             assert asked(name) == (ALLOW if alone else ERRNO | (95 if rule == "xattr" else 0)), name
     numbers = {number for number, _ in known.values()}
-    assert {decide(code, own, n) for n in set(range(1200)) - numbers} == {UNKNOWN}
+    assert {asked(n) for n in set(range(1200)) - numbers} == {UNKNOWN}
     assert asked("clone3") == UNKNOWN
     for family in range(46):
         allowed = ALLOW if family == 1 else REFUSED
@@ -93,11 +95,7 @@ def test_what_the_filter_decides(machine, alone, abi):
 @pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("abi", range(1, 8))
 def test_arguments_that_reach_others_or_hold_memory(machine, alone, abi):
-    code, own, known = program(machine, alone, abi), ARCHITECTURES[machine], calls(machine)
-
-    def asked(name, *arguments):
-        return decide(code, own, known[name][0], *arguments)
-
+    known, asked = calls(machine), asking(machine, alone, abi)
     for command in (
         8,
         10,
