@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 ENGLISH = "en"
 VARIABLE = "IN4310_LANGUAGE"
 DOMAIN = "LC_MESSAGES/in4310.po"
-FIGURE = re.compile(
-    r"[-+]?(?<!\d)\d+\.\d+(?:e[-+]?\d+)?(?: ?(?:%|[A-Za-z]{1,3}))?"
-)  # '0.93', '12.5 %', '4.1 GiB'
+# '0.93', '12.5 %', '4.1 GiB'
+FIGURE = re.compile(r"[-+]?(?<!\d)\d+\.\d+(?:e[-+]?\d+)?(?: ?(?:%|[A-Za-z]{1,3}))?")
 
 
 @cache

@@ -243,11 +243,8 @@ def _socket_signal(judge: int) -> str:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         done = []
-        for command, value in (
-            (8, judge),
-            (10, 0),
-            (4, os.O_NONBLOCK | 0o20000),
-        ):  # F_SETOWN, F_SETSIG, F_SETFL
+        # F_SETOWN, F_SETSIG, F_SETFL
+        for command, value in ((8, judge), (10, 0), (4, os.O_NONBLOCK | 0o20000)):
             with suppress(OSError):  # signal 0: SIGIO, which is sent only where nothing refuses
                 fcntl.fcntl(ours, command, value)
                 done.append(command)

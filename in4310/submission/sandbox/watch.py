@@ -18,9 +18,8 @@ from in4310.submission.sandbox.zygote import children_of, descendants, kill_tree
 
 WATCH = 0.05  # seconds between two looks
 ENTRIES = 20_000
-DESCRIPTOR = (
-    256 * 2**10
-)  # a full buffer of a socket, net.core.wmem_default and what is above it; a pipe has 64 KiB
+# A full buffer of a socket, net.core.wmem_default and what is above it; a pipe has 64 KiB.
+DESCRIPTOR = 256 * 2**10
 FEW = 8 + 2 * (os.cpu_count() or 1)  # processes and threads that take their turns like anyone's
 
 
