@@ -57,6 +57,8 @@ def main(control: socket.socket) -> None:
             for descriptor in descriptors:
                 os.close(descriptor)
             control.sendall(json.dumps(answer | {"id": request.get("id")}).encode() + b"\n")
+    except ConnectionError:  # the judge ended before it read all answers: nobody is left to be told
+        pass
     finally:
         for pid, (private, group) in children.items():
             kill_tree(pid)
