@@ -33,6 +33,7 @@ FLOORS = (
     "in4310.options in4310.door in4310.plugin_options",
     "in4310.reference",
     "in4310.plugin",
+    "in4310.guest.in4310_pytest",
     "in4310.runner",
     "in4310.grading",
     "in4310.checking in4310.running",

@@ -313,6 +313,21 @@ def test_a_project_of_others_runs_the_same_with_and_without_us(guests, stranger,
     }
 
 
+@pytest.mark.parametrize("module", ["in4310.py", "in4310/__init__.py"])
+def test_a_project_with_a_module_of_our_name_runs_as_without_us(pytester, module):
+    path = pytester.path / module
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("ours = 'their own'\nprint('their module was imported')\n")
+    pytester.makepyfile("import in4310\ndef test_theirs(): assert in4310.ours == 'their own'")
+    run = pytester.run(sys.executable, "-m", "pytest", "-q")  # with the current folder first on the path
+    run.assert_outcomes(passed=1)
+    assert "Traceback" not in run.stderr.str()
+    empty = pytester.mkdir("empty")
+    alone = pytester.run(sys.executable, "-m", "pytest", empty, "-q")
+    assert alone.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert "their module was imported" not in alone.stdout.str()
+
+
 def test_a_run_that_judges_nothing_imports_nothing_heavy():
     code = "import sys, in4310.plugin; print(*{'torch', 'numpy', 'pydantic', 'jinja2', 'rich', 'click'} & set(sys.modules))"
     assert (
