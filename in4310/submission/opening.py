@@ -35,7 +35,7 @@ def opener_of(sandbox: Sandbox | None, seconds: float = SECONDS) -> Opener:
             alone.parent.mkdir(mode=0o755)
             _put(path, alone)
             try:
-                with sandbox.worker(alone.parent) as worker:
+                with sandbox.worker(alone.parent, live=False) as worker:
                     yield Told(
                         partial(_ask, worker, path.name, limit, time.monotonic() + seconds), limit
                     ).entries()

@@ -186,7 +186,9 @@ class Readers:
         limits = self._sandbox.limits
         if self._worker is None:
             try:
-                self._worker = self._stack.enter_context(self._sandbox.worker(self.folder, limits))
+                self._worker = self._stack.enter_context(
+                    self._sandbox.worker(self.folder, limits, live=False)
+                )
             except WorkerFailed as failure:
                 raise NotJudged(f"no process can be started to read what was handed in: {failure}") from None
         try:

@@ -278,7 +278,7 @@ class Lying:
         self.document, self.arrays = document, arrays
 
     @contextmanager
-    def worker(self, folder, limits=None):
+    def worker(self, folder, limits=None, live=True):
         yield self
 
     def call(self, task, arguments, arrays, seconds, noted):

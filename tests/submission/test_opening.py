@@ -103,7 +103,7 @@ class Lying:
         self.answers = iter(answers)
 
     @contextmanager
-    def worker(self, folder):
+    def worker(self, folder, live=True):
         yield self
 
     def call(self, task, arguments, seconds):

@@ -72,8 +72,8 @@ class Tier:
 TIERS = (Tier(True, True), Tier(True, False), Tier(False, True))  # the strongest first
 NONE = Tier(False, False, "no way to confine a process on this system")
 GRANTED = 3  # times the seconds of a call may be added for waiting behind others
-ANSWER_SECONDS = 30.0  # for the zygote, which does little; its first answer waits for the import of torch
-START_SECONDS = 300.0
+ANSWER_SECONDS = 30.0  # for the zygote, which does little
+START_SECONDS = 300.0  # where it may import torch or torchvision first
 # Runs the zygote in isolated mode, from the same files as the judge: -I leaves out a user's own packages and the folder
 # that the judge was started in. They come after the standard library, which nothing may hide.
 BOOT = """
@@ -140,7 +140,8 @@ class Sandbox:
             self.start()
             if self._control is None:
                 raise WorkerFailed("refused", f"code of a submission is not run here: {NONE.describe()}")
-            self._control.settimeout(ANSWER_SECONDS if self._asked else START_SECONDS)
+            imports = not self._asked or request.get("live")
+            self._control.settimeout(START_SECONDS if imports else ANSWER_SECONDS)
             self._asked += 1
             try:
                 raw = json.dumps({**request, "id": self._asked}).encode()
@@ -209,9 +210,9 @@ class Sandbox:
 
     @contextmanager
     def worker(
-        self, folder: Path | None, limits: Limits | None = None, trusted: bool = False
+        self, folder: Path | None, limits: Limits | None = None, trusted: bool = False, live: bool = True
     ) -> Iterator[Worker]:
-        """A confined child that sees the folder, read-only, and nothing else of ours.
+        """A confined child that sees the folder, read-only, and nothing else of ours; not `live`: it only reads.
 
         Raises WorkerFailed('refused') where files, network and processes cannot be confined, unless `trusted`: then
         the code is run with what walls there are, on Linux at least with limits.
@@ -220,12 +221,14 @@ class Sandbox:
             raise WorkerFailed("refused", f"code of a submission is not run here: {self.tier.describe()}")
         with (
             readable_by_others(folder, parents=not self.tier.namespaces) as visible,
-            self._worker(visible, self.tier, limits or self.limits) as worker,
+            self._worker(visible, self.tier, limits or self.limits, live) as worker,
         ):
             yield worker
 
     @contextmanager
-    def _worker(self, folder: Path | None, tier: Tier, limits: Limits) -> Iterator[Worker]:
+    def _worker(
+        self, folder: Path | None, tier: Tier, limits: Limits, live: bool = False
+    ) -> Iterator[Worker]:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         out, into = os.pipe()
         try:
@@ -236,6 +239,7 @@ class Sandbox:
                 "namespaces": tier.namespaces,
                 "landlock": tier.landlock,
                 "abi": tier.abi,
+                "live": live,
             }
             started = self._ask(request, (theirs.fileno(), into))
             pid, zygote = started["pid"], self._zygote
