@@ -6,6 +6,7 @@ An exhibit draws what is there, also where a check fails or lacks a piece. Every
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def class_shares(
             )
     attach(
         judge,
-        plots.class_shares(sets),
+        partial(plots.class_shares, sets),
         "Images of each class in the three sets, and the quota that keeps the proportions of the whole data set; "
         f"validation and test may miss it by {tolerance:g} images.",
         "Bars of the number of images of each class. " + "; ".join(off) + ".",
@@ -78,7 +79,7 @@ def identical_images(judge: Judge, evidence: Evidence, groups: Sequence[Sequence
     ]
     attach(
         judge,
-        tiles({"": shown_tiles}, columns=4, size=(1.45, 1.45)),
+        partial(tiles, {"": shown_tiles}, columns=4, size=(1.45, 1.45)),
         f"The same image in two sets: {len(pairs)} of {len(groups)} groups, two of each.",
         "Pairs of identical images: "
         + "; ".join(" = ".join(f"{name} {shown(path, 60)}" for name, path in pair) for pair in pairs)
@@ -106,7 +107,7 @@ def training(
         )
     attach(
         judge,
-        figures.curves(history, kept),
+        partial(figures.curves, history, kept),
         f"The history as handed in, {len(history)} runs; a ring marks the best epoch of each on validation.{star}",
         f"Curves against epochs. {'; '.join(best[:8]) or 'No validation figures were recorded'}.{star}",
     )
@@ -127,9 +128,10 @@ def handed_in(judge: Judge, files: Sequence[Path], what: str, looks: Mapping[Pat
     columns = 1 if len(drawn) == 1 else 2
     size = (4.3, min(4.3, max(0.6, 4.3 * shape)))
     names = [name for name, _ in drawn]
+    thumbnails = [Tile(pixels, shown(name, 44)) for name, pixels in drawn]
     attach(
         judge,
-        tiles({"": [Tile(pixels, shown(name, 44)) for name, pixels in drawn]}, columns=columns, size=size),
+        partial(tiles, {"": thumbnails}, columns=columns, size=size),
         f"{what} as handed in, made smaller: {len(drawn)} of {len(files)}.",
         f"Small copies of the pictures {listed(names)}.",
         photographs=True,
@@ -148,7 +150,7 @@ def scores_against(
     largest = f"{float(np.nan_to_num(off, nan=np.inf).max(initial=0)):.2e}"
     attach(
         judge,
-        plots.score_differences(claimed, ours, tolerance),
+        partial(plots.score_differences, claimed, ours, tolerance),
         f"Largest difference in each of {len(off)} rows between the scores handed in and those of the network, "
         f"recomputed; the line is the tolerance, {tolerance:g}." + (f" {sampled}." if sampled else ""),
         f"Histogram of differences over {len(off)} rows: {wrong} beyond the tolerance of {tolerance:g}, median "
@@ -162,7 +164,7 @@ def score_histogram(judge: Judge, scores: np.ndarray, labels: np.ndarray, classe
     medians = ", ".join(f"{c} {float(np.median(found)):.2f}" for c, found in own.items() if len(found))
     attach(
         judge,
-        figures.score_histogram(scores, labels, classes),
+        partial(figures.score_histogram, scores, labels, classes),
         "Scores handed in: of each class over its own images (filled) and over all others (outline). Where they lie "
         "apart, the network tells the class from the others.",
         f"Histograms of scores of {len(labels)} images; median score of the right class: {medians}.",
@@ -177,7 +179,7 @@ def not_probabilities(judge: Judge, scores: np.ndarray, tolerance: float) -> Non
         sums = np.nansum(finite, axis=1)
     attach(
         judge,
-        plots.row_sums(np.asarray(scores, dtype=np.float64), tolerance),
+        partial(plots.row_sums, np.asarray(scores, dtype=np.float64), tolerance),
         "Scores handed in and the sums of their rows. Probabilities lie between 0 and 1 and sum to 1.",
         f"Histograms: scores from {low:.4g} to {high:.4g}; sums of rows from {sums.min():.4g} to {sums.max():.4g}.",
     )
@@ -188,7 +190,7 @@ def confusion(judge: Judge, matrix: np.ndarray, classes: Sequence[str], stated: 
     table = np.asarray(matrix).astype(int)
     attach(
         judge,
-        figures.confusion(table, classes),
+        partial(figures.confusion, table, classes),
         "True class against the column with the highest score, columns read in the stated order. Swapped columns put "
         "the large numbers off the diagonal."
         if stated
@@ -220,7 +222,7 @@ def metrics_against(
     }
     attach(
         judge,
-        plots.compared(groups),
+        partial(plots.compared, groups),
         f"{what}, handed in and recomputed from the scores; they may differ by {tolerance:g}.",
         _differences(groups, 4),
     )
@@ -252,11 +254,10 @@ def per_class(
 ) -> None:
     """Accuracy and AP of each class on test, accuracy of all with its interval, and what is expected (1e)."""
     words = [f"{c} {a:.3f}" for c, a in found.accuracy_per_class.items() if a is not None]
+    whole = (found.accuracy, *interval)
     attach(
         judge,
-        figures.per_class(
-            found.accuracy_per_class, found.ap_per_class, (found.accuracy, *interval), expected
-        ),
+        partial(figures.per_class, found.accuracy_per_class, found.ap_per_class, whole, expected),
         "Accuracy and average precision of each class on test, recomputed from the weights; below, all "
         f"{rows} images with the 95 % interval.",
         f"Bars. Accuracy of all {found.accuracy:.3f} ({interval[0]:.3f} to {interval[1]:.3f}), expected {expected:g}; "
@@ -319,7 +320,7 @@ def rankings(
         first = entries[0] if entries else "none"
         attach(
             judge,
-            tiles(groups, columns=5, size=(1.3, 1.3)),
+            partial(tiles, groups, columns=5, size=(1.3, 1.3)),
             f"{name}: rank, score, true class and path of the images handed in"
             + (", and below them the right ones." if faulty else "."),
             f"{len(entries)} images, the first is {shown(first, 60)}"
@@ -347,7 +348,7 @@ def shares_against(
     groups = {"Non-positive values": plots.rows_of(claimed, ours, tolerance)}
     attach(
         judge,
-        plots.compared(groups, digits=2, unit="percent"),
+        partial(plots.compared, groups, digits=2, unit="percent"),
         f"Share of non-positive values of each module, handed in and recomputed {over}; they may differ by "
         f"{tolerance:.3g} percentage points.",
         _differences({"": groups["Non-positive values"]}, 2),
@@ -372,7 +373,7 @@ def spectra_against(judge: Judge, pairs: Mapping[str, SpectrumPair], series: str
     )
     attach(
         judge,
-        plots.compared_spectra(ordered, tolerance),
+        partial(plots.compared_spectra, ordered, tolerance),
         f"Spectra, {series}: eigenvalues handed in"
         + (f" and {against}." if known else "; they could not be recomputed."),
         f"{len(pairs)} modules, {len(pairs) - len(wrong)} within what is allowed. {'; '.join(words)}."
@@ -390,7 +391,7 @@ def spectra_compared(judge: Judge, panels: Mapping[str, Mapping[str, np.ndarray]
     ]
     attach(
         judge,
-        figures.spectra(panels),
+        partial(figures.spectra, panels),
         "Spectra of each network and data set, recomputed: how fast they fall tells how many directions features use.",
         f"Eigenvalues against their index on a logarithmic scale. {'; '.join(words)}.",
     )

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import xml.etree.ElementTree as ET
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from in4310.judging import plots
+from in4310.judging import pictures, plots
 from in4310.judging.data import hints, resolve_data
 from in4310.judging.edition import load_edition
 from in4310.judging.evidence import Evidence
@@ -206,16 +207,38 @@ def test_a_check_attaches_few_pictures_and_a_large_svg_becomes_a_png():
     judge = Judge()
     row = plots.Row("sea", 0.5, 0.6, 0.01)
     for _ in range(PICTURES + 3):
-        attach(judge, plots.compared({"Test": [row]}), "caption", "alt")
+        attach(judge, partial(plots.compared, {"Test": [row]}), "caption", "alt")
     assert len(judge.pictures) == PICTURES
     many = np.geomspace(10, 1e-3, 400)
     pairs = {f"layer{i}": plots.SpectrumPair(many * 1.7, many, good=False) for i in range(6)}
     long = {name * 6: dataclasses.replace(pair) for name, pair in pairs.items()}
     judge = Judge()
-    attach(judge, plots.compared_spectra(long, 1e-3), "caption", "alt")
+    attach(judge, partial(plots.compared_spectra, long, 1e-3), "caption", "alt")
     ((picture, content),) = judge.pictures
     assert picture.file == (".svg" if content.startswith(b"<?xml") else ".png")
     assert len(content) < SVG_BYTES * 2
+
+
+def test_what_is_drawn_again_is_remembered_and_what_differs_is_not(monkeypatch):
+    monkeypatch.setattr(pictures, "REMEMBERED", 2)
+    monkeypatch.setattr(pictures, "_drawn", {})
+    drawn = []
+    monkeypatch.setattr(pictures, "encoded", lambda figure, kind: drawn.append(kind) or encoded(figure, kind))
+
+    def content(claimed, photographs=False):
+        judge = Judge()
+        rows = {"Test": [plots.Row("sea", claimed, 0.6, 0.01)]}
+        attach(judge, partial(plots.compared, rows), "caption", "alt", photographs)
+        return judge.pictures[0][1]
+
+    first = content(0.5)
+    assert (
+        first == content(0.5) == encoded(plots.compared({"Test": [plots.Row("sea", 0.5, 0.6, 0.01)]}), "svg")
+    )
+    assert len(drawn) == 1
+    assert len({first, content(0.5 + 1e-3), content(None), content(0.5, True)}) == 4
+    assert content(0.5) == first, "forgotten, and drawn anew"
+    assert (len(drawn), len(pictures._drawn)) == (5, 2)
 
 
 numbers = st.one_of(st.floats(), st.sampled_from([0.0, -1.0, 1e308, 1e-320]))
