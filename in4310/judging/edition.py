@@ -148,6 +148,10 @@ class Edition(Part):
     statistics: StatisticsPart
     tolerances: Tolerances
     audit: AuditPart = AuditPart(rows=128)
+    trust: dict[str, Share] = Field(
+        {},
+        description="check -> share of what nobody saw that is paid on trust; else it is the teacher's to give",
+    )
     requirements: list[RequirementPart] = Field(min_length=1, alias="requirement")
 
     @model_validator(mode="after")
@@ -158,6 +162,8 @@ class Edition(Part):
                 if key in seen:
                     raise ValueError(f"{key!r} stands twice among the requirements and their checks")
                 seen.add(key)
+        if unknown := [name for name in self.trust if name not in self.points_of]:
+            raise ValueError(f"trust: {unknown[0]!r} is none of its checks")
         if self.split.test + self.split.val >= self.data.images:
             raise ValueError(
                 f"split: {self.split.test} test and {self.split.val} validation images leave none of "

@@ -28,6 +28,7 @@ class Judge:
         self.pictures: list[tuple[Picture, bytes]] = []
         self.mend = ""
         self.mistake = ""
+        self.rests_on = ""  # in the words of verdict.RESTS_ON
         self.diagnoses: list[Diagnosis] = []
 
     def expect(
@@ -83,6 +84,10 @@ class Judge:
         """Record something that a reader must know and that costs no points."""
         self.expect(False, asked, found, expected, otherwise=Outcome.WARNED, **how)
 
+    def leave(self, asked: str, found: object, expected: object = "", **how: Any) -> None:
+        """Record something that nobody saw: its points are the teacher's to give, unless the edition trusts."""
+        self.expect(False, asked, found, expected, otherwise=Outcome.OPEN, **how)
+
     def blame(self, matches: Sequence[Match]) -> None:
         """Name the mistakes that give these figures; those that fit alike are joined by 'or'. Nothing for no match."""
         if not matches:
@@ -112,11 +117,10 @@ class Judge:
         """The worst of the findings."""
         return overall([f.outcome for f in self.findings])
 
-    @property
-    def share(self) -> float:
-        """Share of the findings that did not fail, for checks that give partial credit."""
-        good = sum(f.outcome is not Outcome.FAILED for f in self.findings)
-        return good / len(self.findings) if self.findings else 0.0
+    def share(self, *outcomes: Outcome) -> float:
+        """Share of the findings that came out so, for checks that give partial credit."""
+        found = sum(f.outcome in outcomes for f in self.findings)
+        return found / len(self.findings) if self.findings else 0.0
 
     @property
     def reason(self) -> str:

@@ -84,15 +84,23 @@ class Session:
     def decided(
         self, name: str, title: str, judge: Judge, partial: bool, seconds: float, follows: str = ""
     ) -> Check:
-        """A check ran to its end: points for what was good."""
+        """A check ran to its end: points for what was good. What nobody saw is open, unless the edition trusts."""
         outcome = judge.outcome if judge.findings else Outcome.FAILED
-        share = judge.share if partial else 0.0
+        worth = self.edition.points_of[name]
+        earned, left = judge.share(*GOOD), judge.share(Outcome.OPEN)
+        if not partial:  # one finding decides
+            earned, left = float(outcome in GOOD), float(outcome is Outcome.OPEN)
+        trusted = round(worth * left * self.edition.trust.get(name, 0.0), 2)
+        points = round(worth * earned, 2)
         return self._verdict(
             name,
             title,
             judge,
             outcome=outcome,
-            points=round(self.edition.points_of[name] * (1.0 if outcome in GOOD else share), 2),
+            points=round(points + trusted, 2),
+            open_points=round(min(worth * left, worth - points) - trusted, 2),
+            on_trust=trusted,
+            rests_on=judge.rests_on,
             reason=judge.reason,
             mistake=judge.mistake,
             mend=judge.mend,
@@ -169,8 +177,11 @@ class Session:
 
     @property
     def full_marks(self) -> bool:
-        """Whether every point of the checks that ran was earned and none was left without a verdict."""
-        return all(c.points >= c.max_points and c.outcome in GOOD for c in self.checks.values())
+        """Whether every point of the checks that ran was earned, or is left to the teacher."""
+        return all(
+            c.points + c.open_points >= c.max_points and c.outcome in (*GOOD, Outcome.OPEN)
+            for c in self.checks.values()
+        )
 
     def results(self) -> Results:
         """The record of this run; requirements in the edition's order, checks that were not selected left out."""

@@ -18,12 +18,15 @@ class Outcome(StrEnum):
     """How a check, or a requirement as a whole, came out."""
 
     PASSED = "passed"
-    WARNED = "warned"  # full points, but something a reader must know
+    WARNED = "warned"  # full points, but something a reader must know of what was judged
+    OPEN = "for the teacher"  # nobody saw it yet: neither earned nor lost, unless the edition trusts
     FAILED = "failed"
     NOT_RUN = "not run"  # its input is missing: no points, and no claim about the work
 
 
 GOOD = (Outcome.PASSED, Outcome.WARNED)
+# What a verdict can rest on, the surest first.
+RESTS_ON = ("recomputed", "proved by another piece", "seen run", "read in the source", "stated only")
 
 
 class Record(BaseModel):
@@ -81,8 +84,11 @@ class Check(Record):
     name: str = Field(description="name of the test function without 'test_'")
     title: str = Field(description="what is looked at; true whether it passed or failed")
     outcome: Outcome
-    points: float
+    points: float = Field(description="earned; what is paid on trust is among them")
     max_points: float
+    open_points: float = Field(0.0, description="left to the teacher: neither earned nor lost")
+    on_trust: float = Field(0.0, description="of the points earned, those for what was only stated")
+    rests_on: str = Field("", description="what the verdict rests on, in the words of `RESTS_ON`")
     reason: str = Field(description="one line: why this outcome")
     mistake: str = Field("", description="the mistake that would give exactly these figures, if one is known")
     mend: str = Field("", description="how to mend it")
@@ -97,8 +103,8 @@ class Check(Record):
 
 
 def overall(outcomes: list[Outcome]) -> Outcome:
-    """The outcome of the whole: the worst of its parts, a failure weighing more than a missing input."""
-    for outcome in (Outcome.FAILED, Outcome.NOT_RUN, Outcome.WARNED):
+    """The outcome of the whole: the worst of its parts; a failure weighs most, then a missing input."""
+    for outcome in (Outcome.FAILED, Outcome.NOT_RUN, Outcome.OPEN, Outcome.WARNED):
         if outcome in outcomes:
             return outcome
     return Outcome.PASSED
@@ -126,6 +132,11 @@ class Requirement(Record):
     def max_points(self) -> float:
         """Points to be had."""
         return sum(c.max_points for c in self.checks)
+
+    @property
+    def open_points(self) -> float:
+        """Points left to the teacher."""
+        return sum(c.open_points for c in self.checks)
 
 
 class Piece(Record):
@@ -280,6 +291,16 @@ class Results(Record):
     def max_points(self) -> float:
         """Points to be had over all requirements."""
         return sum(r.max_points for r in self.requirements)
+
+    @property
+    def open_points(self) -> float:
+        """Points left to the teacher, over all requirements."""
+        return sum(r.open_points for r in self.requirements)
+
+    @property
+    def judged_points(self) -> float:
+        """Points that were decided: all but those left to the teacher."""
+        return self.max_points - self.open_points
 
     @property
     def counts(self) -> Counter[Outcome]:

@@ -25,6 +25,7 @@ SECURITY = (  # what a page may load: nothing but its own style and script, know
 WORDS = {
     Outcome.PASSED: marked("Passed"),
     Outcome.WARNED: marked("Passed, with a warning"),
+    Outcome.OPEN: marked("For the teacher"),
     Outcome.FAILED: marked("Failed"),
     Outcome.NOT_RUN: marked("Not run"),
 }
@@ -37,6 +38,7 @@ TURNS = {
 SHORT = {
     Outcome.PASSED: marked("passed"),
     Outcome.WARNED: marked("warned"),
+    Outcome.OPEN: marked("for the teacher"),
     Outcome.FAILED: marked("failed"),
     Outcome.NOT_RUN: marked("not run"),
 }
@@ -44,6 +46,7 @@ SHORT = {
 TALLY = {
     Outcome.PASSED: plural("%(num)s passed", "%(num)s passed"),
     Outcome.WARNED: plural("%(num)s warned", "%(num)s warned"),
+    Outcome.OPEN: plural("%(num)s for the teacher", "%(num)s for the teacher"),
     Outcome.FAILED: plural("%(num)s failed", "%(num)s failed"),
     Outcome.NOT_RUN: plural("%(num)s not run", "%(num)s not run"),
 }

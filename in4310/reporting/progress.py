@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from in4310.judging.verdict import Change, Check, Outcome, Progress, Results, Turn
 from in4310.reporting.gaps import JUDGE
 
-BADNESS = {Outcome.PASSED: 0, Outcome.WARNED: 1, Outcome.FAILED: 2, Outcome.NOT_RUN: 3}
+BADNESS = {
+    Outcome.PASSED: 0,
+    Outcome.WARNED: 1,
+    Outcome.OPEN: 2,
+    Outcome.FAILED: 3,
+    Outcome.NOT_RUN: 4,
+}
 
 
 def same_work(before: Results, now: Results) -> bool:

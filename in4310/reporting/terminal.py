@@ -17,6 +17,7 @@ from in4310.shown import shown
 LOOK = {  # a mark and a colour beside the word: no verdict is told by its colour alone
     Outcome.PASSED: ("✓", "green"),
     Outcome.WARNED: ("▲", "yellow"),
+    Outcome.OPEN: ("?", "cyan"),
     Outcome.FAILED: ("✗", "red"),
     Outcome.NOT_RUN: ("○", "magenta"),
 }

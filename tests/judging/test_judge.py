@@ -6,16 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from in4310.judging.edition import load_edition
 from in4310.judging.judge import Judge, listed
 from in4310.judging.mistake import Hypothesis, Match
-from in4310.judging.verdict import Outcome
+from in4310.judging.session import Session
+from in4310.judging.verdict import GOOD, Outcome
 
 figures = st.floats(-1e6, 1e6)
 
 
 def test_a_judge_that_looked_at_nothing_has_earned_nothing():
     judge = Judge()
-    assert (judge.share, judge.reason) == (0.0, "nothing was looked at")
+    assert (judge.share(*GOOD), judge.reason) == (0.0, "nothing was looked at")
     assert (judge.mend, judge.mistake, judge.diagnoses, judge.findings, judge.pictures) == (
         "",
         "",
@@ -34,7 +36,7 @@ def test_a_finding_keeps_every_word():
     assert finding.outcome is Outcome.PASSED
     assert (finding.asked, finding.found, finding.expected, finding.tolerance) == ("rows", "211", "211", "0")
     assert finding.details == ["a", "b"]
-    assert (judge.mend, judge.mistake, judge.outcome, judge.share) == ("", "", Outcome.PASSED, 1.0)
+    assert (judge.mend, judge.mistake, judge.outcome, judge.share(*GOOD)) == ("", "", Outcome.PASSED, 1.0)
     assert judge.reason == "rows: 211, expected 211 within 0"
 
 
@@ -45,7 +47,7 @@ def test_what_failed_first_says_how_to_mend_it():
     judge.expect(True, "c", 1, 1)
     assert (judge.mend, judge.mistake) == ("first", "one")
     assert judge.outcome is Outcome.FAILED
-    assert judge.share == pytest.approx(1 / 3)
+    assert judge.share(*GOOD) == pytest.approx(1 / 3)
     assert judge.reason == "a: 1, expected 2 (and 1 more)"
 
 
@@ -53,7 +55,7 @@ def test_a_warning_costs_nothing_and_is_said():
     judge = Judge()
     judge.expect(True, "a", 1)
     judge.warn("b", 5, 6, mend="look", mistake="why", details=range(3))
-    assert (judge.outcome, judge.share) == (Outcome.WARNED, 1.0)
+    assert (judge.outcome, judge.share(*GOOD)) == (Outcome.WARNED, 1.0)
     assert (judge.mend, judge.mistake) == ("look", "why")
     assert judge.reason == "b: 5, expected 6"
     assert judge.findings[1].details == ["0", "1", "2"]
@@ -152,3 +154,36 @@ def test_pictures_are_kept_in_their_order():
     assert [(p.file, p.caption, p.alt, content) for p, content in judge.pictures] == [
         (".png", "first", "what it shows", b"1"), (".jpg", "second", "alt", b"2")
     ]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(list(Outcome)), min_size=1), st.booleans(), st.floats(0, 1))
+def test_each_point_is_earned_lost_or_left_to_the_teacher(outcomes, partial, trust):
+    edition = load_edition("demo")
+    session = Session(edition.model_copy(update={"trust": {"split_sizes": trust}}))
+    judge = Judge()
+    for outcome in outcomes:
+        judge.expect(False, "a", 1, otherwise=outcome)
+    check = session.decided("split_sizes", "Sizes", judge, partial, 0.0)
+    worth = edition.points_of["split_sizes"]
+    assert 0 <= check.on_trust <= check.points
+    assert check.open_points >= 0
+    assert check.points + check.open_points <= worth + 1e-9
+    lost = worth - check.points - check.open_points
+    if not {Outcome.FAILED, Outcome.NOT_RUN} & set(outcomes):
+        assert lost == pytest.approx(0, abs=0.011)
+    if Outcome.OPEN not in outcomes:
+        assert (check.open_points, check.on_trust) == (0, 0)
+    if set(outcomes) == {Outcome.OPEN}:
+        assert check.points == check.on_trust == pytest.approx(worth * trust, abs=0.011)
+    if set(outcomes) <= {Outcome.FAILED, Outcome.NOT_RUN}:
+        assert lost == worth
+
+
+def test_what_nobody_saw_earns_nothing_by_itself():
+    judge = Judge()
+    judge.expect(True, "a", 1)
+    judge.leave("the program was run", "not done")
+    session = Session(load_edition("demo"))
+    check = session.decided("split_sizes", "Sizes", judge, False, 0.0)
+    worth = session.edition.points_of["split_sizes"]
+    assert (check.outcome, check.points, check.open_points) == (Outcome.OPEN, 0, worth)
