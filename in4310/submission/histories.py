@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, count
 from pathlib import PurePosixPath
 from typing import Any
 
 from in4310.submission.claims import Document, measure, set_of, words
+from in4310.submission.epochs import Row, runs_of, trained
 from in4310.submission.formats import SET_NAMES
 from in4310.submission.tables import Table, key, number, plain
 
@@ -47,10 +48,10 @@ def _run(document: Mapping[str, Any], name: str) -> Runs | None:
     # it was kept; of epochs that are records also what the history's columns do not have.
     settings = next((document[k] for k in ("settings", "config", "hyperparameters", "params", "args")
                      if isinstance(document.get(k), Mapping)), None)  # fmt: skip
-    for inner in ("epochs", "history"):
+    for inner in ("epochs", "history", "log_history"):  # the last is Hugging Face's
         value = document.get(inner)
         if isinstance(value, list) and all(isinstance(e, Mapping) for e in value) and (value or settings):
-            runs = history_of_records(value, name) if value else {name: {"epochs": []}}
+            runs = history_of_records(value, name, settings or {}) if value else {name: {"epochs": []}}
         elif isinstance(value, Mapping):
             runs = _run(value, name)
         else:
@@ -58,10 +59,11 @@ def _run(document: Mapping[str, Any], name: str) -> Runs | None:
         for run in (runs or {}).values():
             run |= {k: document[k] for k in ("best_epoch", "kept") if k in document}
             run |= {"settings": dict(settings)} if settings is not None else {}
-            if value and isinstance(value, list) and len(value) == len(run["epochs"]):
-                if value[0].get("epoch") == 0 and isinstance(run.get("best_epoch"), int):
-                    run["best_epoch"] += 1  # counted from 0, as the epochs are
-                run["epochs"] = [given | epoch for given, epoch in zip(value, run["epochs"], strict=True)]
+            if value and isinstance(value, list) and isinstance(run.get("best_epoch"), int):
+                last = number(value[-1].get("epoch"))
+                run["best_epoch"] += (
+                    last is not None and run["epochs"][-1]["epoch"] == last + 1
+                )  # from 0, too
         return runs
     return _of_lists(document, settings, name)
 
@@ -70,7 +72,11 @@ def _of_lists(document: Mapping[str, Any], settings: Mapping[str, Any] | None, n
     """A dict of lists, an entry an epoch; perhaps one dict a set."""
     if all(key(k) in SET_NAMES and isinstance(v, Mapping) for k, v in document.items()):
         document = {f"{k}_{kk}": vv for k, v in document.items() for kk, vv in v.items()}
-    lists = {k: v for k, v in document.items() if isinstance(v, list) and v and number(v[0]) is not None}
+    lists = {
+        k: v
+        for k, v in document.items()
+        if isinstance(v, list) and v and isinstance(_figure(v[0]), int | float)
+    }
     lengths = [len(v) for v in lists.values()]
     if not lists or not any("loss" in words(k) or "losses" in words(k) for k in lists):
         return None
@@ -83,73 +89,88 @@ def _of_lists(document: Mapping[str, Any], settings: Mapping[str, Any] | None, n
     return runs
 
 
-def history_of_records(records: Sequence[Mapping[str, Any]], name: str) -> Runs | None:
-    """Epochs as rows; a column that names the run or the setting cuts them into runs."""
-    # What the columns are is told by their titles; without a loss there is no history. Each row is an epoch of the run
-    # that its group names; where none does, of another run whenever the settings change and the epochs start anew.
-    if not records:
-        return None
-    records = _sets_as_columns(records)
-    columns = _columns(list(records[0]), name)
+def history_of_records(
+    records: Sequence[Mapping[str, Any]],
+    name: str,
+    stated: Mapping[str, Any] | None = None,
+    parts: bool = False,
+) -> Runs | None:
+    """Rows of a log as runs; a column that names the run or the setting cuts them into runs.
+
+    `stated`: what is known of the hyperparameters of a record of epochs, of which all that an epoch has is kept;
+    `parts`: also what holds no loss, as a chart of one figure does.
+    """
+    # What the columns are is told by their titles; without a loss there is no history.
+    records = _sets_as_columns([r for r in records if "train_runtime" not in r])  # Hugging Face's last word
+    titles = list(dict.fromkeys(t for record in records for t in record))
+    columns = _columns(titles, name)
     known = {v for v in columns.values() if v}
-    if not any("loss" in v for v in known) or ("epoch" not in known and len(known) < 2):
+    step = next((t for t in titles if key(t) in _STEP), None)
+    figures = {t: c for t, c in columns.items() if c and c != "epoch"}
+    if not figures or (not parts and not any("loss" in v for v in known)):
         return None
-    group = next((t for t in records[0] if key(t) in
-                  ("run", "setting", "config", "experiment", "model", "name", "run_name", "id")), None)  # fmt: skip
-    settings = [t for t in records[0] if key(t) in _SETTINGS]
-    runs: Runs = {}
+    if "epoch" not in known and step is None and len(known) < 2:
+        return None
+    group = next((t for t in titles if key(t) in _RUN), None)
+    settings = [t for t in titles if key(t) in _SETTINGS]
+    counted = next((t for t, c in columns.items() if c == "epoch"), None)
+    grouped: dict[str, list[Row]] = {}
     for record in records:
-        values = tuple(str(record.get(t)) for t in settings if group is None)
-        run_name = str(record.get(group)) if group else name
-        own = {key(t): record.get(t) for t in settings}
-        run = runs.setdefault(run_name, {"settings": own or {"run": run_name}, "epochs": []})
-        if values and run["epochs"] and run["_values"] != values and _constant_settings(records, settings):
-            run_name = f"{name}: {', '.join(values)}"
-            run = runs.setdefault(run_name, {"settings": own, "epochs": []})
-        run.setdefault("_values", values)
-        run["epochs"].append({c: plain(record[t]) for t, c in columns.items() if c and t in record})
-    for run in runs.values():
-        run.pop("_values", None)
-        first = run["epochs"][0].get("epoch")
-        for i, epoch in enumerate(run["epochs"]):
-            # Epochs counted from 0, or not at all, are the same epochs.
-            given = epoch.get("epoch")
-            epoch["epoch"] = i + 1 if given is None else (given + 1 if first == 0 else given)
-            if isinstance(epoch["epoch"], float) and epoch["epoch"].is_integer():
-                epoch["epoch"] = int(epoch["epoch"])
-        _percent_to_share(run["epochs"])
+        given = {c: _figure(record[t]) for t, c in figures.items() if record.get(t) not in (None, "")}
+        hyper = tuple(str(record.get(t, "")) for t in settings)
+        of = str(record.get(group)) if group else name
+        epoch, at = number(record.get(counted or "")), number(record.get(step or ""))
+        grouped.setdefault(of, []).append(Row(epoch, at, given, hyper, record))
+    runs: Runs = {}
+    for of, rows in grouped.items():
+        for found in runs_of(rows):
+            own = {key(t): found[0].rest[t] for t in settings if t in found[0].rest}
+            title = f"{of}: {', '.join(found[0].settings)}" if of in runs and own else of
+            names = chain([title], (f"{title} ({i})" for i in count(2)))
+            title = next(t for t in names if t not in runs)
+            epochs = [
+                {**(row.rest if stated is not None else {}), "epoch": _integer(row.epoch), **row.figures}
+                for row in trained(found, stated or own)
+            ]
+            _percent_to_share(epochs)
+            runs[title] = {"settings": own or {"run": of}, "epochs": epochs}
     return runs
 
 
-_SETTINGS = ("lr", "learning_rate", "optimizer", "optimiser", "optim", "batch_size", "weight_decay",
-             "momentum")  # fmt: skip
+_SETTINGS = ("lr", "learning_rate", "optimizer", "optimiser", "optim", "batch_size", "weight_decay", "momentum",
+             "n_epochs", "num_epochs", "max_epochs")  # fmt: skip
+_RUN = ("run", "setting", "config", "experiment", "model", "name", "run_name", "id")
 
 
-def _constant_settings(records: Sequence[Mapping[str, Any]], settings: Sequence[str]) -> bool:
-    """Whether the settings name runs: epochs start anew where they change (a schedule changes the rate within one)."""
-    epochs = [number(r.get(next((t for t in r if key(t) == "epoch"), ""), None)) for r in records]
-    return any(b is not None and a is not None and b <= a for a, b in pairwise(epochs))
+def _integer(epoch: float | None) -> float | int | None:
+    return int(epoch) if epoch is not None and float(epoch).is_integer() else epoch
+
+
+def _figure(value: Any) -> Any:
+    """A number, NaN and infinity among them: a run that diverged has them."""
+    if isinstance(value, str) and value.strip().lower().lstrip("+-") in ("nan", "inf", "infinity"):
+        return float(value)
+    return plain(value)
 
 
 def _sets_as_columns(records: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     """A row for each epoch and set (columns epoch, phase, loss) becomes a row an epoch, as others write it."""
+    if not records:
+        return records
     named = next((t for t in records[0] if all(SET_NAMES.get(key(str(r.get(t)))) for r in records)), None)
     if named is None:
         return records
     epoch = next((t for t in records[0] if key(t) in _EPOCH), None)
     if epoch is None:
         return [{}]  # figures of the sets, once: no history
-    rows: list[dict[str, Any]] = []
-    for record in records:
-        which = SET_NAMES[key(str(record[named]))]
-        own = {f"{which}_{t}" if measure(t) else t: v for t, v in record.items() if t != named}
-        again = not rows or rows[-1][epoch] != record[epoch] or set(own) <= set(rows[-1])
-        rows.append(own) if again else rows[-1].update(own)
-    titles = dict.fromkeys(t for row in rows for t in row)
-    return [{t: row.get(t) for t in titles} for row in rows]
+    return [
+        {f"{SET_NAMES[key(str(r[named]))]}_{t}" if measure(t) else t: v for t, v in r.items() if t != named}
+        for r in records
+    ]
 
 
-_EPOCH = ("epoch", "epochs", "step", "epoke", "ep")
+_EPOCH = ("epoch", "epochs", "epoke", "ep", "trainer_epoch")
+_STEP = ("step", "global_step", "trainer_global_step", "iteration", "iter")
 
 
 def _columns(titles: Sequence[str], name: str) -> dict[str, str | None]:
@@ -157,10 +178,10 @@ def _columns(titles: Sequence[str], name: str) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     unnamed: dict[str, str] = {}
     for title in titles:
-        kind, which = measure(title), set_of(title)
+        kind, which = measure(title), _set_of(title)
         kind = "map" if kind == "ap" else kind
         found[title] = "epoch" if key(title) in _EPOCH else None
-        if found[title] or kind is None or any(w in ("class", "per", *_CLASS_WORDS) for w in words(title)):
+        if found[title] or kind is None or any(w in _OTHER for w in words(title)):
             continue
         if which:
             found[title] = f"{which}_{kind}"
@@ -170,18 +191,28 @@ def _columns(titles: Sequence[str], name: str) -> dict[str, str | None]:
     for title, kind in unnamed.items():
         taken = f"{default}_{kind}" in found.values()
         found[title] = f"{'train' if taken else default}_{kind}"
-    # A column by its very name is not replaced by one that is named alike: test_map beside test_map_measured.
-    return {t: c if t == c or c not in titles else None for t, c in found.items()}
+    # A column by its very name is not replaced by one that is named alike: test_map beside test_map_measured; nor is
+    # the figure of an epoch by those of its steps.
+    whole = {c for t, c in found.items() if "step" not in words(t)}
+    return {
+        t: c if t == c or (c not in titles and ("step" not in words(t) or c not in whole)) else None
+        for t, c in found.items()
+    }
+
+
+def _set_of(title: str) -> str | None:
+    """The set of a column; Hugging Face's eval_loss is of validation."""
+    return set_of(title) or ("val" if words(title)[:1] == ["eval"] else None)
 
 
 def default_set(titles: Iterable[str], name: str) -> str:
     """The set that figures without one are of: Keras' plain names are of training; beside val_loss, mAP is of val."""
     titles = [t for t in titles if measure(t)]
-    sets = {set_of(t) for t in titles} - {None}
+    sets = {_set_of(t) for t in titles} - {None}
     said = set_of(name)
     if said and (said != "train" or not sets):
         return said
-    if any(measure(t) == "loss" and set_of(t) is None for t in titles):
+    if any(measure(t) == "loss" and _set_of(t) is None for t in titles):
         return "train"
     return "val" if "val" in sets else "test" if sets == {"test"} else "train"
 
@@ -212,7 +243,7 @@ def merged(runs: Mapping[tuple[str, str], dict[str, Any]]) -> dict[tuple[str, st
     return whole
 
 
-_CLASS_WORDS = ("buildings", "forest", "glacier", "mountain", "sea", "street")
+_OTHER = ("class", "per", "buildings", "forest", "glacier", "mountain", "sea", "street", "best")
 
 
 def _percent_to_share(epochs: Iterable[dict[str, Any]]) -> None:
