@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
@@ -37,14 +38,14 @@ def in4310():
     return run
 
 
-@pytest.fixture
-def program(tmp_path):
-    """Start `python -m in4310` as a process of its own, in an empty folder."""
+@pytest.fixture(scope="session")
+def program_in():
+    """Start `python -m in4310` as a process of its own, in this folder."""
 
-    def start(*arguments, launcher=("-m", "in4310"), **options):
+    def start(folder, *arguments, launcher=("-m", "in4310"), **options):
         return subprocess.Popen(
             [sys.executable, *launcher, *map(str, arguments)],
-            cwd=tmp_path,
+            cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -55,3 +56,9 @@ def program(tmp_path):
         )
 
     return start
+
+
+@pytest.fixture
+def program(program_in, tmp_path):
+    """The same, in an empty folder."""
+    return partial(program_in, tmp_path)

@@ -55,14 +55,20 @@ def test_network_prints_the_table_of_the_2023_report(in4310):
         assert text in result.stdout
 
 
+@pytest.fixture(scope="module")
+def whole(program_in, drawn, tmp_path_factory):
+    """The submission of a run that nobody stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    run = program_in(folder, "run", "--data", drawn, *SMALL, "--out", "whole", "--report", "report-whole")
+    _, errors = run.communicate(timeout=300)
+    assert run.returncode in (0, 1), errors
+    return folder / "whole"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(program, drawn, tmp_path, stop):
+def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(program, drawn, whole, tmp_path, stop):
     common = ("run", "--data", drawn, *SMALL)
-    whole = program(*common, "--out", "whole", "--report", "report-whole")
-    _, errors = whole.communicate(timeout=300)
-    assert whole.returncode in (0, 1), errors
-
     stopped = program(*common, "--out", "stopped", "--report", "report-stopped")
     wait_for(tmp_path / "stopped" / "training" / "sgd-0.01-onecycle-batch-64" / "history.json", stopped)
     stopped.send_signal(stop)
@@ -81,13 +87,13 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(program, drawn, tmp_
     _, errors = resumed.communicate(timeout=300)
     assert resumed.returncode in (0, 1), errors
     for name in ("scores_test.npy", "scores_val.npy"):
-        assert np.array_equal(np.load(tmp_path / "whole" / name), np.load(tmp_path / "stopped" / name))
+        assert np.array_equal(np.load(whole / name), np.load(tmp_path / "stopped" / name))
     for name in ("metrics.json", "ranking.json", "non_positive.json", "eigenvalues.json"):
-        assert (tmp_path / "whole" / name).read_text() == (tmp_path / "stopped" / name).read_text()
-    histories = sorted(f.name for f in (tmp_path / "whole" / "history").iterdir())
+        assert (whole / name).read_text() == (tmp_path / "stopped" / name).read_text()
+    histories = sorted(f.name for f in (whole / "history").iterdir())
     assert histories == sorted(f.name for f in (tmp_path / "stopped" / "history").iterdir())
     for name in histories:
-        assert without_times(tmp_path / "whole" / "history" / name) == without_times(
+        assert without_times(whole / "history" / name) == without_times(
             tmp_path / "stopped" / "history" / name
         )
     assert not list((tmp_path / "stopped").rglob("*.partial"))
