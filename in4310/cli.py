@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from in4310 import __version__, checking, running
+from in4310 import __version__, checking, rehearsing, running
 from in4310.door import Door
 from in4310.grading import commands as grading
 from in4310.places import keep_current_folder_off_the_path
@@ -32,6 +32,7 @@ def cli() -> None:
       in4310 demo                        the whole assignment on drawn scenes, judged, with a report
       in4310 run --data PHOTOS           the same on your own photographs in class folders
       in4310 check SUBMISSION            judge what was handed in: a folder or a zip
+      in4310 rehearse SUBMISSION         run its own programs in a miniature of the data, and tell what they do
       in4310 init SUBMISSION             write a submission.toml from what is found in it
       in4310 report SUBMISSION           write the assignment's own report from a run's files
       in4310 grade CLASS                 judge a whole class: a folder of submissions, or a bulk download
@@ -41,5 +42,5 @@ def cli() -> None:
     sweep()
 
 
-for command in (*running.COMMANDS, *checking.COMMANDS, *grading.COMMANDS):
+for command in (*running.COMMANDS, *checking.COMMANDS, *rehearsing.COMMANDS, *grading.COMMANDS):
     cli.add_command(command)

@@ -20,6 +20,7 @@ FLOORS = (
     "in4310.solution.engine in4310.solution.drawing in4310.solution.scenes",
     "in4310.solution",
     "in4310.submission",
+    "in4310.rehearsal",
     "in4310.judging.order in4310.judging.verdict in4310.judging.edition in4310.judging.data in4310.judging.audit",
     "in4310.judging.mistake in4310.judging.class_order in4310.judging.preprocessing",
     "in4310.judging.claimed",
@@ -36,7 +37,7 @@ FLOORS = (
     "in4310.guest.in4310_pytest",
     "in4310.runner",
     "in4310.grading",
-    "in4310.checking in4310.running",
+    "in4310.checking in4310.running in4310.rehearsing",
     "in4310.cli in4310.__main__",
 )
 FLOOR_OF = {name: height for height, names in enumerate(FLOORS) for name in names.split()}

@@ -10,9 +10,11 @@ import contextlib
 import ctypes
 import os
 import platform
+import stat
 import struct
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from in4310.submission.sandbox.system import LIBC, check, inside, syscall
@@ -64,6 +66,20 @@ class Limits:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class World:
+    """What a child in a root of its own has beside its folder. `shown`: place -> a folder, read-only; `links`: place ->
+    where it leads, made where nothing of the system lies; `imports`: modules that are imported before it is forked,
+    which may add tasks of their own."""
+
+    shown: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    imports: Sequence[str] = ()
+
+
+NOWHERE = World()
+
+
 def _mount(source: str, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
     encoded = [None if text is None else os.fsencode(text) for text in (source, target, kind, options)]
     result = LIBC.mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3])
@@ -107,7 +123,7 @@ def hidden_places() -> list[str]:
     return [p for p in dict.fromkeys([str(home), *installed]) if os.path.isdir(p)]
 
 
-def new_root(base: str, folder: str | None, limits: Limits) -> None:
+def new_root(base: str, folder: str | None, limits: Limits, world: World = NOWHERE) -> None:
     """A root of our own: the system and the submission read-only, /tmp private and sized, our own /proc.
 
     The package in4310 is covered, so that code of a submission cannot call the reference solution or read the checks.
@@ -132,6 +148,10 @@ def new_root(base: str, folder: str | None, limits: Limits) -> None:
         _bind(f"/dev/{device}", f"{base}/dev/{device}")
     if folder is not None:
         _bind(folder, base + "/submission")
+    for place, shown in world.shown.items():
+        _bind(shown, base + place)
+    for place, target in world.links.items():
+        _link(base, place, target)
     _read_only(base)
     os.makedirs(base + "/proc", exist_ok=True)
     # Containers may forbid a new /proc (it is partly covered there); nothing here needs one.
@@ -155,6 +175,23 @@ def _bind(source: str, target: str) -> None:
         with open(target, "a"):
             pass
     _mount(source, target, None, MS_BIND | MS_REC)
+
+
+def _link(base: str, place: str, target: str) -> None:
+    """A link in our own root, as far as the way to it leads through nothing that is mounted there or a link itself."""
+    here, own = base, os.lstat(base).st_dev
+    *above, last = [part for part in place.split("/") if part]
+    if ".." in (*above, last):
+        return
+    for part in above:
+        here = os.path.join(here, part)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(here, 0o755)
+        found = os.lstat(here)
+        if found.st_dev != own or not stat.S_ISDIR(found.st_mode):
+            return
+    with contextlib.suppress(OSError):  # something is there
+        os.symlink(target, os.path.join(here, last))
 
 
 def _read_only(base: str) -> None:

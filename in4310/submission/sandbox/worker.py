@@ -13,9 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -25,7 +24,7 @@ from in4310.submission.sandbox import messages
 from in4310.submission.sandbox.messages import BadMessage, Message
 from in4310.submission.sandbox.probes import traps
 from in4310.submission.sandbox.visible import readable_by_others
-from in4310.submission.sandbox.walls import Limits
+from in4310.submission.sandbox.walls import NOWHERE, Limits, World
 from in4310.submission.sandbox.watch import WATCH, Watch
 from in4310.submission.sandbox.zygote import kill_tree
 from in4310.temporary import sweep
@@ -114,9 +113,7 @@ class Sandbox:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -210,8 +207,9 @@ class Sandbox:
 
     @contextmanager
     def worker(
-        self, folder: Path | None, limits: Limits | None = None, trusted: bool = False, live: bool = True
-    ) -> Iterator[Worker]:
+        self, folder: Path | None, limits: Limits | None = None, trusted: bool = False, live: bool = True,
+        world: World = NOWHERE,
+    ) -> Iterator[Worker]:  # fmt: skip
         """A confined child that sees the folder, read-only, and nothing else of ours; not `live`: it only reads.
 
         Raises WorkerFailed('refused') where files, network and processes cannot be confined, unless `trusted`: then
@@ -221,13 +219,13 @@ class Sandbox:
             raise WorkerFailed("refused", f"code of a submission is not run here: {self.tier.describe()}")
         with (
             readable_by_others(folder, parents=not self.tier.namespaces) as visible,
-            self._worker(visible, self.tier, limits or self.limits, live) as worker,
+            self._worker(visible, self.tier, limits or self.limits, live, world) as worker,
         ):
             yield worker
 
     @contextmanager
     def _worker(
-        self, folder: Path | None, tier: Tier, limits: Limits, live: bool = False
+        self, folder: Path | None, tier: Tier, limits: Limits, live: bool = False, world: World = NOWHERE
     ) -> Iterator[Worker]:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         out, into = os.pipe()
@@ -240,6 +238,7 @@ class Sandbox:
                 "landlock": tier.landlock,
                 "abi": tier.abi,
                 "live": live,
+                "world": asdict(world),
             }
             started = self._ask(request, (theirs.fileno(), into))
             pid, zygote = started["pid"], self._zygote

@@ -9,6 +9,7 @@ keeper forks the child: pid_namespaces(7) take effect for children only.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import platform
@@ -23,7 +24,7 @@ from typing import Any
 
 from in4310.submission.sandbox import cgroups, filters, walls
 from in4310.submission.sandbox.visible import unreachable
-from in4310.submission.sandbox.walls import Limits
+from in4310.submission.sandbox.walls import Limits, World
 from in4310.temporary import ours, remove
 
 
@@ -79,6 +80,8 @@ def _answer(
             "live"
         ]:  # its code will ask for it; it takes as long to import as torch, and readers need it not
             import torchvision  # noqa: F401
+        for module in request["world"]["imports"]:
+            importlib.import_module(module)
         private = None if request["namespaces"] else tempfile.mkdtemp(prefix=ours("private"))
         group = cgroups.Group(ours("group") + str(request["id"]), Limits(**request["limits"]), homes)
         try:
@@ -184,7 +187,7 @@ def _become(request: dict[str, Any], channel: int, base: str, private: str | Non
     alone = private is None
     others = 0
     if private is None:
-        walls.new_root(base, folder, limits)
+        walls.new_root(base, folder, limits, World(**request["world"]))
         private, folder = "/tmp", "/submission"
         readable, writable, hidden = ["/"], ["/tmp", "/dev/shm", "/dev/null"], []
     else:

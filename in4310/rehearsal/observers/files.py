@@ -1,0 +1,122 @@
+"""What is written and read: arrays, weights, tables, pictures; and comparisons, of which file with what."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import pickle
+from collections import OrderedDict
+from typing import Any
+
+import matplotlib.figure
+import numpy as np
+import torch
+
+from in4310.rehearsal.events import Recorder
+
+KEPT = 32  # loaded things whose file is known
+
+
+def observe(see: Recorder) -> None:
+    """Events 'written', 'read', 'restored' and 'compared'."""
+    loaded: OrderedDict[int, tuple[Any, str]] = OrderedDict()  # by identity, held so that it stays theirs
+
+    def file_of(value: Any) -> str:
+        return loaded.get(id(value), (None, ""))[1]
+
+    def read(result: Any, file: Any, *_: Any, **__: Any) -> dict[str, Any]:
+        name = _name(file)
+        for part in [result, *(result.values() if type(result) is dict else ())]:
+            loaded[id(part)] = part, name
+        while len(loaded) > KEPT:
+            loaded.popitem(last=False)
+        return {"file": name, **_about(result)}
+
+    def written(place: int, what: int) -> Any:
+        return lambda r, *given, **__: {"file": _name(given[place]), **_about(given[what])}
+
+    see.function(np, "load", read, "read")
+    see.function(np, "loadtxt", read, "read")
+    see.function(torch, "load", read, "read")
+    see.function(np, "save", written(0, 1), "written")
+    see.function(np, "savetxt", written(0, 1), "written")
+    see.function(np, "savez", lambda r, file, *_, **k: {"file": _name(file), "names": list(k)}, "written")
+    see.function(torch, "save", written(1, 0), "written")
+    see.function(json, "dump", written(1, 0), "written")
+    see.function(pickle, "dump", written(1, 0), "written")
+    see.function(matplotlib.figure.Figure, "savefig", _figure, "written")
+
+    def opened(result: Any, file: Any, mode: str = "r", *_: Any, **__: Any) -> dict[str, Any] | None:
+        return {"file": _name(file), "type": "text"} if set("wax") & set(mode) else None
+
+    see.function(builtins, "open", opened, "written")
+
+    def restored(result: Any, self: Any, state: Any, *_: Any, **__: Any) -> dict[str, Any]:
+        return {"file": file_of(state), "network": type(self).__name__}
+
+    load_state = torch.nn.Module.load_state_dict
+
+    def restoring(self: Any, state: Any, *arguments: Any, **keywords: Any) -> Any:
+        with see.quiet() as outermost:
+            own = {t.data_ptr() for t in self.state_dict().values() if t.numel()}
+            alias = any(isinstance(t, torch.Tensor) and t.data_ptr() in own for t in dict(state).values())
+            result = load_state(self, state, *arguments, **keywords)
+        if outermost:
+            see.note("restored", **restored(result, self, state), alias=alias)
+        return result
+
+    torch.nn.Module.load_state_dict = restoring  # type: ignore[method-assign,assignment]
+
+    def compared(
+        result: Any, one: Any = None, other: Any = None, *rest: Any, **keywords: Any
+    ) -> dict[str, Any] | None:
+        if not hasattr(one, "shape") or not hasattr(other, "shape"):
+            return None
+        files = [file_of(one), file_of(other)]
+        equal = bool(result) if isinstance(result, bool | np.bool_) else None
+        itself = one is other or (files[0] != "" and files[0] == files[1])
+        tolerance = max(
+            [t for t in (*rest, keywords.get("atol"), keywords.get("rtol")) if isinstance(t, float)],
+            default=None,
+        )
+        return {
+            "files": files,
+            "itself": itself,
+            "tolerance": tolerance,
+            "equal": equal,
+            "shape": list(one.shape),
+        }
+
+    for name in ("allclose", "isclose", "array_equal"):
+        see.function(np, name, compared, "compared")
+    for name in ("assert_allclose", "assert_array_equal", "assert_array_almost_equal"):
+        see.function(np.testing, name, compared, "compared")
+    for name in ("allclose", "isclose", "equal"):
+        see.torch[name] = compared
+    see.aliases.update(allclose="compared", isclose="compared", equal="compared", cross_entropy="loss",
+                       nll_loss="loss", binary_cross_entropy_with_logits="loss")  # fmt: skip
+
+
+def _figure(result: Any, self: Any, file: Any = "", *_: Any, **__: Any) -> dict[str, Any]:
+    axes = [
+        {"title": a.get_title(), "x": a.get_xlabel(), "y": a.get_ylabel(), "lines": len(a.lines)}
+        for a in self.axes
+    ]
+    return {"file": _name(file), "type": "picture", "axes": axes[:4]}
+
+
+def _name(file: Any) -> str:
+    found = file if isinstance(file, str | os.PathLike) else getattr(file, "name", "")
+    text = os.fspath(found) if isinstance(found, str | os.PathLike) else ""
+    return os.path.relpath(text) if text.startswith("/tmp/") else text
+
+
+def _about(value: Any) -> dict[str, Any]:
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        return {"type": "array", "shape": [int(n) for n in shape]}
+    if isinstance(value, dict):
+        weights = any(isinstance(v, torch.Tensor) for v in value.values())
+        return {"type": "weights" if weights else "table", "size": len(value)}
+    return {"type": type(value).__name__}

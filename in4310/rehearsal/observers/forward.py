@@ -1,0 +1,57 @@
+"""Passes through networks: in which mode, with gradients or not, on what batches of which loader; softmax, its axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.modules import module as modules
+
+from in4310.rehearsal.events import Recorder
+from in4310.rehearsal.observers.training import probabilities
+
+NOT_NETWORKS = (
+    "torch.nn.modules.loss",
+    "torchvision.transforms",
+    "torchmetrics",
+    "torch.nn.modules.activation",
+)
+BATCH_DEPENDENT = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.modules.dropout._DropoutNd)
+
+
+def observe(see: Recorder) -> None:
+    """Events 'forward' and 'softmax'."""
+    depth = [0]
+    last: dict[int, Any] = {}
+
+    def before(module: Any, given: Any) -> None:
+        depth[0] += 1
+        if depth[0] > 1 or type(module).__module__.startswith(NOT_NETWORKS) or not given:
+            return
+        x = given[0]
+        if not isinstance(x, torch.Tensor) or x.ndim != 4 or not x.is_floating_point():
+            return
+        with see.quiet():
+            values = x.detach()
+            digest = round(float(values.double().sum()), 3)
+            same, last[id(module)] = last.get(id(module)) == digest, digest
+            see.note("forward", network=type(module).__name__, training=bool(module.training),
+                     gradients=torch.is_grad_enabled(), loader=see.loader.get("number", -1), rows=int(x.shape[0]),
+                     shape=[int(n) for n in x.shape[1:]], low=round(float(values.min()), 3),
+                     high=round(float(values.max()), 3), same=same,
+                     depends=any(isinstance(m, BATCH_DEPENDENT) for m in module.modules()))  # fmt: skip
+
+    def after(module: Any, given: Any, result: Any) -> None:
+        depth[0] -= 1
+
+    modules.register_module_forward_pre_hook(before)
+    modules.register_module_forward_hook(after, always_call=True)
+
+    def softmax(result: Any, given: Any, dim: Any = None, *_: Any, **__: Any) -> dict[str, Any] | None:
+        if not isinstance(given, torch.Tensor):
+            return None
+        axis = None if dim is None else int(dim) % max(given.ndim, 1)
+        return {"axis": axis, "shape": [int(n) for n in given.shape], "twice": probabilities(given),
+                "whole": bool((result == result.round()).all())}  # fmt: skip
+
+    see.torch["softmax"] = softmax

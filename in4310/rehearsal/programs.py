@@ -1,0 +1,280 @@
+"""Which files of a hand-in start, in which order, and where they look for the data set: by their syntax trees only."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from in4310.submission.files import walk
+from in4310.submission.sandbox import notebooks
+from in4310.submission.source import BYTES, NO_SCRIPTS, code_files
+
+STAGES = (r"split|prep|download|make_?data|create", r"train|main|run|oblig|mand|assign|task_?1|in\d{4}|fit",
+          r"eval|test|predict|infer|score|task_?2", r"feature|map|pca|plot|visual|inside|task_?3|analy")  # fmt: skip
+COMMAND = re.compile(r"python3?\s+(?:-\w\s+)?([\w./-]+\.py)([^\n`|&;\"']*)")
+DATA_NAME = re.compile(r"data|root|img|image|photo|mandatory|dataset", re.I)
+OUTPUT = re.compile(
+    r"out|result|save|log|checkpoint|ckpt|model|weight|fig|plot|runs|history|split|index|report|score|csv",
+    re.I,
+)
+DATA_PATH = re.compile(r"^(\.{0,2}/)*[\w./ -]*(data|mandatory_?\d|images?|photos|scenes)[\w -]*/?$", re.I)
+WINDOWS = re.compile(r"^[A-Za-z]:[\\/]")
+CONFIGS = (".yaml", ".yml", ".json", ".toml", ".ini", ".cfg")
+
+
+@dataclass(frozen=True)
+class Program:
+    """A file that starts: its arguments, and the folder, relative to the hand-in, that it starts in."""
+
+    file: str
+    arguments: tuple[str, ...] = ()
+    folder: str = ""
+    why: str = ""
+
+
+@dataclass
+class Code:
+    """One Python file or notebook, parsed."""
+
+    file: str
+    trees: list[ast.Module] = field(default_factory=list)
+    error: str = ""
+
+    @property
+    def nodes(self) -> Iterator[ast.AST]:
+        """All nodes."""
+        return (node for tree in self.trees for node in ast.walk(tree))
+
+
+def read(folder: Path) -> list[Code]:
+    """All code of a hand-in; what cannot be parsed has no trees, and says why."""
+    found = []
+    for file in code_files(folder):
+        path = folder / file
+        code = Code(file)
+        try:
+            if file.endswith(".ipynb"):
+                texts = notebooks.sources(path)
+            else:
+                if path.stat().st_size > BYTES:
+                    continue
+                texts = [path.read_text(encoding="utf-8-sig", errors="replace")]
+            code.trees = [ast.parse(text) for text in texts]
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OSError, notebooks.Refused) as error:
+            code.error = f"{type(error).__name__}: {error}"[:200]
+        found.append(code)
+    return found
+
+
+def programs(folder: Path, codes: Iterable[Code]) -> list[Program]:
+    """What starts, in order: the commands that are written down, else what would do something when it is run."""
+    codes = list(codes)
+    known = {code.file: code for code in codes}
+    if written := list(_commands(folder, known)):
+        return written
+    imported = {name for code in codes for name in _imports(code)}
+    found = []
+    for code in codes:
+        path = PurePosixPath(code.file)
+        if path.name in NO_SCRIPTS or (path.name.startswith("test_") and "pytest" in _imports(code)):
+            continue
+        if path.suffix == ".ipynb":
+            why = "a notebook"
+        elif any(map(_guard, _statements(code))):
+            if path.stem in imported and _stage(code.file) is None:
+                continue  # a module with a try-out of its own
+            why = "it has a __main__ guard"
+        elif path.stem not in imported and any(map(_acts, _statements(code))):
+            why = "it does something at its top level"
+        else:
+            continue
+        found.append(Program(code.file, (), "" if str(path.parent) == "." else str(path.parent), why))
+    found.sort(key=lambda p: (1.5 if (stage := _stage(p.file)) is None else stage, p.file))
+    return found[:8]
+
+
+def _commands(folder: Path, known: dict[str, Code]) -> Iterator[Program]:
+    texts = [f for f in sorted(folder.glob("*")) if re.match(r"readme|submission\.toml$", f.name, re.I)]
+    seen = set()
+    for path in texts:
+        if (
+            path.is_file()
+            and path.suffix.lower() in ("", ".md", ".txt", ".rst", ".toml")
+            and path.stat().st_size < BYTES
+        ):
+            for script, rest in COMMAND.findall(path.read_text(encoding="utf-8", errors="replace")):
+                script = script.removeprefix("./")
+                if script in known and script not in seen:
+                    seen.add(script)
+                    try:
+                        given = tuple(shlex.split(rest))
+                    except ValueError:
+                        given = ()
+                    if not any(re.search(r"[<>\[\]{}]|\.\.\.", g) for g in given):
+                        yield Program(script, given, "", f"{path.name} says how it is started")
+
+
+def _stage(file: str) -> int | None:
+    stem = PurePosixPath(file).stem.lower()
+    return next((n for n, words in enumerate(STAGES) if re.search(words, stem)), None)
+
+
+def _imports(code: Code) -> set[str]:
+    found = set()
+    for node in code.nodes:
+        if isinstance(node, ast.Import):
+            found |= {part for alias in node.names for part in alias.name.split(".")}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {*(node.module or "").split("."), *(alias.name for alias in node.names)}
+    return found
+
+
+def _statements(code: Code) -> list[ast.stmt]:
+    return [statement for tree in code.trees for statement in tree.body]
+
+
+def _guard(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and "__name__" in ast.dump(node.test)
+
+
+def _acts(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Call) and "seed" not in ast.dump(node.value.func)
+    return isinstance(node, ast.For | ast.While | ast.With)
+
+
+def targets(codes: Iterable[Code]) -> dict[str, str]:
+    """'train.py:41' -> the name that takes what the calls on that line give."""
+    found: dict[str, str] = {}
+    for code in codes:
+        for number, tree in enumerate(code.trees, 1):
+            for node in ast.walk(tree):
+                pairs: list[tuple[str, ast.AST]] = []
+                if isinstance(node, ast.Assign):
+                    pairs = [(ast.unparse(node.targets[0])[:80], node.value)]
+                elif isinstance(node, ast.Dict):
+                    pairs = [
+                        (str(k.value), v)
+                        for k, v in zip(node.keys, node.values, strict=True)
+                        if isinstance(k, ast.Constant)
+                    ]
+                elif isinstance(node, ast.keyword) and node.arg:
+                    pairs = [(node.arg, node.value)]
+                for name, value in pairs:
+                    if isinstance(value, ast.Call):
+                        place = f"{code.file}#{number}" if code.file.endswith(".ipynb") else code.file
+                        for line in range(value.lineno, (value.end_lineno or value.lineno) + 1):
+                            found.setdefault(f"{place}:{line}", name)
+    return found
+
+
+def roots(folder: Path, codes: Iterable[Code], classes: Iterable[str]) -> list[str]:
+    """Places in which the code, its defaults or its settings seek the data set, the longest first."""
+    classes = set(classes)
+    found: set[str] = set()
+    for name, text in [*_texts(codes), *_settings(folder)]:
+        clean = text.strip()
+        if not clean or len(clean) > 200 or "\n" in clean or "://" in clean or re.search(r"[*{}<>|?]", clean):
+            continue
+        parts = [p for p in re.split(r"[\\/]", clean) if p]
+        while parts and parts[-1] in classes:
+            parts = parts[:-1]
+            clean = clean.rstrip("\\/").rpartition("\\" if "\\" in clean else "/")[0]
+        if (
+            not parts
+            or clean.startswith("-")
+            or parts == ["."]
+            or PurePosixPath(parts[-1]).suffix
+            or OUTPUT.search(parts[-1])
+        ):
+            continue
+        absolute = clean.startswith(("/", "~")) or WINDOWS.match(clean)
+        if OUTPUT.search(name) and not DATA_NAME.search(name):
+            continue
+        named = DATA_NAME.search(name) and not OUTPUT.search(name)
+        if absolute or DATA_PATH.match(clean) or (named and not (folder / clean).exists()):
+            found.add(clean)
+    return sorted(found, key=lambda r: (-len(re.split(r"[\\/]", r)), r))[:40]
+
+
+def _texts(codes: Iterable[Code]) -> Iterator[tuple[str, str]]:
+    """(name, text) of the constants, and of paths joined from constants."""
+    for code in codes:
+        constants: dict[str, str] = {}
+        names: dict[int, str] = {}
+        for node in code.nodes:
+            if isinstance(node, ast.Assign):
+                name = ast.unparse(node.targets[0])[:80]
+                names[id(node.value)] = name
+                if (text := _joined(node.value, constants)) is not None:
+                    constants[name] = text
+            elif isinstance(node, ast.keyword) and node.arg:
+                names.setdefault(id(node.value), node.arg)
+            elif isinstance(node, ast.arguments):
+                given = node.posonlyargs + node.args
+                for argument, default in zip(
+                    given[len(given) - len(node.defaults) :], node.defaults, strict=True
+                ):
+                    names[id(default)] = argument.arg
+            elif (
+                isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument" and node.args
+            ):
+                flag = getattr(node.args[0], "value", "")
+                names |= {id(k.value): str(flag) for k in node.keywords if k.arg == "default"}
+        for node in code.nodes:
+            text = (
+                _joined(node, constants)
+                if isinstance(node, ast.Constant | ast.Call | ast.BinOp | ast.JoinedStr)
+                else None
+            )
+            if text is not None:
+                yield names.get(id(node), ""), text
+
+
+def _joined(node: ast.AST, constants: dict[str, str]) -> str | None:
+    """What a path is, where it is put together from constants."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.Name(id=name):
+            return constants.get(name)
+        case ast.Call(
+            func=ast.Name(id="Path") | ast.Attribute(attr="Path" | "join" | "expanduser" | "abspath"),
+            args=parts,
+        ):
+            found = [_joined(p, constants) for p in parts]
+            return None if None in found or not found else "/".join(str(f).rstrip("/") for f in found)
+        case ast.BinOp(left=left, op=ast.Div() | ast.Add() as how, right=right):
+            one, other = _joined(left, constants), _joined(right, constants)
+            between = "/" if isinstance(how, ast.Div) else ""
+            return None if one is None or other is None else f"{one}{between}{other}"
+    return None
+
+
+def _settings(folder: Path) -> Iterator[tuple[str, str]]:
+    """(key, text) of settings files, read line by line or as JSON."""
+    for file in list(walk(folder, CONFIGS))[:20]:
+        path = folder / file
+        if path.stat().st_size > 2**16:
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if path.suffix == ".json":
+            try:
+                level = [json.loads(text)]
+            except (ValueError, RecursionError):
+                continue
+            while level:
+                item = level.pop()
+                if isinstance(item, dict):
+                    yield from ((str(k), v) for k, v in item.items() if isinstance(v, str))
+                    level += [v for v in item.values() if isinstance(v, dict | list)]
+                elif isinstance(item, list):
+                    level += [v for v in item if isinstance(v, dict | list)]
+        else:
+            for key, value in re.findall(r"^\s*([\w.-]+)\s*[:=]\s*['\"]?([^'\"#\n]+)", text, re.M):
+                yield key, value.strip()

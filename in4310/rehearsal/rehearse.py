@@ -1,0 +1,160 @@
+"""The judge's side: ask for a plan, have the programs run, and take what comes out as data of a stranger."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from in4310.errors import NotJudged
+from in4310.rehearsal.facts import MOST, Event, Facts, event_of, facts_of
+from in4310.rehearsal.mistakes import Mistake, mistakes
+from in4310.shown import shown
+from in4310.submission.plain import NotPlain, all_of, of
+from in4310.submission.sandbox.visible import readable_by_others
+from in4310.submission.sandbox.walls import Limits, World
+from in4310.submission.sandbox.worker import Sandbox, WorkerFailed
+
+DATA = "/dataset"
+IMPORTS = ("in4310.rehearsal.child",)
+GRACE = 30.0  # seconds beyond those of the programs: to lay out the world and to end
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Started:
+    """A program and its end: 'ended' by itself with a status, 'time', 'no time' left to start it, or why."""
+
+    file: str
+    why: str
+    end: str = ""
+    status: int = 0
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What was seen. `broken`: (file, why) of code that cannot be read; `files`: the data set's, as rows count them."""
+
+    programs: list[Started]
+    events: list[Event]
+    facts: Facts
+    mistakes: list[Mistake]
+    files: list[str]
+    broken: list[tuple[str, str]] = field(default_factory=list)
+    failure: str = ""  # of the process itself
+
+    def as_document(self) -> dict[str, Any]:
+        """As JSON; the same program in the same world gives the same, but for what is said in seconds."""
+        return {
+            "programs": [asdict(p) for p in self.programs],
+            "facts": self.facts.as_document(self.files),
+            "mistakes": [asdict(m) for m in self.mistakes],
+            "broken": [list(b) for b in self.broken],
+            "failure": self.failure,
+            "events": [e for e in self.events if e["kind"] != "rows"],
+        }
+
+
+def rehearse(folder: Path, data: Path, files: Iterable[str], classes: Iterable[str], sandbox: Sandbox,
+             seconds: float = 120.0) -> Rehearsal:  # fmt: skip
+    """Run the programs of a hand-in on the data set below `data`, whose `files` are named relative to it.
+
+    Raises NotJudged where the walls that this needs (namespaces) cannot be had.
+    """
+    if not sandbox.tier.namespaces:
+        raise NotJudged(
+            f"a rehearsal needs a root of its own, which cannot be had here ({sandbox.tier.describe()}); "
+            "in4310 doctor says which walls hold"
+        )
+    files = sorted(files)
+    limits = Limits(
+        seconds=seconds + GRACE,
+        cpu_seconds=int(seconds + GRACE),
+        memory_bytes=3072 * MIB,
+        file_bytes=512 * MIB,
+        tmp_bytes=1024 * MIB,
+        output_bytes=64 * MIB,
+        answer_bytes=16 * MIB,
+    )
+    with readable_by_others(data, parents=False) as visible:
+        shown_at = {DATA: str((visible or data).resolve())}
+        try:
+            with sandbox.worker(folder, limits, world=World(shown_at, {}, IMPORTS)) as worker:
+                found = of(dict, worker.call("rehearsal_plan", {"classes": sorted(set(classes))}).result)
+            planned, roots, broken = _plan(found)
+        except (WorkerFailed, NotPlain) as failure:
+            return Rehearsal(
+                [], [], Facts(), [], files, [], shown(str(failure) or "no plan of it could be made")
+            )
+        world = World(shown_at, {r.rstrip("/"): DATA for r in roots if _absolute(r)}, IMPORTS)
+        asked = {
+            "programs": planned,
+            "roots": roots,
+            "files": files,
+            "seconds": seconds,
+            "name": _name(folder),
+        }
+        return _performed(folder, sandbox, limits, world, asked, broken)
+
+
+def _performed(
+    folder: Path,
+    sandbox: Sandbox,
+    limits: Limits,
+    world: World,
+    asked: dict[str, Any],
+    broken: list[tuple[str, str]],
+) -> Rehearsal:
+    events: list[Event] = []
+    ends: list[dict[str, Any]] = []
+    failure = ""
+
+    def noted(note: str) -> None:
+        if len(events) < MOST and (event := event_of(note)) is not None:
+            events.append(event)
+
+    if asked["programs"]:
+        try:
+            with sandbox.worker(folder, limits, world=world) as worker:
+                ends = all_of(dict, worker.call("rehearse", asked, noted=noted).result)
+        except NotPlain:
+            failure = "its process gave an answer that is none"
+        except WorkerFailed as error:
+            failure = shown(str(error), 300)
+    started = []
+    for number, told in enumerate(asked["programs"]):
+        end = ends[number] if number < len(ends) else {}
+        how = end.get("end") if type(end.get("end")) is str else "the process ended"
+        status = end.get("code") if type(end.get("code")) is int else 0
+        started.append(Started(told["file"], shown(told["why"], 200), shown(how, 80), status or 0))
+    facts = facts_of(events, len(asked["files"]))
+    return Rehearsal(started, events, facts, mistakes(facts, events), asked["files"], broken, failure)
+
+
+def _plan(found: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str], list[tuple[str, str]]]:
+    """The child's plan, each field of its type. Raises NotPlain."""
+    programs = []
+    for one in all_of(dict, found.get("programs")):
+        told = {k: of(str, one.get(k)) for k in ("file", "folder", "why")}
+        programs.append({**told, "arguments": all_of(str, one.get("arguments"))})
+    broken = [all_of(str, pair) for pair in all_of(list, found.get("broken"))]
+    return programs, all_of(str, found.get("roots")), [(shown(p[0], 200), shown(p[-1])) for p in broken if p]
+
+
+def _absolute(root: str) -> bool:
+    return (
+        root.startswith("/")
+        and not root.startswith(("/tmp/", "/proc", "/dev", DATA))
+        and root.strip("/") != ""
+    )
+
+
+def _name(folder: Path) -> str:
+    """The hand-in's own name, where a folder can be called so."""
+    found = ""
+    with suppress(OSError):
+        found = folder.resolve().name
+    return found if re.fullmatch(r"[\w .-]{1,80}", found) and found.strip(".") else "handin"

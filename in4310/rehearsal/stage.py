@@ -1,0 +1,122 @@
+"""The program's own process: the stand-ins and the observers are put in place, then it runs, unchanged, to its end."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import runpy
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from in4310.rehearsal.events import Recorder
+from in4310.rehearsal.miniature import Batches, Rows
+from in4310.rehearsal.observers import OBSERVERS
+from in4310.rehearsal.programs import Program
+from in4310.rehearsal.standins import STANDINS
+from in4310.submission.sandbox import notebooks
+from in4310.submission.sandbox.tasks import REUSED
+
+LATE = 0.6  # of the time; from here on training is hurried
+
+
+class Spent(BaseException):
+    """The time of the rehearsal is over."""
+
+
+def perform(
+    world: Path, program: Program, files: list[str], names: Mapping[str, str], into: int, seconds: float
+) -> int:
+    """Run it; events go to the descriptor. The exit status it would have had."""
+    see = Recorder(lambda line: _write(into, line), str(world), names)
+    see.note("begun", at=program.file)
+    batches = Batches(see, Rows(files))
+    for part in STANDINS:
+        part.stand_in(see)
+    for part in OBSERVERS:
+        part.observe(see)
+    batches.install()
+    _clock(batches, seconds)
+    _at_home(world, program)
+    status, start = 0, time.process_time()
+    try:
+        if program.file.endswith(".ipynb"):
+            _cells(world / program.file, program.file)
+        else:
+            runpy.run_path(str(world / program.file), run_name="__main__")
+    except Spent:
+        see.note("spent", at=_last(see))
+    except SystemExit as stop:
+        status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        if status:
+            see.note("stopped", at=_last(see), error="SystemExit", text=str(stop.code))
+    except BaseException as error:
+        status = 1
+        see.note("stopped", at=_place(error, see), error=type(error).__name__, text=_text(error))
+    see.finish()
+    see.note("done", at="", cpu=round(time.process_time() - start, 1))
+    return status
+
+
+def _write(into: int, line: bytes) -> None:
+    view = memoryview(line)
+    while len(view):
+        view = view[os.write(into, view) :]
+
+
+def _clock(batches: Batches, seconds: float) -> None:
+    """First training is hurried, then the program is ended."""
+
+    def rung(*_: Any) -> None:
+        if batches.late:
+            raise Spent
+        batches.late = True
+        signal.setitimer(signal.ITIMER_REAL, seconds * (1 - LATE), 1.0)
+
+    signal.signal(signal.SIGALRM, rung)
+    signal.setitimer(signal.ITIMER_REAL, seconds * LATE)
+
+
+def _at_home(world: Path, program: Program) -> None:
+    """Folder, arguments and path as if it had been started by its author."""
+    os.environ.update(
+        MPLBACKEND="Agg", WANDB_MODE="disabled", HF_HUB_OFFLINE="1", TQDM_DISABLE="1", CUDA_VISIBLE_DEVICES=""
+    )
+    os.chdir(world / program.folder)
+    script = world / program.file
+    sys.argv = [str(script), *program.arguments]
+    sys.path[:0] = list(dict.fromkeys([str(script.parent), str(world)]))
+    for name in REUSED:
+        if (script.parent / f"{name}.py").exists():
+            sys.modules.pop(name, None)
+    linecache.clearcache()
+
+
+def _cells(path: Path, file: str) -> None:
+    names: dict[str, Any] = {"__name__": "__main__", "display": print, "get_ipython": lambda: None}
+    for number, source in enumerate(notebooks.sources(path), 1):
+        notebooks._run_cell(source, f"{path}#{number}", names)
+
+
+def _place(error: BaseException, see: Recorder) -> str:
+    """The last line of the author's own that the error came through."""
+    own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(see._root)]
+    if isinstance(error, SyntaxError) and error.filename and error.filename.startswith(see._root):
+        return f"{error.filename[len(see._root) :]}:{error.lineno}"
+    return f"{own[-1].filename[len(see._root) :]}:{own[-1].lineno}" if own else ""
+
+
+def _last(see: Recorder) -> str:
+    error = sys.exception()
+    return _place(error, see) if error else ""
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())[:150]
+    except BaseException:
+        return ""

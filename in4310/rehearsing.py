@@ -1,0 +1,72 @@
+"""The command that shows a rehearsal alone. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from in4310 import options
+from in4310.door import console
+
+
+@click.command(short_help="Run a hand-in's own programs in a miniature, and tell what they do.")
+@click.argument("submission", type=options.SUBMISSION)
+@options.data("IN4310_DATA, or the embedded data")
+@options.edition()
+@click.option(
+    "--seconds", type=options.Finite(5, 3600), default=120.0, help="Time for all programs together."
+)
+@options.folder("--out", None, "Folder to write rehearsal.json into.")
+@options.language("What is said")
+def rehearse(
+    submission: Path, data: Path | None, edition: str, seconds: float, out: Path | None, language: str
+) -> None:
+    """Run the student's own programs, unchanged, on a few rows of each of their data sets, and tell the story.
+
+    They run in a confined process without a network, on the CPU, on a copy of the hand-in; the data set lies where
+    they seek it. Nothing of it earns or costs points. Needs namespaces (in4310 doctor).
+
+    Exit status: 0 every program ran to its end, 1 not every one or there is none, 2 nothing could be run.
+    """
+    from in4310.judging.data import resolve_data
+    from in4310.judging.edition import load_edition
+    from in4310.rehearsal.rehearse import rehearse as performed
+    from in4310.rehearsal.story import place, story, summary
+    from in4310.reporting.language import translated
+    from in4310.reporting.language_record import said
+    from in4310.solution.saving import write_aside
+    from in4310.submission.intake import take_in
+    from in4310.submission.sandbox.worker import Sandbox
+
+    asked = load_edition(edition)
+    asked.data_folder(data)
+    with Sandbox() as sandbox:
+        sandbox.start()
+        known = resolve_data(asked, data)
+        with take_in(submission, sandbox) as taken:
+            seen = performed(taken.folder, known.root, known.labels, known.classes, sandbox, seconds)
+    say = said(language)
+    screen = console()
+
+    def tell(lines: Any) -> int:
+        told = list(lines)
+        for at, sentence in told:
+            screen.print(f"{place(at):<24} {say(sentence)}".rstrip(), soft_wrap=True)
+        return len(told)
+
+    tell(story(seen))
+    screen.print()
+    if not tell(summary(seen)):
+        screen.print(translated("Nothing known to be wrong was seen.", language))
+    if out:
+        text = json.dumps(seen.as_document(), indent=1, ensure_ascii=False)
+        write_aside(out / "rehearsal.json", lambda file: file.write(text.encode()))
+        screen.print(str(out / "rehearsal.json"), soft_wrap=True)
+    sys.exit(0 if seen.programs and all(p.end == "ended" and not p.status for p in seen.programs) else 1)
+
+
+COMMANDS: tuple[Any, ...] = (rehearse,)
