@@ -33,7 +33,7 @@ ASIDE = {"edition", "data", "manifest", "plots"}
 ASIDE |= {"probes", "doctor", "filters", "harness", "zygote", "walls", "visible", "system"}  # of the sandbox
 GRADING = ("class_page", "likeness", "marks", "work")  # files of `grading` that say something on a page
 # Arguments of these are messages even where they are a single word.
-RECORDING = {"expect", "close", "warn", "picture", "Match"}
+RECORDING = {"expect", "close", "warn", "leave", "picture", "Match"}
 # Words that reach a record in a way that reading the source does not show, and what sentences are joined with.
 STATES = ("passed", "failed", "warned", "not run", "waiting", "running", "done")
 WORDS = ("figures", "scores", "rows", "missing", "none", "first", "last", "top", "bottom")

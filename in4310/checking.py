@@ -51,7 +51,7 @@ def judged(order: Order, progress: Progress) -> int:
         raise unwritten
     if order.report:
         screen.print(str(Path(order.report) / "index.html"), soft_wrap=True)
-    return 0 if results.points >= results.max_points else 1
+    return 1 if results.lost else 0
 
 
 @click.command(short_help="Judge a submission: a folder, a zip or a tar.gz.")
@@ -79,7 +79,8 @@ def check(quiet: bool, **asked: Any) -> None:
     \b
     in4310 check oblig1.zip --data mandatory1_data --edition 2023 --report reports/mine
 
-    Exit status: 0 all points, 1 not all, 2 it could not be judged or the verdict could not be said.
+    Exit status: 0 no point is lost (some may be left to the teacher, and are named), 1 some are, 2 it could not be
+    judged or the verdict could not be said.
     """
     options.look_at_secret()
     sys.exit(judged(Order(**asked), bars(quiet)))

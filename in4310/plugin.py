@@ -279,8 +279,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
 def _properties(item: pytest.Item, marker: pytest.Mark, check: Check) -> None:
     """For pytest's own records (--junitxml, JSON reports): a check that is run again has the last ones only."""
     given = {"requirement": marker.args[0], "points": check.points, "max_points": check.max_points}
-    given |= {"mistake": check.mistake} if check.mistake else {}
-    names = (*given, "mistake")
+    more = {name: getattr(check, name) for name in ("open_points", "on_trust", "rests_on", "mistake")}
+    given |= {name: value for name, value in more.items() if value}
+    names = {*given, *more}
     item.user_properties[:] = [p for p in item.user_properties if p[0] not in names] + list(given.items())
 
 
@@ -320,13 +321,16 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     judged = run.session
     if judged is None or not judged.checks:
         return
+    from in4310.reporting.language import totals
     from in4310.shown import shown
 
     results = judged.results()
     terminalreporter.section("in4310")
     terminalreporter.write_line(
-        f"{results.name}: {results.points:g} of {results.max_points:g} points ({results.edition})"
+        f"{results.name}: {totals(results.points, results.max_points, results.open_points)} points ({results.edition})"
     )
+    for said in results.standing:
+        terminalreporter.write_line(said)
     for said in results.banners:
         terminalreporter.write_line(shown(said, 300), yellow=True)
     if run.error:

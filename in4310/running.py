@@ -22,7 +22,9 @@ from in4310.places import decoded_folder, room_for
 from in4310.progress import Progress
 
 TRIALS = (("sgd", 0.05), ("sgd", 0.01), ("adamw", 0.002))
-STATUS = "Exit status: 0 all points, 1 not all, 2 it could not be done or judged, 130 stopped by Ctrl-C."
+STATUS = (
+    "Exit status: 0 no point is lost, 1 some are, 2 it could not be done or judged, 130 stopped by Ctrl-C."
+)
 
 
 @click.command(short_help="The whole assignment on drawn scenes, judged.", epilog=STATUS)

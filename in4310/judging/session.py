@@ -178,10 +178,7 @@ class Session:
     @property
     def full_marks(self) -> bool:
         """Whether every point of the checks that ran was earned, or is left to the teacher."""
-        return all(
-            c.points + c.open_points >= c.max_points and c.outcome in (*GOOD, Outcome.OPEN)
-            for c in self.checks.values()
-        )
+        return all(not c.lost and c.outcome in (*GOOD, Outcome.OPEN) for c in self.checks.values())
 
     def results(self) -> Results:
         """The record of this run; requirements in the edition's order, checks that were not selected left out."""

@@ -1,15 +1,16 @@
 """The one record of what was judged; terminal, HTML, JSON and JUnit are all made from it.
 
-Schema version 1 of `results.json` is `Results.model_json_schema()`. Pictures are files beside it.
+Schema version 2 of `results.json` is `Results.model_json_schema(mode="serialization")`; version 1, which knew no points
+left to the teacher, is read as well. Pictures are files beside it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validator
 
 from in4310.judging.order import Order
 
@@ -101,6 +102,11 @@ class Check(Record):
     pictures: list[Picture] = Field(default=[])
     seconds: float = 0.0
 
+    @property
+    def lost(self) -> float:
+        """Points neither earned nor left to the teacher."""
+        return max(0.0, round(self.max_points - self.points - self.open_points, 2))
+
 
 def overall(outcomes: list[Outcome]) -> Outcome:
     """The outcome of the whole: the worst of its parts; a failure weighs most, then a missing input."""
@@ -137,6 +143,16 @@ class Requirement(Record):
     def open_points(self) -> float:
         """Points left to the teacher."""
         return sum(c.open_points for c in self.checks)
+
+    @property
+    def on_trust(self) -> float:
+        """Of the points earned, those for what was only stated."""
+        return sum(c.on_trust for c in self.checks)
+
+    @property
+    def lost(self) -> float:
+        """Points neither earned nor left to the teacher."""
+        return sum(c.lost for c in self.checks)
 
 
 class Piece(Record):
@@ -231,7 +247,7 @@ class Progress(Record):
 class Results(Record):
     """Everything that one judging run found."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     name: str = Field(description="name of the submission")
     submission: str = Field(description="path of the submission as it was given")
     submission_digest: str = Field(description="SHA-256 over the files of the submission")
@@ -271,6 +287,22 @@ class Results(Record):
         default=None, description="since the run before on the same submission, where something changed"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, record: Any) -> Any:
+        """Version 1 is version 2 with no point left to the teacher; totals are added up again, never believed."""
+        if not isinstance(record, dict):
+            return record
+        kept = {name: value for name, value in record.items() if name not in cls.model_computed_fields}
+        return kept | ({"schema_version": 2} if kept.get("schema_version") == 1 else {})
+
+    @property
+    def standing(self) -> list[str]:
+        """What a reader must know of the points: which are still open, and which rest on a word alone."""
+        left = f"Left to the teacher: {self.open_points:g}. The judge could not decide these points; they are not lost"
+        trust = f"On trust: {self.on_trust:g}. These points are earned by what is stated; nobody saw it done"
+        return [said for said, points in ((left, self.open_points), (trust, self.on_trust)) if points]
+
     @property
     def banners(self) -> list[str]:
         """What a reader must know before the verdict, on every rendering."""
@@ -282,6 +314,7 @@ class Results(Record):
         )
         return [said for said in (partial, self.edition_said, self.doubt) if said]
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def points(self) -> float:
         """Points earned over all requirements."""
@@ -292,11 +325,23 @@ class Results(Record):
         """Points to be had over all requirements."""
         return sum(r.max_points for r in self.requirements)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def open_points(self) -> float:
         """Points left to the teacher, over all requirements."""
         return sum(r.open_points for r in self.requirements)
 
+    @property
+    def on_trust(self) -> float:
+        """Of the points earned, those for what was only stated."""
+        return sum(r.on_trust for r in self.requirements)
+
+    @property
+    def lost(self) -> float:
+        """Points neither earned nor left to the teacher; an exit status and full marks go by it."""
+        return sum(r.lost for r in self.requirements)
+
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def judged_points(self) -> float:
         """Points that were decided: all but those left to the teacher."""

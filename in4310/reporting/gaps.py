@@ -47,7 +47,7 @@ class Cause:
 
 def gaps(results: Results) -> list[Gap]:
     """Checks with points to gain, the most first, then in the edition's order."""
-    found = [Gap(r, c, c.max_points - c.points) for r in results.requirements for c in r.checks]
+    found = [Gap(r, c, c.lost) for r in results.requirements for c in r.checks]
     return sorted((gap for gap in found if gap.points > LEAST), key=lambda gap: -gap.points)
 
 

@@ -58,12 +58,16 @@ def render(results: Results, pictures: Mapping[str, bytes] | None = None, langua
 
 
 def bar(results: Results) -> list[tuple[float, float, str]]:
-    """The points as pieces of a bar 1000 wide: (start, width, 'earned' or the outcome of what was not)."""
+    """The points as pieces of a bar 1000 wide: (start, width, 'earned' or the outcome of what was not).
+
+    What is left to the teacher comes last.
+    """
     total = results.max_points or 1.0
     checks = [c for r in results.requirements for c in r.checks]
     parts = [(results.points, "earned")] + [
-        (sum(c.max_points - c.points for c in checks if c.outcome is o), slug(o)) for o in Outcome
+        (sum(c.lost for c in checks if c.outcome is o), slug(o)) for o in Outcome
     ]
+    parts.append((results.open_points, slug(Outcome.OPEN)))
     pieces, at = [], 0.0
     for points, kind in parts:
         if points > 1e-9:

@@ -14,12 +14,14 @@ COUNTED = {"tests": "testcase", "failures": "failure", "errors": "error", "skipp
 def junit(results: Results) -> str:
     """The verdicts as JUnit XML; what XML cannot hold (control characters) is spelt out.
 
-    failed: <failure>; not run: <skipped>, or <error> where the judge itself failed; warned: <system-out> only.
+    failed: <failure>; left to the teacher or not run: <skipped>, or <error> where the judge itself failed; warned:
+    <system-out> only.
     """
     root = ElementTree.Element(
         "testsuites", name=f"in4310 {shown(results.edition)}", time=f"{results.seconds:.3f}"
     )
-    _properties(root, **({"read this first": ". ".join(results.banners)} if results.banners else {}))
+    said = {"read this first": ". ".join(results.banners), "points": ". ".join(results.standing)}
+    _properties(root, **{name: text for name, text in said.items() if text})
     for requirement in results.requirements:
         _suite(root, requirement, results.made_at)
     _count(root)
@@ -34,7 +36,7 @@ def _count(whole: ElementTree.Element) -> None:
 
 def _suite(root: ElementTree.Element, requirement: Requirement, made_at: str) -> None:
     suite = ElementTree.SubElement(root, "testsuite", name=shown(f"{requirement.id} {requirement.title}"))
-    _properties(suite, points=f"{requirement.points:g}", max_points=f"{requirement.max_points:g}")
+    _properties(suite, **_points(requirement))
     for check in requirement.checks:
         _case(suite, requirement, check)
     _count(suite)
@@ -50,7 +52,8 @@ def _case(suite: ElementTree.Element, requirement: Requirement, check: Check) ->
         classname=shown(f"in4310.{requirement.id}"),
         time=f"{check.seconds:.3f}",
     )
-    _properties(case, title=check.title, points=f"{check.points:g}", max_points=f"{check.max_points:g}")
+    rests_on = {"rests_on": check.rests_on} if check.rests_on else {}
+    _properties(case, title=check.title, **_points(check), **rests_on)
     if check.outcome is Outcome.WARNED:
         ElementTree.SubElement(case, "system-out").text = _lines(check)
     elif check.outcome is not Outcome.PASSED:
@@ -58,6 +61,14 @@ def _case(suite: ElementTree.Element, requirement: Requirement, check: Check) ->
         tag = "failure" if check.outcome is Outcome.FAILED else not_run
         about = {"message": shown(check.reason), "type": str(check.outcome)}
         ElementTree.SubElement(case, tag, about).text = _lines(check)
+
+
+def _points(one: Check | Requirement) -> dict[str, str]:
+    """Earned and to be had; left to the teacher and on trust where there are such."""
+    found = {"points": one.points, "max_points": one.max_points}
+    found |= {"open_points": one.open_points} if one.open_points else {}
+    found |= {"on_trust": one.on_trust} if one.on_trust else {}
+    return {name: f"{points:g}" for name, points in found.items()}
 
 
 def _properties(parent: ElementTree.Element, **values: str) -> None:

@@ -97,6 +97,19 @@ def number(value: float, language: str = ENGLISH, digits: int = 2, fixed: bool =
     return format_decimal(value, f"#,##0.{decimals}" if digits else "#,##0", locale=language)
 
 
+def totals(earned: float, most: float, left: float = 0.0, language: str = ENGLISH) -> str:
+    """'earned of judged, and so many for the teacher': of `most` points, of which `left` are not decided."""
+    if left <= 1e-9:
+        return translated(
+            "%(earned)s of %(most)s", language, earned=number(earned, language), most=number(most, language)
+        )
+    open_ = translated("%(left)s for the teacher", language, left=number(left, language))
+    if most - left <= 1e-9 and earned <= 1e-9:
+        return open_
+    judged = totals(earned, most - left, 0.0, language)
+    return translated("%(judged)s, and %(open)s", language, judged=judged, open=open_)
+
+
 def figure(value: object, language: str = ENGLISH) -> str:
     """A text of a record as it is, but for the decimal sign where it is a number, with a unit or without."""
     text = str(value)

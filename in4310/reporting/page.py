@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from in4310.judging.verdict import Outcome, Turn
-from in4310.reporting.language import ENGLISH, counted, figure, marked, number, plural, translations
+from in4310.reporting.language import ENGLISH, counted, figure, marked, number, plural, totals, translations
 from in4310.reporting.language_record import Said, reason, said, shown_in_page
 
 SECURITY = (  # what a page may load: nothing but its own style and script, known by hash, and pictures in it
@@ -113,6 +113,7 @@ def environment(language: str = ENGLISH) -> Environment:
         word=lambda kind: catalogue.gettext(TURNS[kind] if isinstance(kind, Turn) else WORDS[kind]),
         short=lambda outcome: catalogue.gettext(SHORT[outcome]),
         points=lambda value: number(value, language),
+        totals=lambda one: totals(one.points, one.max_points, one.open_points, language),
         number=lambda value, digits=0: number(value, language, digits, fixed=True),
         figure=lambda value: figure(value, language),
         tally=lambda outcome, n: counted(*TALLY[outcome], n, language),

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from in4310.judging.verdict import Check, Outcome, Requirement, Results
-from in4310.reporting.language import ENGLISH, counted, number, translated
+from in4310.reporting.language import ENGLISH, counted, number, totals, translated
 from in4310.reporting.language_record import reason, said
 from in4310.reporting.page import SHORT, TALLY
 from in4310.shown import shown
@@ -41,6 +41,8 @@ class Verdict:
         heading = self.said(results.edition_title, results.edition_language)
         yield Text(shown(f"{results.name}: {heading}"), style="italic")
         yield self._table(options.max_width < NARROW)
+        for line in results.standing:
+            yield Text(shown(self.said(line), 300), style="cyan")
         for requirement in results.requirements:
             yield from self._details(requirement)
         for name, figure in results.facts.items():
@@ -58,18 +60,24 @@ class Verdict:
             table.add_column(translated("verdict", self.language))
         table.add_column(
             translated("points", self.language),
-            self._points(results.points, results.max_points),
+            self._points(results),
             justify="right",
             no_wrap=True,
         )
+        if results.open_points:
+            table.add_column(
+                translated("for the teacher", self.language), self._left(results.open_points), justify="right"
+            )
         table.add_column(translated("requirement", self.language), ", ".join(counts))
         for requirement in results.requirements:
             mark, colour = LOOK[requirement.outcome]
             row: list[RenderableType] = [Text(f"{mark} {shown(requirement.id, 20)}", style=colour)]
             if not narrow:
                 row.append(Text(translated(SHORT[requirement.outcome], self.language), style=colour))
-            points = self._points(requirement.points, requirement.max_points)
-            table.add_row(*row, points, Text(self._title(requirement), no_wrap=True, overflow="ellipsis"))
+            row.append(self._points(requirement))
+            if results.open_points:
+                row.append(self._left(requirement.open_points))
+            table.add_row(*row, Text(self._title(requirement), no_wrap=True, overflow="ellipsis"))
         return table
 
     def _details(self, requirement: Requirement) -> RenderResult:
@@ -77,7 +85,7 @@ class Verdict:
         apart = [c for c in requirement.checks if c.outcome is not Outcome.PASSED]
         if not apart:
             return
-        first: Check = max(apart, key=lambda c: (c.max_points - c.points, c.outcome is requirement.outcome))
+        first: Check = max(apart, key=lambda c: (c.lost, c.outcome is requirement.outcome, c.open_points))
         mark, colour = LOOK[first.outcome]
         more = self.said(f" (and {len(apart) - 1} more)") if len(apart) > 1 else ""
         yield Text(f"{mark} {shown(requirement.id, 20)}  {self._title(requirement)}", style=colour)
@@ -92,6 +100,8 @@ class Verdict:
     def _title(self, requirement: Requirement) -> str:
         return shown(self.said(requirement.title, self.results.edition_language), 80)
 
-    def _points(self, points: float, of: float) -> str:
-        figures = {"earned": number(points, self.language), "most": number(of, self.language)}
-        return translated("%(earned)s of %(most)s", self.language, **figures)
+    def _points(self, one: Requirement | Results) -> str:
+        return totals(one.points, one.max_points - one.open_points, 0.0, self.language)
+
+    def _left(self, points: float) -> str:
+        return number(points, self.language) if points else ""

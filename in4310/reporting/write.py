@@ -84,7 +84,7 @@ def _earlier(path: Path) -> Results | None:
 
 
 def record_json(results: Results) -> str:
-    """results.json as text, by the schema `Results.model_json_schema()`.
+    """results.json as text, by the schema `Results.model_json_schema(mode="serialization")`.
 
     Without the seed of the audit sample, which the gradebook keeps: it says which rows nobody computes again.
     A file name that is no valid Unicode reaches us with lone surrogates, which no JSON in UTF-8 can hold: spelt out.

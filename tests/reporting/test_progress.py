@@ -113,7 +113,7 @@ def test_a_run_without_change_makes_no_noise(results: Results, tmp_path: Path) -
     assert "last run" not in page
 
 
-@pytest.mark.parametrize("lies", [b"", b"{}", b"\xff\x00", b'{"schema_version": 2}', b"[" * 100_000])
+@pytest.mark.parametrize("lies", [b"", b"{}", b"\xff\x00", b'{"schema_version": 3}', b"[" * 100_000])
 def test_what_is_no_record_of_ours_is_no_earlier_run(results: Results, tmp_path: Path, lies: bytes) -> None:
     (tmp_path / "results.json").write_bytes(lies)
     write_report(results, tmp_path)
