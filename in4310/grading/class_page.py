@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor
 from statistics import median
-from urllib.parse import quote
 
-from in4310.grading.grade import STUDENTS
 from in4310.grading.marks import Mark
+from in4310.grading.queue import QUEUE, queue, report_of
 from in4310.judging.verdict import Outcome, Requirement, Results
 from in4310.reporting.language import ENGLISH
 from in4310.reporting.page import page, slug
@@ -31,8 +30,8 @@ class Hurdle:
 
     id: str
     title: str
-    lost: int  # students who did not get all points
-    share: float  # of the points to be had that were earned
+    lost: int  # students who lost points
+    share: float  # of the points judged that were earned
     outcomes: dict[Outcome, int]
     mistakes: list[tuple[str, int]]
 
@@ -66,7 +65,7 @@ class Row:
     mark: Mark
     anchor: str  # id of the row: a link to it stays right when others come and go
     report: str  # the student's own page, '' where there is none
-    groups: tuple[str, ...]  # what the filter knows: full, lost, none, late, by-hand
+    groups: tuple[str, ...]  # what the filter knows: full, lost, open, none, late, by-hand
     accuracy: Accuracy | None
     cells: list[Requirement | None]  # in the order of the columns
 
@@ -87,6 +86,8 @@ def class_page(marks: Sequence[Mark], made_at: str, language: str = ENGLISH, lef
         scripts=["class.js"],
         rows=rows,
         left=left,
+        queue=queue(marks),
+        queue_file=QUEUE,
         without=without_mark(rows),
         groups=Counter(group for row in rows for group in row.groups),
         columns=columns,
@@ -127,8 +128,8 @@ def hurdles(judged: Sequence[Mark]) -> list[Hurdle]:
     found = []
     for column in _columns(judged):
         pairs = [(m, r) for m in judged if m.results for r in m.results.requirements if r.id == column.id]
-        points = [(m.points_of(r), r.max_points) for m, r in pairs]
-        lost, most = sum(earned < full for earned, full in points), sum(full for _, full in points)
+        points = [(m.points_of(r), r.max_points - m.open_of(r)) for m, r in pairs]
+        lost, most = sum(earned < full - 1e-9 for earned, full in points), sum(full for _, full in points)
         share = sum(earned for earned, _ in points) / most if most else 1.0
         outcomes = {o: sum(r.outcome is o for _, r in pairs) for o in Outcome}
         named = Counter(name for _, r in pairs for name in _mistakes(r))
@@ -146,7 +147,7 @@ def _columns(judged: Sequence[Mark]) -> list[Requirement]:
 
 def _mistakes(requirement: Requirement) -> set[str]:
     """The known mistakes; where none is known, which check it was."""
-    lost = [c for c in requirement.checks if c.points < c.max_points]
+    lost = [c for c in requirement.checks if c.lost]
     named = {d.mistake or " + ".join(d.names) for c in lost for d in c.diagnoses[:1]}
     missing = {lacking(c.missing) for c in lost if c.missing}
     return named or missing or {c.title for c in lost}
@@ -194,10 +195,12 @@ def accuracy_plot(found: Sequence[Accuracy]) -> AccuracyPlot:
 def _row(mark: Mark, ids: Sequence[str]) -> Row:
     own = {r.id: r for r in mark.results.requirements} if mark.results else {}
     most = mark.max_points
-    full = mark.points is not None and most is not None and mark.points >= most - 1e-9
+    left = mark.open_points
+    lost = mark.points is not None and not (most is not None and mark.points + left >= most - 1e-9)
     groups = {
-        "full": full,
-        "lost": mark.points is not None and not full,
+        "full": mark.points is not None and not lost and not left,
+        "lost": lost,
+        "open": left > 0,
         "none": mark.points is None,
         "late": bool(mark.late),
         "by-hand": any(o.points is not None for o in mark.overrides),
@@ -205,7 +208,7 @@ def _row(mark: Mark, ids: Sequence[str]) -> Row:
     return Row(
         mark,
         _anchor(mark.who),
-        f"{STUDENTS}/{quote(mark.who, safe='', errors='replace')}/index.html" if mark.results else "",
+        report_of(mark.who) if mark.results else "",
         tuple(name for name, belongs in groups.items() if belongs),
         _accuracy(mark.who, mark.results) if mark.results else None,
         [own.get(id_) for id_ in ids],

@@ -99,6 +99,7 @@ def grade(
     from in4310.grading.grade import Order
     from in4310.grading.grade import grade as carry_out
     from in4310.grading.marks import Status
+    from in4310.grading.queue import QUEUE
     from in4310.grading.screen import live, marks_table
     from in4310.grading.write import write_class
     from in4310.reporting.language import counted
@@ -119,6 +120,15 @@ def grade(
         hand_ins = counted("%(num)s hand-in", "%(num)s hand-ins", len(doubts), order.language)
         screen.print(f"{said(order.language)(doubts[0])} ({hand_ins})")
     screen.print(marks_table(marks, order.language))
+    if still := sum(m.open_points > 0 for m in marks):
+        told = counted(
+            "%(num)s student has points left to the teacher, which no export holds: fill in %(file)s for mark --csv",
+            "%(num)s students have points left to the teacher, which no export holds: fill in %(file)s for mark --csv",
+            still,
+            order.language,
+            file=out / QUEUE,
+        )
+        screen.print(told, soft_wrap=True)
     screen.print(str(out / "index.html"), soft_wrap=True)
     sys.exit(0 if all(m.status is Status.DONE for m in marks) else 1)
 
@@ -133,7 +143,10 @@ def grade(
 )
 @click.option("--comment", default="", show_default=False, help="What the student is told.")
 @click.option(
-    "--csv", "table", type=options.Place("a table"), help="A table of who, requirement, points, comment."
+    "--csv",
+    "table",
+    type=options.Place("a table"),
+    help="A table of who, requirement or check, points, comment.",
 )
 @click.option("--by", default=None, help="Who says so; default: the user's name on this machine.")
 @_out
@@ -146,12 +159,15 @@ def mark(
     by: str | None,
     out: Path,
 ) -> None:
-    """Give points or a comment by hand, on a requirement (1e) or on the whole. Kept through every regrade.
+    """Give points or a comment by hand, on a requirement (1e), on a check or on the whole. Kept through every regrade.
+
+    A check's points settle what the judge left to the teacher there. OUT/queue.csv has a row for each of these: fill in
+    its column of points, all of one kind in one go, and give it to --csv; rows left empty are passed over.
 
     \b
       in4310 mark kari 1e --points 10 --comment "rounding explained in the report"
       in4310 mark kari --comment "see me"
-      in4310 mark --csv marks.csv
+      in4310 mark --csv reports/class/queue.csv
 
     Exit status: 0 it was kept, 2 it could not be, and nothing of a table was.
     """
@@ -226,7 +242,10 @@ def compare(old: Path, new: Path) -> None:
     table = Table("student", "old", "new", "requirements", "why")
     for change in changes:
         moved = ", ".join(f"{id_} {a:g} to {b:g}" for id_, a, b in change.requirements)
-        points = ["none" if p is None else f"{p:g}" for p in (change.old, change.new)]
+        pairs = ((change.old, change.old_open), (change.new, change.new_open))
+        points = [
+            "none" if p is None else f"{p:g}" + (f", {left:g} open" if left else "") for p, left in pairs
+        ]
         table.add_row(
             Text(shown(change.who, 40)), *points, Text(shown(moved)), Text(shown("; ".join(change.why)))
         )

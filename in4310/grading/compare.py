@@ -20,13 +20,18 @@ CAUSES = {
 
 @dataclass(frozen=True)
 class Change:
-    """A student whose mark differs. None for points: no mark there. `why`: causes that the log shows."""
+    """A student whose mark differs, or what of it is left to the teacher.
+
+    None for points: no mark there. `why`: causes that the log shows.
+    """
 
     who: str
     old: float | None
     new: float | None
     requirements: tuple[tuple[str, float, float], ...]
     why: tuple[str, ...]
+    old_open: float = 0.0  # points left to the teacher
+    new_open: float = 0.0
 
 
 def compare(old: Gradebook, new: Gradebook) -> list[Change]:
@@ -40,9 +45,10 @@ def compare(old: Gradebook, new: Gradebook) -> list[Change]:
             why = _causes(old.newest(who), new.newest(who)) + _more_causes(before[who], after[who])
         # Who is in one of them only has no points in the other, as who was not judged.
         a, b = (marks.get(who, Mark(who)) for marks in (before, after))
-        if a.points != b.points:
+        if (a.points, a.open_points) != (b.points, b.open_points):
             moved = moved_requirements(a.results, b.results)
-            found.append(Change(who, a.points, b.points, moved, tuple(why or ["nothing that the log shows"])))
+            causes = tuple(why or ["nothing that the log shows"])
+            found.append(Change(who, a.points, b.points, moved, causes, a.open_points, b.open_points))
     return found
 
 

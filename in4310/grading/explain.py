@@ -5,6 +5,7 @@ from __future__ import annotations
 from in4310.errors import InputError
 from in4310.grading.gradebook import Gradebook, Verdict
 from in4310.judging.verdict import Check, Outcome, Requirement
+from in4310.reporting.language import totals
 from in4310.shown import shown
 
 
@@ -24,7 +25,9 @@ def explanation(book: Gradebook, who: str, requirement: str) -> str:
         if not verdict.stale and (found := _requirement(verdict, requirement)):
             lines += _last(verdict, found)
             break
-    said = [o for o in book.overrides(who) if o.requirement in (requirement, "")]
+    judged = [r for v in verdicts if (r := _requirement(v, requirement))]
+    names = {requirement, "", *(c.name for r in judged for c in r.checks)}
+    said = [o for o in book.overrides(who) if o.requirement in names]
     if said:
         lines += ["", "said by hand, the last one counts"]
     for o in said:
@@ -35,7 +38,7 @@ def explanation(book: Gradebook, who: str, requirement: str) -> str:
 
 def _last(verdict: Verdict, found: Requirement) -> list[str]:
     """The verdict that stands: the requirement with its checks, and what it was made from."""
-    title = f"{found.id} {shown(found.title)}: {found.points:g} of {found.max_points:g}, {found.outcome}"
+    title = f"{found.id} {shown(found.title)}: {_totals(found)}, {found.outcome}"
     lines = ["", title, *(line for check in found.checks for line in _check(check))]
     lines += ["", "made from", *(f"  {name}: {value}" for name, value in verdict.record.items())]
     if verdict.results and (audit := verdict.results.audit):
@@ -50,17 +53,22 @@ def _requirement(verdict: Verdict, requirement: str) -> Requirement | None:
 
 def _line(verdict: Verdict, requirement: str) -> str:
     found = _requirement(verdict, requirement)
-    what = (
-        f"{found.points:g} of {found.max_points:g}" if found else shown(verdict.error or "not asked for", 200)
-    )
+    what = _totals(found) if found else shown(verdict.error or "not asked for", 200)
     made = f"edition {verdict.record.get('edition', '?')}, in4310 {verdict.record.get('version in4310', '?')}"
     return f"  verdict {verdict.id}, {verdict.made_at}, attempt {verdict.attempt}: {what} ({made})" + (
         "; no longer stands" if verdict.stale else ""
     )
 
 
+def _totals(one: Check | Requirement) -> str:
+    return totals(one.points, one.max_points, one.open_points)
+
+
 def _check(check: Check) -> list[str]:
-    lines = [f"  {check.outcome:8} {check.points:g} of {check.max_points:g}  {shown(check.title)}"]
+    trust = f" ({check.on_trust:g} on trust)" if check.on_trust else ""
+    lines = [f"  {check.outcome:8} {_totals(check)}{trust}  {shown(check.title)}"]
+    if check.rests_on:
+        lines.append(f"             rests on: {check.rests_on}")
     if check.outcome is not Outcome.PASSED:
         lines += [
             f"             {shown(text, 300)}" for text in (check.reason, check.mistake, check.mend) if text

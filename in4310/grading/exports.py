@@ -46,7 +46,7 @@ Points = Annotated[FiniteFloat | None, BeforeValidator(_number)]
 class TeacherWord(Record, from_attributes=True):
     """What a teacher said of a requirement, or of the whole."""
 
-    requirement: Shown = Field(description="id of the requirement; empty for the whole")
+    requirement: Shown = Field(description="id of the requirement, or name of a check; empty for the whole")
     points: Points = Field(description="points in place of the judge's; null: a comment alone")
     comment: Shown
     by: Shown
@@ -61,6 +61,7 @@ class RequirementMark(Record):
     outcome: Outcome = Field(description="what the judge found")
     points: Points = Field(description="points that count: the teacher's where given")
     judged_points: Points = Field(description="points that the judge gave")
+    open_points: Points = Field(0.0, description="points still left to the teacher: neither earned nor lost")
     max_points: Points
 
 
@@ -75,6 +76,7 @@ class StudentMark(Record):
     status: Status
     error: Shown = Field(description="why the submission could not be judged")
     points: Points
+    open_points: Points = Field(0.0, description="points still left to the teacher, not among points")
     max_points: Points
     requirements: list[RequirementMark]
     overrides: list[TeacherWord] = Field(description="in the order in which they were made; the last counts")
@@ -103,14 +105,14 @@ def canvas_csv(marks: Sequence[Mark], assignment: str, points_possible: float) -
     where none has this name; 'Name (ID)', as in its own exports, picks one for certain. It does not import columns
     named like its totals ('Final Score', 'Current Grade').
     """
-    rows = [[*CANVAS, _cell(assignment)], [CANVAS_POINTS, "", "", "", "", _points(points_possible)]]
+    rows = [[*CANVAS, cell(assignment)], [CANVAS_POINTS, "", "", "", "", points_text(points_possible)]]
     for mark in marks:
         # Moodle's 'Participant 12345' is no number of Canvas: it would be someone else's.
         known = _number_in(mark.identity, "([0-9]{1,20})")
         # A name that holds these words would be taken for the row of points by Canvas.
-        name = _cell(mark.shown or mark.who).replace(CANVAS_POINTS, CANVAS_POINTS.replace(" ", "-"))
-        rows.append([name, known, "", "" if known else _cell(mark.who), "", _points(mark.points)])
-    return _table(rows)
+        name = cell(mark.shown or mark.who).replace(CANVAS_POINTS, CANVAS_POINTS.replace(" ", "-"))
+        rows.append([name, known, "", "" if known else cell(mark.who), "", points_text(mark.points)])
+    return table(rows)
 
 
 def moodle_csv(marks: Sequence[Mark], assignment: str, max_points: float) -> str:
@@ -125,22 +127,22 @@ def moodle_csv(marks: Sequence[Mark], assignment: str, max_points: float) -> str
     """
     rows = [list(MOODLE)]
     for mark in marks:
-        status = "Submitted for grading" + (" - Graded" if _points(mark.points) else "")
+        status = "Submitted for grading" + (" - Graded" if points_text(mark.points) else "")
         number = _number_in(mark.identity, "(?:Participant )?([0-9]{1,20})")
         number = number or _number_in(mark.who, "Participant ([0-9]{1,20})")
         rows.append(
             [
                 f"Participant {number}" if number else "",
-                _cell(mark.shown or mark.who),
+                cell(mark.shown or mark.who),
                 status,
-                _points(mark.points),
-                _points(max_points),
+                points_text(mark.points),
+                points_text(max_points),
                 "Yes",
                 "",
-                _guarded(html.escape(";\n".join(_feedback(mark, assignment)), quote=False)),
+                guarded(html.escape(";\n".join(_feedback(mark, assignment)), quote=False)),
             ]
         )
-    return _table(rows)
+    return table(rows)
 
 
 def gradescope_results(mark: Mark) -> str:
@@ -203,16 +205,18 @@ def _known(**numbers: float | None) -> dict[str, Any]:
     return {name: number for name, number in numbers.items() if number is not None}
 
 
-def _points(points: float | None) -> str:
+def points_text(points: float | None) -> str:
     """Points as in a cell: '.' before the decimals, no trailing zeros; empty when there are none."""
     number = _number(points)
     return "" if number is None else f"{number:.2f}".rstrip("0").rstrip(".")
 
 
-def _of(points: float | None, possible: float | None) -> str:
-    most = points if possible is None else possible
-    unit = "point" if most == 1 else "points"
-    return f"{_points(points) or 'no'}{' of ' if _points(possible) else ''}{_points(possible)} {unit}"
+def _of(points: float | None, possible: float | None, left: float = 0.0) -> str:
+    judged = possible if possible is None else possible - left
+    unit = "point" if (points if judged is None else judged) == 1 else "points"
+    of = " of " if points_text(judged) else ""
+    more = f", and {points_text(left)} for the teacher" if left else ""
+    return f"{points_text(points) or 'no'}{of}{points_text(judged)} {unit}{more}"
 
 
 def _number_in(text: str, form: str) -> str:
@@ -221,16 +225,18 @@ def _number_in(text: str, form: str) -> str:
     return found[1] if found else ""
 
 
-def _guarded(text: str) -> str:
+def guarded(text: str) -> str:
     """A text cell that no spreadsheet takes for a formula; Excel hides the apostrophe."""
     return f"'{text}" if text.lstrip().startswith(FORMULA) else text
 
 
-def _cell(text: str) -> str:
-    return _guarded(shown(text))
+def cell(text: str) -> str:
+    """A text for a cell: hidden characters spelt out, and no formula."""
+    return guarded(shown(text))
 
 
-def _table(rows: list[list[str]]) -> str:
+def table(rows: list[list[str]]) -> str:
+    """Rows as the text of a CSV."""
     file = io.StringIO()
     # As RFC 4180 has it, every cell quoted: none ends where a spreadsheet set to another separator would end it.
     csv.writer(file, lineterminator="\r\n", quoting=csv.QUOTE_ALL).writerows(rows)
@@ -255,6 +261,12 @@ def _said(mark: Mark, requirement: str) -> list[str]:
     return lines
 
 
+def _said_of(mark: Mark, requirement: Requirement) -> list[str]:
+    """The same of a requirement and of its checks, these with their names."""
+    of_checks = ((c.name, line) for c in requirement.checks for line in _said(mark, c.name))
+    return [*_said(mark, requirement.id), *(f"{shown(name)} {line}" for name, line in of_checks)]
+
+
 def _obstacle_of(mark: Mark) -> str:
     """Why there is no verdict."""
     return f"not judged: {shown(mark.error)}" if mark.status is Status.FAILED else "not judged yet"
@@ -262,7 +274,7 @@ def _obstacle_of(mark: Mark) -> str:
 
 def _total(mark: Mark) -> list[str]:
     """Points in all, and what teachers said of the whole."""
-    lines = [] if _number(mark.points) is None else [_of(mark.points, mark.max_points)]
+    lines = [] if _number(mark.points) is None else [_of(mark.points, mark.max_points, mark.open_points)]
     if mark.results is None:
         lines.append(_obstacle_of(mark))
     return lines + _said(mark, "")
@@ -273,8 +285,9 @@ def _feedback(mark: Mark, assignment: str) -> list[str]:
     first, *more = _total(mark)
     lines = [f"{shown(assignment)}: {first}", *more]
     for requirement in mark.results.requirements if mark.results else ():
-        line = f"{shown(requirement.id)}: {_of(mark.points_of(requirement), requirement.max_points)}"
-        parts = _said(mark, requirement.id)
+        left = mark.open_of(requirement)
+        line = f"{shown(requirement.id)}: {_of(mark.points_of(requirement), requirement.max_points, left)}"
+        parts = _said_of(mark, requirement)
         if mark.override(requirement.id) is None and (obstacle := _obstacle(requirement)):
             parts.insert(0, obstacle)
         lines.append(", ".join([line, *parts]))
@@ -291,12 +304,16 @@ def _obstacle(requirement: Requirement) -> str:
 
 
 def _gradescope_test(mark: Mark, requirement: Requirement) -> dict[str, Any]:
-    given = mark.override(requirement.id)
+    given = any(o.points is not None for o in mark.words_on(requirement))
     points, possible = _number(mark.points_of(requirement)), _number(requirement.max_points)
     good = requirement.outcome in GOOD
-    if given is not None and points is not None and possible is not None:
+    if given and points is not None and possible is not None:
         good = points >= possible
-    lines = _said(mark, requirement.id)
+    left = mark.open_of(requirement)
+    lines = [
+        *([f"{points_text(left)} for the teacher: not judged yet"] if left else []),
+        *_said_of(mark, requirement),
+    ]
     for check in requirement.checks:
         lines += _check_lines(check)
     return _known(score=points, max_score=possible) | {
@@ -304,7 +321,11 @@ def _gradescope_test(mark: Mark, requirement: Requirement) -> dict[str, Any]:
         "name": shown(requirement.title),
         "number": shown(requirement.id),
         "output": "\n".join(lines),
-        "tags": [str(requirement.outcome), *(["set by a teacher"] if given else [])],
+        "tags": [
+            str(requirement.outcome),
+            *(["set by a teacher"] if given else []),
+            *(["points open"] if left else []),
+        ],
         "visibility": "visible",
     }
 
@@ -321,8 +342,10 @@ def _suite(root: ElementTree.Element, mark: Mark) -> ElementTree.Element:
     """Add the testsuite of a student."""
     who = shown(mark.who)
     suite = ElementTree.SubElement(root, "testsuite", name=who)
-    _property(suite, "points", _points(mark.points))
-    _property(suite, "max_points", _points(mark.max_points))
+    _property(suite, "points", points_text(mark.points))
+    _property(suite, "max_points", points_text(mark.max_points))
+    if mark.open_points:
+        _property(suite, "open_points", points_text(mark.open_points))
     for line in _said(mark, ""):
         _property(suite, "teacher", line)
     if mark.results is None:
@@ -332,8 +355,10 @@ def _suite(root: ElementTree.Element, mark: Mark) -> ElementTree.Element:
     else:
         for requirement in mark.results.requirements:
             named = shown(requirement.id)
-            _property(suite, f"points {named}", _points(mark.points_of(requirement)))
-            for line in _said(mark, requirement.id):
+            _property(suite, f"points {named}", points_text(mark.points_of(requirement)))
+            if left := mark.open_of(requirement):
+                _property(suite, f"open points {named}", points_text(left))
+            for line in _said_of(mark, requirement):
                 _property(suite, f"teacher {named}", line)
         suite.set("time", f"{_number(mark.results.seconds) or 0:.3f}")
         suite.set("timestamp", shown(mark.results.made_at))
@@ -369,4 +394,5 @@ def _student(mark: Mark) -> StudentMark:
 
 def _requirement(mark: Mark, judged: Requirement) -> RequirementMark:
     about = {name: getattr(judged, name) for name in ("id", "title", "outcome", "max_points")}
-    return RequirementMark(**about, points=mark.points_of(judged), judged_points=judged.points)
+    points, left = mark.points_of(judged), mark.open_of(judged)
+    return RequirementMark(**about, points=points, judged_points=judged.points, open_points=left)

@@ -234,7 +234,7 @@ def _chosen(order: Order, edition: Edition, found: Class, book: Gradebook) -> li
             )
     chosen = {w for w in order.regrade if w in known}
     for mark in book.marks():
-        lost = {r.id for r in (mark.results.requirements if mark.results else ()) if r.points < r.max_points}
+        lost = {r.id for r in (mark.results.requirements if mark.results else ()) if r.lost}
         if lost & set(order.regrade):
             chosen.add(mark.who)
     return sorted(chosen)

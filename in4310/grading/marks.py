@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from in4310.judging.verdict import Requirement, Results
+from in4310.judging.verdict import Check, Requirement, Results
 
 
 class Status(StrEnum):
@@ -19,7 +19,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Override:
-    """A teacher's word on a requirement ('' is the whole): points in place of the judge's, or a comment alone."""
+    """A teacher's word: points in place of the judge's, or a comment alone.
+
+    requirement: the id of a requirement, the name of one of its checks, or '' for the whole; no name is both.
+    """
 
     requirement: str
     points: float | None
@@ -43,14 +46,40 @@ class Mark:
     overrides: tuple[Override, ...] = ()
 
     def override(self, requirement: str) -> Override | None:
-        """The last override that gives points for a requirement, or for the whole with ''."""
+        """The last override that gives points for a requirement, for a check, or for the whole with ''."""
         given = [o for o in self.overrides if o.requirement == requirement and o.points is not None]
         return given[-1] if given else None
 
     def points_of(self, requirement: Requirement) -> float:
-        """Points for a requirement: the teacher's where given, else the judge's."""
+        """Points for a requirement: the teacher's where given, else those of its checks."""
         given = self.override(requirement.id)
-        return requirement.points if given is None or given.points is None else given.points
+        if given is not None and given.points is not None:
+            return given.points
+        return sum(map(self._points_of_check, requirement.checks))
+
+    def _points_of_check(self, check: Check) -> float:
+        given = self.override(check.name)
+        return check.points if given is None or given.points is None else given.points
+
+    def waiting(self, requirement: Requirement) -> list[Check]:
+        """Checks with points left to the teacher, who has said nothing yet of them, the requirement or the whole."""
+        if self.override("") or self.override(requirement.id):
+            return []
+        return [c for c in requirement.checks if c.open_points and not self.override(c.name)]
+
+    def open_of(self, requirement: Requirement) -> float:
+        """Points of a requirement that are still left to the teacher."""
+        return sum(c.open_points for c in self.waiting(requirement))
+
+    def words_on(self, requirement: Requirement) -> list[Override]:
+        """What was said of a requirement or one of its checks, in its order."""
+        names = {requirement.id, *(c.name for c in requirement.checks)}
+        return [o for o in self.overrides if o.requirement in names]
+
+    @property
+    def open_points(self) -> float:
+        """Points that are still left to the teacher, in all."""
+        return sum(map(self.open_of, self.results.requirements)) if self.results else 0.0
 
     @property
     def points(self) -> float | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from in4310.errors import InputError
+from in4310.grading.exports import guarded
 from in4310.grading.gradebook import Gradebook, Said
 from in4310.judging.verdict import Results
 from in4310.submission.formats import read_text
@@ -37,10 +38,12 @@ def _check_limits(verdicts: Mapping[str, Results], who: str, requirement: str, p
     if results is None:
         return
     limits = {r.id: r.max_points for r in results.requirements} | {"": results.max_points}
-    if requirement not in limits:
+    checks = {c.name: c.max_points for r in results.requirements for c in r.checks}
+    if requirement not in limits | checks:
         raise InputError(
-            f"{requirement!r} is no requirement; expected one of {', '.join(k for k in limits if k)}"
+            f"{requirement!r} is no requirement and no check; expected one of {', '.join(k for k in limits if k)}"
         )
+    limits |= checks
     if points is not None and points > limits[requirement]:
         raise InputError(
             f"{points:g} points: {requirement or 'the whole'} has {limits[requirement]:g} at most"
@@ -48,9 +51,20 @@ def _check_limits(verdicts: Mapping[str, Results], who: str, requirement: str, p
 
 
 def read_overrides(file: Path) -> list[Said]:
-    """(who, requirement, points, comment) from a CSV with these columns, as editors and Excel in any language save it:
-    by commas, semicolons or tabs, 11.5 or 11,5, headings in any case. Raises InputError with the line.
+    """(who, requirement or check, points, comment) from a CSV with such columns, as editors and Excel in any language
+    save it: by commas, semicolons or tabs, 11.5 or 11,5, headings in any case. A row of a check that says nothing is
+    still to be marked, as in queue.csv. Raises InputError with the line, or where nothing is marked.
     """
+    found = rows_filled_in(file)
+    if not found:
+        raise InputError(
+            f"{file}: expected lines of who, requirement or check, points, comment, found none; nothing was marked"
+        )
+    return found
+
+
+def rows_filled_in(file: Path) -> list[Said]:
+    """The rows of such a table that say something; raises InputError as `read_overrides` does, but for none."""
     try:
         text = read_text(file)
         said, _, rest = text.partition("\n")
@@ -74,6 +88,9 @@ def read_overrides(file: Path) -> list[Said]:
                 ' put a text or number with a comma in quotes ("7,5")'
             )
         row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
+        what = row.get("check") or row.get("requirement", "")
+        if row.get("check") and not row.get("points") and not row.get("comment"):
+            continue
         if not row.get("who"):
             raise InputError(f"{file}: line {line}: expected a column 'who', found none or nothing in it")
         points = row.get("points", "")
@@ -81,9 +98,10 @@ def read_overrides(file: Path) -> list[Said]:
             given = float(points.replace(",", ".")) if points else None
         except ValueError:
             raise InputError(f"{file}: line {line}: expected points, found {points!r}") from None
-        found.append((row["who"], row.get("requirement", ""), given, row.get("comment", "")))
-    if not found:
-        raise InputError(
-            f"{file}: expected lines of who, requirement, points, comment, found none; nothing was marked"
-        )
+        who = row["who"]
+        if (
+            who.startswith("'") and guarded(who[1:]) == who
+        ):  # as our own tables write what looks like a formula
+            who = who[1:]
+        found.append((who, what, given, row.get("comment", "")))
     return found

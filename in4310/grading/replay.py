@@ -13,6 +13,7 @@ from in4310.grading.layouts import find_class
 from in4310.grading.work import Done, Job, digest_of, judge
 from in4310.judging.order import Order
 from in4310.judging.verdict import Check, Results
+from in4310.reporting.language import totals
 from in4310.temporary import ours
 
 
@@ -71,7 +72,11 @@ def _checks(results: Results | None) -> dict[str, Check]:
 
 
 def _told(check: Check | None) -> str:
-    return f"{check.outcome}, {check.points:g} of {check.max_points:g}" if check else "no verdict"
+    return (
+        f"{check.outcome}, {totals(check.points, check.max_points, check.open_points)}"
+        if check
+        else "no verdict"
+    )
 
 
 def _changed(logged: Verdict, now: Results | None) -> tuple[str, ...]:

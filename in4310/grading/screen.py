@@ -14,7 +14,7 @@ from rich.text import Text
 
 from in4310.grading.grade import Show, State
 from in4310.grading.marks import Mark, Status
-from in4310.reporting.language import ENGLISH, counted, number, translated
+from in4310.reporting.language import ENGLISH, counted, number, totals, translated
 from in4310.reporting.language_record import said
 from in4310.shown import shown
 
@@ -66,11 +66,9 @@ def marks_table(marks: Sequence[Mark], language: str = ENGLISH) -> Table:
     table.add_column(translated("points", language), justify="right")
     table.add_column(translated("what costs most, or why there is no mark", language))
     for mark in marks:
-        figures = {
-            "earned": number(mark.points or 0, language),
-            "most": number(mark.max_points or 0, language),
-        }
-        points = "" if mark.points is None else translated("%(earned)s of %(most)s", language, **figures)
+        points = ""
+        if mark.points is not None:
+            points = totals(mark.points, mark.max_points or 0.0, mark.open_points, language)
         late = translated(" (late)", language) if mark.late else ""
         table.add_row(Text(shown(mark.who, 40)), f"{mark.attempt}{late}", points, Text(_why(mark, language)))
     return table
@@ -82,8 +80,8 @@ def _why(mark: Mark, language: str) -> str:
         return shown(say(mark.error or mark.status), 100)
     if mark.results.doubt:
         return shown(say(mark.results.doubt), 100)
-    lost = [(r.max_points - mark.points_of(r), r) for r in mark.results.requirements]
+    lost = [(r.max_points - mark.points_of(r) - mark.open_of(r), r) for r in mark.results.requirements]
     most, requirement = max(lost, key=lambda pair: pair[0], default=(0.0, None))
-    if requirement is None or most <= 0:
+    if requirement is None or most <= 1e-9:
         return ""
     return f"{requirement.id} {shown(say(requirement.title, mark.results.edition_language), 60)}"

@@ -15,7 +15,9 @@ from in4310.grading.class_page import class_page
 from in4310.grading.grade import STUDENTS
 from in4310.grading.gradebook import GRADEBOOK, Gradebook
 from in4310.grading.marks import Mark
-from in4310.reporting.language import counted, number, translated
+from in4310.grading.override import rows_filled_in
+from in4310.grading.queue import QUEUE, queue, queue_csv
+from in4310.reporting.language import counted, number, totals, translated
 from in4310.reporting.language_record import said
 from in4310.reporting.write import HANDED_OUT, TEACHERS, put, write_report
 
@@ -48,7 +50,16 @@ def write_class(marks: Sequence[Mark], out: Path, assignment: str, language: str
             theirs = out / "exports" / "gradescope" / mark.who / "results.json"
             write(theirs, exports.gradescope_results(mark), HANDED_OUT)
             _bundle(mark, out, language)
+    _write_queue(marks, out / QUEUE)
     return write(out / "index.html", class_page(marks, made_at, language, left_aside(out)))
+
+
+def _write_queue(marks: Sequence[Mark], file: Path) -> None:
+    """queue.csv: what a teacher has filled in there and not yet given to `in4310 mark` stays as it is."""
+    filled = {said[:2]: said[2:] for said in rows_filled_in(file)} if file.is_file() else {}
+    text = queue_csv(queue(marks), filled)
+    if text or file.is_file():
+        write(file, text or queue_csv([], {}, always=True))
 
 
 def left_aside(out: Path) -> list[str]:
@@ -96,13 +107,18 @@ def _words(mark: Mark, language: str) -> str:
     if mark.points is not None and mark.max_points:
         earned = number(mark.points, language)
         of = ("%(earned)s of %(num)s point", "%(earned)s of %(num)s points")
-        lines = [counted(*of, mark.max_points, language, earned=earned)]
+        lines = [counted(*of, mark.max_points - mark.open_points, language, earned=earned)]
+        if left := mark.open_points:
+            lines[0] += ", " + translated(
+                "and %(left)s for the teacher", language, left=number(left, language)
+            )
     for requirement in mark.results.requirements if mark.results else ():
         title = said(language)(requirement.title, mark.results.edition_language if mark.results else "en")
-        earned, most = (number(p, language) for p in (mark.points_of(requirement), requirement.max_points))
-        of_most = translated("%(earned)s of %(most)s", language, earned=earned, most=most)
-        given = mark.override(requirement.id)
-        by = translated("set by %(teacher)s", language, teacher=given.by) if given else ""
-        lines.append(f"{requirement.id} {title}: {of_most}" + (f" ({by}: {given.comment})" if given else ""))
+        left = mark.open_of(requirement)
+        of_most = totals(mark.points_of(requirement), requirement.max_points, left, language)
+        whole = mark.override(requirement.id)
+        given = [whole] if whole else [o for c in requirement.checks if (o := mark.override(c.name))]
+        by = [translated("set by %(teacher)s", language, teacher=o.by) + f": {o.comment}" for o in given]
+        lines.append(f"{requirement.id} {title}: {of_most}" + (f" ({'; '.join(by)})" if by else ""))
     lines += [f"{o.by}: {o.comment}" for o in mark.overrides if o.points is None and o.comment]
     return "\n".join(lines) + "\n"
