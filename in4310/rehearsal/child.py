@@ -34,6 +34,8 @@ with contextlib.suppress(ImportError):
 HOME = "/tmp/home/student/course"  # deep enough for '../../data'
 DATA = "/dataset"
 WORLD_BYTES = 256 * 2**20  # of a hand-in's files that are copied
+SHARE = 0.7  # of the time that is left, where other programs follow
+MOST = 8000  # events of a program
 JUNK = 200  # lines that are no events, after which no more are read
 
 
@@ -64,7 +66,8 @@ def rehearse(folder: str, arguments: Any, arrays: Mapping[str, np.ndarray]) -> t
             ends.append({"end": "no time", "code": 0})
             continue
         tasks._send(tasks.messages.note(f'{{"kind": "start", "program": {number}}}'))
-        ends.append(_run(world, program, arguments["files"], names, left))
+        share = left if number == len(arguments["programs"]) - 1 else SHARE * left
+        ends.append(_run(world, program, arguments["files"], names, share))
     return ends, {}
 
 
@@ -135,13 +138,14 @@ def _run(
 
 def _passed_on(pid: int, out: int, seconds: float) -> dict[str, Any]:
     """Notes for the judge, one a line, until the program has ended or its time is over. A line may be anything."""
-    deadline, rest, junk, status = time.monotonic() + seconds, b"", 0, None
+    deadline, rest, junk, lines_left, status = time.monotonic() + seconds, b"", 0, MOST, None
     while True:
         ready = select.select([out], [], [], 0.05)[0]
         part = os.read(out, 1 << 16) if ready else b""
         *lines, rest = (rest + part).split(b"\n")
         for line in lines:
-            if line[:1] == b"{" and line[-1:] == b"}" and len(line) < 4000:
+            lines_left -= 1
+            if lines_left > 0 and line[:1] == b"{" and line[-1:] == b"}" and len(line) < 4000:
                 tasks._send(tasks.messages.note(os.fsdecode(line)))
             else:
                 junk += 1

@@ -157,7 +157,6 @@ class Batches:
     def __init__(self, see: Recorder, rows: Rows):
         self._see, self._rows = see, rows
         self.made = 0
-        self.late = False  # little time is left: a training loader gives one small batch
 
     def install(self) -> None:
         """For every loader made from now on."""
@@ -175,8 +174,9 @@ class Batches:
         def iterated(loader: Any) -> Iterator[Any]:
             about = getattr(loader, "_rehearsal", {"number": -1, "passes": 0, "shuffle": False})
             about["passes"] += 1
+            batches._see.passes += 1
             batches._see.note("pass", loader=about["number"])
-            few = about["shuffle"] and (about["passes"] > TWICE or batches.late)
+            few = about["shuffle"] and (about["passes"] > TWICE or batches._see.late)
             for batch in iterate(loader):
                 batches._see.loader = about
                 yield _first(batch, 2) if few else batch

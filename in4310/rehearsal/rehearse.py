@@ -80,7 +80,9 @@ def rehearse(folder: Path, data: Path, files: Iterable[str], classes: Iterable[s
         answer_bytes=16 * MIB,
     )
     with readable_by_others(data, parents=False) as visible:
-        shown_at = {DATA: str((visible or data).resolve())}
+        root = (visible or data).resolve()
+        tops = sorted({file.partition("/")[0] for file in files if "/" in file})
+        shown_at = {f"{DATA}/{top}": str(root / top) for top in tops} or {DATA: str(root)}
         try:
             with sandbox.worker(folder, limits, world=World(shown_at, {}, IMPORTS)) as worker:
                 found = of(dict, worker.call("rehearsal_plan", {"classes": sorted(set(classes))}).result)

@@ -40,14 +40,14 @@ def perform(
     for part in OBSERVERS:
         part.observe(see)
     batches.install()
-    _clock(batches, seconds)
+    _clock(see, seconds)
     _at_home(world, program)
     status, start = 0, time.process_time()
     try:
         if program.file.endswith(".ipynb"):
-            _cells(world / program.file, program.file)
+            _cells(world / program.file, see)
         else:
-            runpy.run_path(str(world / program.file), run_name="__main__")
+            runpy.run_path(str(world / program.file), {"range": see.range}, "__main__")
     except Spent:
         see.note("spent", at=_last(see))
     except SystemExit as stop:
@@ -68,13 +68,13 @@ def _write(into: int, line: bytes) -> None:
         view = view[os.write(into, view) :]
 
 
-def _clock(batches: Batches, seconds: float) -> None:
+def _clock(see: Recorder, seconds: float) -> None:
     """First training is hurried, then the program is ended."""
 
     def rung(*_: Any) -> None:
-        if batches.late:
+        if see.late:
             raise Spent
-        batches.late = True
+        see.late = True
         signal.setitimer(signal.ITIMER_REAL, seconds * (1 - LATE), 1.0)
 
     signal.signal(signal.SIGALRM, rung)
@@ -96,18 +96,23 @@ def _at_home(world: Path, program: Program) -> None:
     linecache.clearcache()
 
 
-def _cells(path: Path, file: str) -> None:
-    names: dict[str, Any] = {"__name__": "__main__", "display": print, "get_ipython": lambda: None}
+def _cells(path: Path, see: Recorder) -> None:
+    names: dict[str, Any] = {
+        "__name__": "__main__",
+        "display": print,
+        "get_ipython": lambda: None,
+        "range": see.range,
+    }
     for number, source in enumerate(notebooks.sources(path), 1):
         notebooks._run_cell(source, f"{path}#{number}", names)
 
 
 def _place(error: BaseException, see: Recorder) -> str:
     """The last line of the author's own that the error came through."""
-    own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(see._root)]
-    if isinstance(error, SyntaxError) and error.filename and error.filename.startswith(see._root):
-        return f"{error.filename[len(see._root) :]}:{error.lineno}"
-    return f"{own[-1].filename[len(see._root) :]}:{own[-1].lineno}" if own else ""
+    own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(see.root)]
+    if isinstance(error, SyntaxError) and error.filename and error.filename.startswith(see.root):
+        return f"{error.filename[len(see.root) :]}:{error.lineno}"
+    return f"{own[-1].filename[len(see.root) :]}:{own[-1].lineno}" if own else ""
 
 
 def _last(see: Recorder) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from in4310.rehearsal.events import EACH
 from in4310.rehearsal.facts import SETS, Event, of
 from in4310.rehearsal.rehearse import Rehearsal, Started
 from in4310.shown import shown
@@ -60,7 +61,8 @@ def _timeline(events: list[Event]) -> Iterator[Line]:
             line = event["at"], sentence
             said[line] = said.get(line, 0) + 1
     for (at, sentence), times in said.items():
-        yield place(at), sentence + (f" ({times} times)" if times > 1 else "")
+        more = " or more" if times >= EACH else ""
+        yield place(at), sentence + (f" ({times} times{more})" if times > 1 else "")
 
 
 def _ending(program: Started, events: list[Event]) -> str:
@@ -143,6 +145,7 @@ TELL: dict[str, Callable[[Event], str]] = {
     "argument": lambda e: (
         f"needs the argument {shown(e.get('argument', ''), 40)}; {shown(e.get('value', ''), 60)} was taken"
     ),
+    "hurried": lambda e: "the loop was ended early, so that what comes after it is reached",
     "forward": _forward,
     "metric": lambda e: f"computes {shown(e.get('metric', ''), 40)}",
     "written": _written,

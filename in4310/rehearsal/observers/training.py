@@ -41,6 +41,7 @@ def observe(see: Recorder) -> None:
 
     def after(optimizer: Any, *_: Any) -> None:
         stepped[made.get(optimizer, -1)] = optimizer
+        see.steps += 1
         counts[optimizer] = counts.get(optimizer, 0) + 1
         see.note("step", optimizer=made.get(optimizer, -1), rate=optimizer.param_groups[0]["lr"])
 

@@ -1,0 +1,4 @@
+import torch
+import timm_of_my_own  # STOPS
+
+print(torch.__version__)
