@@ -18,7 +18,8 @@ from in4310.errors import of_the_machine
 from in4310.shown import shown
 from in4310.submission import claims, listings, matrices, notebook_outputs, tables
 from in4310.submission.claims import set_of, words
-from in4310.submission.formats import TEXT_BYTES, count_values, parse_json, read_text
+from in4310.submission.event_files import Scalar, read_scalars
+from in4310.submission.formats import TEXT_BYTES, count_values, parse_json, parse_settings, read_text
 from in4310.submission.state_dicts import Network, find_networks
 
 PARSED_BYTES = 256 * 2**20  # of texts in all; a submission's tables are a few MB
@@ -27,6 +28,7 @@ KEPT_BYTES = 512 * 2**20  # of arrays that may be scores
 NAMES = 200_000  # texts of an array that may be paths
 CHECKPOINTS = 24
 TEXTS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".dat", ".log", ".out", ".md", ""}
+SETTINGS = {"hparams", "config", "args", "params", "hyperparameters", "settings"}  # .yaml, beside a log
 PRINTED = {".log", ".txt", ".out", ""}
 ARRAYS = {".npy", ".npz"}
 PICKLES = {".pkl", ".pickle", ".joblib"}
@@ -75,6 +77,8 @@ class Contents:
         self.matrices: list[tuple[str, np.ndarray, str]] = []  # label, array, file
         self.documents: dict[str, Any] = {}  # JSON, a Table, or named numbers that a notebook printed
         self.printed: dict[str, str] = {}  # text file or notebook -> what a training loop may have printed
+        self.scalars: dict[str, list[Scalar]] = {}  # event file of TensorBoard -> what it holds
+        self.settings: dict[str, dict[str, str]] = {}  # YAML file of hyperparameters -> what it states
         self.pictures: dict[str, list[tuple[str, bytes]]] = {}  # notebook -> pictures that it has saved
         self.networks: list[tuple[str, Network]] = []
         self.numbers: list[tuple[str, Sequence[str], list[float]]] = []  # file, names, a row of an array file
@@ -103,7 +107,12 @@ class Contents:
         suffix, size = PurePosixPath(file).suffix.lower(), path.stat().st_size
         if file in self._stated and suffix not in KNOWN:
             suffix = ".npy" if matrices.is_array_file(path) else ""
-        if suffix in ARRAYS:
+        if ".tfevents." in PurePosixPath(file).name and self._parsed + size <= PARSED_BYTES:
+            self._parsed += size
+            self.scalars[file] = read_scalars(path)
+        elif suffix in (".yaml", ".yml") and PurePosixPath(file).stem in SETTINGS:
+            self.settings[file] = parse_settings(read_text(path))
+        elif suffix in ARRAYS:
             self._arrays(file, path)
         elif suffix in WEIGHTS and size > 0:
             self._checkpoints += 1
@@ -177,7 +186,7 @@ class Contents:
             self.printed[file] = text
         if suffix in (".md", ".log", ".out"):
             return
-        document = parse_json(text) if suffix == ".json" else tables.parse_table(text)
+        document = parse_json(text, suffix == ".jsonl") if "json" in suffix else tables.parse_table(text)
         self.documents[file] = document
         matrix = matrices.of_document(document, self.classes)
         listing = listings.of_document(document, self._resolve)

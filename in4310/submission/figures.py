@@ -6,6 +6,7 @@ in them is set aside as something else.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import PurePosixPath
@@ -14,7 +15,7 @@ from typing import Any
 from in4310.shown import shown
 from in4310.submission import choices, claims, histories, logs, tables
 from in4310.submission.claims import words
-from in4310.submission.contents import Contents
+from in4310.submission.contents import SETTINGS, Contents
 from in4310.submission.tables import Table
 
 SHARE_WORDS = {"positive", "nonpositive", "negative", "share", "percent", "percentage"}
@@ -60,6 +61,7 @@ class Figures:
         for file, document in self._documents(within):
             read = histories.as_history(document, PurePosixPath(file).stem) or {}
             found |= {(file, name): run for name, run in read.items()}
+        found |= histories.of_scalars({f: s for f, s in self.contents.scalars.items() if within(f)})
         for file, text in self.contents.printed.items():
             if within(file) and (not found or file.endswith(".ipynb")):
                 self.contents.begin(file)
@@ -72,8 +74,10 @@ class Figures:
         self.best_run = choices.best_of(self.runs)
         if not runs_of:
             return
+        self._settings_beside(runs_of)
         short = {(f, n): ("" if n == PurePosixPath(f).stem else f":{n}") for f, n in runs_of}
-        named = {key: PurePosixPath(key[0]).stem + end for key, end in short.items()}
+        logged = self.contents.scalars
+        named = {(f, n): n if f in logged else PurePosixPath(f).stem + end for (f, n), end in short.items()}
         if len(set(named.values())) < len(named):
             named = {key: key[0] + end for key, end in short.items()}
         runs = {named[key]: run for key, run in runs_of.items()}
@@ -82,6 +86,21 @@ class Figures:
                 run["settings"] = {"run": name}
         files = tuple(dict.fromkeys(file for file, _ in runs_of))
         yield files, f"{len(runs)} runs with losses after each epoch", 1.0, runs
+
+    def _settings_beside(self, runs: Runs) -> None:
+        """Hyperparameters of runs that state none, from the file of settings in the folder of that run alone."""
+        folders = Counter(str(PurePosixPath(file).parent) for file, _ in runs)
+        stated = {
+            str(PurePosixPath(f).parent): {
+                k: v for k, v in document.items() if isinstance(v, str | int | float)
+            }
+            for f, document in {**self.contents.documents, **self.contents.settings}.items()
+            if PurePosixPath(f).stem in SETTINGS and isinstance(document, Mapping)
+        }
+        for (file, _), run in runs.items():
+            folder = str(PurePosixPath(file).parent)
+            if set(run.get("settings", {})) == {"run"} and folders[folder] == 1 and stated.get(folder):
+                run["settings"] = stated[folder]
 
     def metrics(self, within: Within, pinned: bool) -> Iterable[Found]:
         """Figures of one model, from all files that give some.

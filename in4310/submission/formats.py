@@ -18,6 +18,7 @@ TEXT_BYTES = 16 * 2**20  # 17034 paths of 200 characters are 3.4 MB
 TEXT_VALUES = 3_000_000
 ARRAY_BYTES = 256 * 2**20  # 100 000 rows of 1000 classes in float16
 PICTURE_PIXELS = 64 * 2**20
+SETTINGS_LINES = 1000
 SIDE = 512  # what a picture is shrunk to
 PICTURE_FORMATS = ("PNG", "JPEG")
 SETS = ("train", "val", "test")
@@ -63,14 +64,34 @@ def read_json(path: Path) -> Any:
     return parse_json(read_text(path))
 
 
-def parse_json(text: str) -> Any:
-    """As `read_json`, from the text itself."""
+def parse_json(text: str, lines: bool = False) -> Any:
+    """As `read_json`, from the text itself; `lines`: the list of its lines, each a document."""
     try:
+        if lines:
+            return [json.loads(line, parse_int=_integer) for line in text.splitlines() if line.strip()]
         return json.loads(text, parse_int=_integer)
     except json.JSONDecodeError as error:
         raise ValueError(f"is not valid JSON (line {error.lineno}: {error.msg})") from None
     except RecursionError:
         raise ValueError("is nested too deeply for a table of results") from None
+
+
+def parse_settings(text: str) -> dict[str, str]:
+    """The top level of a YAML file of settings, 'name: value' or W&B's 'value: ...' below a name; no more of YAML."""
+    found: dict[str, str] = {}
+    under = ""
+    for line in text.splitlines()[:SETTINGS_LINES]:
+        name, mark, value = line.partition(":")
+        value = value.partition(" #")[0].strip().strip("\"'")
+        if not mark or name.lstrip().startswith("#"):
+            continue
+        if name[:1].isspace():
+            if name.strip() == "value" and under and value:
+                found[under] = value
+        elif value and not value.startswith(("!", "&", "{", "[")):
+            found[name.strip().strip("\"'")] = value
+        under = under if name[:1].isspace() else name.strip().strip("\"'")
+    return {name: value for name, value in found.items() if not name.startswith(("_", "wandb"))}
 
 
 def _integer(digits: str) -> int | float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, count
 from pathlib import PurePosixPath
@@ -10,6 +11,7 @@ from typing import Any
 
 from in4310.submission.claims import Document, measure, set_of, words
 from in4310.submission.epochs import Row, runs_of, trained
+from in4310.submission.event_files import Scalar
 from in4310.submission.formats import SET_NAMES
 from in4310.submission.tables import Table, key, number, plain
 
@@ -21,6 +23,9 @@ def as_history(document: Document, name: str) -> Runs | None:
     # A table, or a list of records, is one run or several by a column that names them; a list of records that hold
     # epochs, and an object, are a run each, or runs by name at any depth.
     if isinstance(document, Table):
+        if charts := _charts(document):
+            found = [history_of_records(rows, run, parts=True) or {} for run, rows in charts.items()]
+            return dict(ChainMap(*found)) or None
         return history_of_records(document.records(), name) if document.header else None
     if isinstance(document, list):
         if document and all(isinstance(d, Mapping) for d in document):
@@ -124,7 +129,12 @@ def history_of_records(
     runs: Runs = {}
     for of, rows in grouped.items():
         for found in runs_of(rows):
-            own = {key(t): found[0].rest[t] for t in settings if t in found[0].rest}
+            # A schedule's rates are one setting: the highest.
+            own = {
+                key(t): max(stood, key=lambda v: number(v) or 0)
+                for t in settings
+                if (stood := [row.rest[t] for row in found if t in row.rest])
+            }
             title = f"{of}: {', '.join(found[0].settings)}" if of in runs and own else of
             names = chain([title], (f"{title} ({i})" for i in count(2)))
             title = next(t for t in names if t not in runs)
@@ -200,6 +210,51 @@ def _columns(titles: Sequence[str], name: str) -> dict[str, str | None]:
     }
 
 
+def _charts(table: Table) -> dict[str, list[dict[str, str]]]:
+    """run -> its rows, of a chart as W&B exports it: a column of steps, then columns 'run - figure'."""
+    cut = {i: title.rpartition(" - ")[::2] for i, title in enumerate(table.header) if " - " in title}
+    cut = {i: (run, figure) for i, (run, figure) in cut.items() if not figure.endswith(("__MIN", "__MAX"))}
+    if 0 in cut or not any(measure(figure) for _, figure in cut.values()):
+        return {}
+    runs: dict[str, list[dict[str, str]]] = {}
+    for row in table.rows:
+        of_row: dict[str, dict[str, str]] = {}
+        for i, (run, figure) in cut.items():
+            if i < len(row) and row[i]:
+                of_row.setdefault(run, {key(table.header[0]): row[0]})[figure] = row[i]
+        for run, record in of_row.items():
+            runs.setdefault(run, []).append(record)
+    return runs
+
+
+def of_scalars(files: Mapping[str, Sequence[Scalar]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """(first file, folder) -> run, of TensorBoard's event files: all of a folder are of one run.
+
+    Keras writes a folder a set, and add_scalars one a figure ('Loss_train' or 'Loss/train'): those are of the run
+    around them.
+    """
+    runs: dict[str, list[dict[str, Any]]] = {}
+    first: dict[str, str] = {}
+    for file in sorted(files):
+        folder = PurePosixPath(file).parent
+        for step, tag, value in files[file]:
+            begin = re.sub(r"\W", "_", tag) + "_"
+            part = folder.name if key(folder.name) in SET_NAMES else ""
+            part = folder.name.removeprefix(begin) if folder.name.startswith(begin) else part
+            around = folder.parent if part else folder
+            if part and re.sub(r"\W", "_", around.name) + "_" == begin:
+                around = around.parent  # tensorboardX: Loss/train
+            of = str(around)
+            first.setdefault(of, file)
+            runs.setdefault(of, []).append({"step": step, f"{part} {tag}".strip(): value})
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for of, records in runs.items():
+        name = PurePosixPath(of).name or "tensorboard"
+        for run, history in (history_of_records(records, name) or {}).items():
+            found[(first[of], run)] = history
+    return found
+
+
 def _set_of(title: str) -> str | None:
     """The set of a column; Hugging Face's eval_loss is of validation."""
     return set_of(title) or ("val" if words(title)[:1] == ["eval"] else None)
@@ -220,15 +275,17 @@ def default_set(titles: Iterable[str], name: str) -> str:
 def merged(runs: Mapping[tuple[str, str], dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
     """(file, run) -> run, with what was logged of one run in two files (log.csv and test_log.csv) put together.
 
-    Two files are of one run when they lie in one folder, their names differ in the set alone, and they give other
-    figures of the same epochs.
+    Two files are of one run when they lie in one folder, their names differ in the set alone or they name the run
+    themselves, and they give other figures of the same epochs. A file of a checkpoint that gives the beginning of
+    another by the same name (Hugging Face's trainer_state.json) is of that run, and what holds no loss is of none.
     """
     whole: dict[tuple[str, str], dict[str, Any]] = {}
     place: dict[tuple[str, str, tuple[str, ...]], tuple[str, str]] = {}
     for (file, name), run in sorted(runs.items(), key=lambda item: (len(item[0][0]), item[0])):
         path = PurePosixPath(file)
         stem = tuple(w for w in words(path.stem) if w not in SET_NAMES)
-        here = (str(path.parent), "" if name == path.stem else name, stem)
+        own = not name.startswith(path.stem)
+        here = (str(path.parent), name if own else name.removeprefix(path.stem), () if own else stem)
         first = place.setdefault(here, (file, name))
         if first == (file, name):
             whole[first] = run
@@ -240,7 +297,19 @@ def merged(runs: Mapping[tuple[str, str], dict[str, Any]]) -> dict[tuple[str, st
             whole[first]["epochs"] = [a | b for a, b in zip(ours, theirs, strict=True)]
         else:
             whole[(file, name)] = run
-    return whole
+    return {
+        (file, name): run
+        for (file, name), run in whole.items()
+        if not any(_begins(run, other, file, of) for (of, _), other in whole.items())
+        and (not run["epochs"] or any(c.endswith("_loss") for e in run["epochs"] for c in e))
+    }
+
+
+def _begins(run: Mapping[str, Any], other: Mapping[str, Any], file: str, of: str) -> bool:
+    if "checkpoint" not in file or PurePosixPath(file).name != PurePosixPath(of).name:
+        return False
+    ours, theirs = run["epochs"], other["epochs"]
+    return len(ours) < len(theirs) and repr(ours) == repr(theirs[: len(ours)])
 
 
 _OTHER = ("class", "per", "buildings", "forest", "glacier", "mountain", "sea", "street", "best")

@@ -15,12 +15,12 @@ from in4310.submission import contents, discovery, formats, looks, reader, sourc
 ROOT = Path(in4310.__file__).parent
 # The judge imports them for their types and for sums over values; what reads in them is called by `reader`.
 CHILD = {
-    "choices", "claims", "contents", "discovery", "figures", "formats", "histories", "listings", "logs", "looks", "matrices",
+    "choices", "claims", "contents", "discovery", "epochs", "event_files", "figures", "formats", "histories", "listings", "logs", "looks", "matrices",
     "notebook_outputs", "reader", "source", "state_dicts", "tables", "weights",
 }  # fmt: skip
 READERS = {
-    "Contents", "Discovery", "Figures", "Reader", "Viewer", "load_tensors", "parse_json", "parse_npy", "parse_table",
-    "read_arrays", "read_calls", "read_code", "read_json", "read_outputs", "read_picture",
+    "Contents", "Discovery", "Figures", "Reader", "Viewer", "load_tensors", "parse_json", "parse_npy", "parse_settings", "parse_table",
+    "read_arrays", "read_calls", "read_code", "read_json", "read_outputs", "read_picture", "read_scalars",
 }  # fmt: skip
 LIBRARIES = {
     "ast",
