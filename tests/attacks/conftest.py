@@ -129,7 +129,7 @@ def verdicts(sandbox, edition, data, checks):
 
 
 REPOSITORY = Path(__file__).parents[2]
-USER = 23456
+USER = 1_000_000 + os.getpid()  # whom nobody else is: RLIMIT_NPROC counts all that a user runs
 # In a mount namespace of its own, a folder that an ordinary user may not enter holds nothing but the way to Python.
 BECOME = """
 import ctypes, os, sys, tempfile

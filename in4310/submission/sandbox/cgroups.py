@@ -94,6 +94,13 @@ class Group:
                     break
 
 
+def step_back(place: str | None) -> None:
+    """Let a cpu group have a tenth of what another has: as one against one, sixty processes would have half."""
+    for name, tenth in (("cpu.weight", "10"), ("cpu.shares", "102")) if place else ():
+        with suppress(OSError), open(f"{place}/{name}", "r+") as file:
+            file.write(tenth)
+
+
 def out_of_memory(place: str | None) -> bool:
     """Whether the kernel has killed a process of this memory group for want of memory."""
     for name in ("memory.events", "memory.oom_control") if place else ():

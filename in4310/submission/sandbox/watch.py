@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 
-from in4310.submission.sandbox.cgroups import out_of_memory
+from in4310.submission.sandbox.cgroups import out_of_memory, step_back
 from in4310.submission.sandbox.walls import PRIVATE, Limits
 from in4310.submission.sandbox.zygote import children_of, descendants, kill_tree
 
@@ -26,8 +27,8 @@ FEW = 8 + 2 * (os.cpu_count() or 1)  # processes and threads that take their tur
 class Watch:
     """Watches the process `pid` and its descendants until `stop`. `found`: why it ended them, None where it did not."""
 
-    def __init__(self, pid: int, limits: Limits, zygote: int, private: str | None, group: str | None = None):
-        self.pid, self._group = pid, group
+    def __init__(self, pid: int, limits: Limits, zygote: int, private: str | None, groups: Mapping[str, str]):
+        self.pid, self._group, self._cpu = pid, groups.get("memory"), groups.get("cpu")
         self.found: str | None = None
         self._limits, self._private = limits, private
         self._inherited = anonymous(zygote)
@@ -69,7 +70,7 @@ class Watch:
 
     def _look(self) -> str | None:
         found = descendants(self.pid)[1:]
-        step_back(found)
+        self._step_back(found)
         used = sum(memory(pid, self._inherited) + DESCRIPTOR * descriptors(pid) for pid in found)
         if self._private is None and found:  # the first is the one whose root the others have too
             used += sum(filled(f"/proc/{found[0]}/root", place) for place in PRIVATE)
@@ -84,6 +85,26 @@ class Watch:
                 allowed = self._limits.tmp_bytes // 2**20
                 return f"wrote {written // 2**20} MiB of files or too many of them, allowed are {allowed}"
         return None
+
+    def _step_back(self, pids: list[int]) -> None:
+        """Where there are many, they have little beside others, and do not starve: no neighbour is to wait for them."""
+        threads = []
+        for pid in pids:
+            with suppress(OSError):
+                threads += [int(thread) for thread in os.listdir(f"/proc/{pid}/task")]
+        if len(threads) <= FEW:
+            return
+        # By what the kernel weighs here: groups, else sessions (theirs is the keeper's, none can be made), else threads.
+        step_back(self._cpu)
+        with (
+            suppress(OSError),
+            open(f"/proc/{self.pid}/autogroup", "r+") as file,
+        ):  # sched(7): 10 stands for a tenth
+            if not file.read().endswith(" 10\n"):
+                file.write("10")
+        for thread in threads:
+            with suppress(OSError):
+                os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
 
 
 def memory(pid: int, inherited: int) -> int:
@@ -118,23 +139,6 @@ def filled(root: str, place: str) -> int:
             found = os.statvfs(root + place)
             return (found.f_blocks - found.f_bfree) * found.f_frsize
     return 0
-
-
-def step_back(pids: list[int]) -> None:
-    """Where there are many, they take what the others leave: an honest neighbour is not to wait for them."""
-    threads = []
-    for pid in pids:
-        with suppress(OSError):
-            threads += [int(thread) for thread in os.listdir(f"/proc/{pid}/task")]
-    if len(threads) <= FEW:
-        return
-    for thread in threads:
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, thread, 19)
-    # Where sessions are weighed, sched(7), that is said within theirs only; they have one, as none can be made.
-    with suppress(OSError), open(f"/proc/{pids[0]}/autogroup", "r+") as file:
-        if not file.read().endswith(" 19\n"):
-            file.write("19")
 
 
 def anonymous(pid: int) -> int:

@@ -246,7 +246,7 @@ class Sandbox:
             os.close(into)
             into = -1
             assert zygote is not None
-            watch = Watch(pid, limits, zygote.pid, started["private"], started["memory"])
+            watch = Watch(pid, limits, zygote.pid, started["private"], started["groups"])
             try:
                 yield Worker(ours, out, watch, limits)
             finally:

@@ -91,7 +91,7 @@ def _answer(
             group.remove()
             raise
         children[pid] = private, group
-        return {"pid": pid, "private": private, "memory": group.places.get("memory")}
+        return {"pid": pid, "private": private, "groups": group.places}
     pid = request["pid"]
     if pid in children:  # not waited for until now, so that no other process can have got its number
         kill_tree(pid)
@@ -152,7 +152,9 @@ def _keep(
     walls.adopt_orphans()
     child = os.fork()
     if child == 0:
-        os.setsid()  # kill(0) reaches no one else
+        os.setpgid(
+            0, 0
+        )  # kill(0) reaches no one else; its session is the keeper's, by which it can be weighed
         walls.die_with_parent()
         walls.enter(doors)
         _become(request, channel, base, private, uid)
