@@ -18,13 +18,17 @@ from pathlib import Path
 from in4310.errors import InputError
 from in4310.shown import shown
 from in4310.submission.archives import Bounds, unpack
-from in4310.submission.containers import SUFFIXES, is_archive
+from in4310.submission.containers import SUFFIXES, begins_as_archive
 from in4310.submission.files import RUBBISH
+from in4310.submission.opening import opener_of
+from in4310.submission.sandbox.walls import Limits
+from in4310.submission.sandbox.worker import Sandbox
 
 ENTRIES = 20_000
 NAME = 80  # characters of a student's key
-# Of 5000 students; each one's own archive stays packed, and is bounded when it is judged.
+# An archive of 5000 students; each one's own archive stays packed, and is bounded when it is judged.
 WHOLE_CLASS = Bounds(entries=2_000_000, total_bytes=2**42, file_bytes=2**33, nested=False)
+SECONDS = 6 * 3600.0  # for its child that reads it
 ONE_SUBMISSION = {".pth", ".pt", ".npy", ".npz", ".safetensors", ".ipynb", ".py"}
 
 
@@ -55,8 +59,9 @@ def find_class(place: Path, aside: Path) -> Class:
     Raises InputError, one line, where nothing can be graded, or where the folder is itself one submission.
     """
     notes: list[str] = []
-    if place.is_file() and is_archive(place):
-        unpacked = unpack(place, aside / "class", WHOLE_CLASS)
+    if place.is_file() and begins_as_archive(place):
+        with Sandbox(Limits(cpu_seconds=int(SECONDS))) as sandbox:
+            unpacked = unpack(place, aside / "class", WHOLE_CLASS, opener_of(sandbox, SECONDS))
         notes += unpacked.notes
         root = unpacked.folder
     elif place.is_dir():
@@ -122,7 +127,7 @@ def _holds_several(folder: Path) -> bool:
     """Whether a folder may be a class, and not the one submission of a class of one."""
     items = _items(folder)
     one = any(i.suffix.lower() in ONE_SUBMISSION for i in items if i.is_file())
-    return not one and any(i.is_dir() or is_archive(i) for i in items)
+    return not one and any(i.is_dir() or begins_as_archive(i) for i in items)
 
 
 # -- layouts: each returns [] for a folder of another one -----------------------------------------------
@@ -186,7 +191,7 @@ def _moodle(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]
 def _together(files: Named, place: Path, notes: list[str]) -> Path:
     """A student's one archive or folder; loose files, and several, are gathered in a folder at `place`."""
     item = files[0][0]
-    if len(files) == 1 and (item.is_dir() or is_archive(item)):
+    if len(files) == 1 and (item.is_dir() or begins_as_archive(item)):
         return _inner(item)
     _gather(place, [(i, m["file"] or i.name) for i, m in files], notes)
     return place
@@ -226,7 +231,7 @@ def _delivery(folder: Path, aside: Path, notes: list[str]) -> tuple[Path, bool]:
         return _delivery(after, aside, notes)[0], True
     if len(in_time) == len(_items(folder)):
         return _inner(folder), False
-    if len(in_time) == 1 and (in_time[0].is_dir() or is_archive(in_time[0])):
+    if len(in_time) == 1 and (in_time[0].is_dir() or begins_as_archive(in_time[0])):
         return _inner(in_time[0]), False
     return _gathered(in_time, aside, notes), False
 
@@ -286,7 +291,7 @@ def _submitters(file: Path) -> dict[str, tuple[str, str]]:
 
 def _folders(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]:
     """Each folder or archive is one student's, by its name."""
-    taken = [i for i in items if i.is_dir() or is_archive(i)]
+    taken = [i for i in items if i.is_dir() or begins_as_archive(i)]
     _leave(set(items) - set(taken), notes)
     stems = Counter(_stem(i) for i in taken)  # 'kari' beside 'kari.zip': one of two students, for all we know
     return [
@@ -310,7 +315,7 @@ def _inner(folder: Path) -> Path:
     if folder.is_file():
         return folder
     files = [f for f in folder.rglob("*") if f.is_file() and not f.is_symlink() and f.name not in RUBBISH]
-    return files[0] if len(files) == 1 and is_archive(files[0]) else folder
+    return files[0] if len(files) == 1 and begins_as_archive(files[0]) else folder
 
 
 def _gather(place: Path, files: Sequence[tuple[Path, str]], notes: list[str]) -> None:

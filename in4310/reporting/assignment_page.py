@@ -24,7 +24,7 @@ from in4310.reporting.pictures import SVG, data_uri, on_white
 from in4310.reporting.write import put
 from in4310.solution.drawing import figures
 from in4310.solution.handin import spread
-from in4310.submission.formats import PICTURE_FORMATS
+from in4310.submission.formats import IMAGE_FORMATS, PICTURE_FORMATS
 
 NAME = "report.html"
 OURS = b'<meta name="generator" content="in4310">'
@@ -154,7 +154,7 @@ def _thumbnails(report: Assignment) -> dict[str, str]:
 
 
 def _thumbnail(root: Path, path: str) -> str:
-    with _opened(root / path, "an image") as image:
+    with _opened(root / path, "an image", IMAGE_FORMATS) as image:
         image.draft("RGB", (THUMBNAIL, THUMBNAIL))
         small = image.convert("RGB")
     small.thumbnail((THUMBNAIL, THUMBNAIL))
@@ -181,7 +181,7 @@ def _small(path: Path) -> str:
 
 
 @contextmanager
-def _opened(path: Path, what: str, formats: tuple[str, ...] | None = None) -> Iterator[Image.Image]:
+def _opened(path: Path, what: str, formats: tuple[str, ...]) -> Iterator[Image.Image]:
     try:
         with Image.open(path, formats=formats) as image:
             yield image

@@ -74,6 +74,24 @@ def is_archive(path: Path) -> bool:
         return path.name.lower().endswith(SUFFIXES)
 
 
+def begins_as_archive(path: Path) -> bool:
+    """As `is_archive`, guessed from the name and the first 512 bytes: nothing is parsed, so the judge may ask it."""
+    named = path.name.lower().endswith(SUFFIXES)
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            start = file.read(512)
+    except OSError:
+        return named
+    if start[:2] != b"PK":
+        return named or start[257:262] == b"ustar"
+    first = start[30 : 30 + int.from_bytes(start[26:28], "little")]  # the name of its first file
+    if first.endswith(b"data.pkl") or first in (b"[Content_Types].xml", b"mimetype"):
+        return False
+    return not (first.endswith(b".npy") and b"/" not in first) or path.suffix == ".zip"
+
+
 @contextmanager
 def entries_of(archive: Path, limit: int) -> Iterator[Iterator[Entry]]:
     """The entries of a zip or tar archive, one after the other; InputError when it cannot be read as one."""

@@ -21,6 +21,7 @@ PICTURE_PIXELS = 64 * 2**20
 SETTINGS_LINES = 1000
 SIDE = 512  # what a picture is shrunk to
 PICTURE_FORMATS = ("PNG", "JPEG")
+IMAGE_FORMATS = (*PICTURE_FORMATS, "BMP", "WEBP")  # of a data set
 SETS = ("train", "val", "test")
 SET_NAMES = {
     "val": "val", "valid": "val", "validation": "val", "dev": "val", "validering": "val",

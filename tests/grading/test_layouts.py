@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from in4310.errors import InputError
 from in4310.grading.layouts import find_class, latest
+from in4310.submission import containers
 
 
 @pytest.fixture
@@ -150,6 +151,29 @@ def test_an_archive_of_the_class_leaves_the_students_archives_packed(place, asid
         archive.writestr("hand-ins/siv/a.txt", "x")
     entries = find_class(tmp_path / "all.zip", aside).entries
     assert [(e.who, e.place.is_file()) for e in entries] == [("kari", True), ("ola", True), ("siv", False)]
+
+
+def test_no_archive_is_parsed_by_the_judge(place, aside, tmp_path, monkeypatch):
+    """A child reads that of the class; those of the students are told by their first bytes."""
+
+    def parsed(*_):
+        raise AssertionError("an archive was parsed here")
+
+    monkeypatch.setattr(containers, "_open_zip", parsed)
+    monkeypatch.setattr(containers, "_open_tar", parsed)
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("hand-ins/kari.zip", b"PK\x03\x04 broken")
+        archive.writestr("hand-ins/ola.tar.gz", b"\x1f\x8b broken")
+        archive.writestr("hand-ins/siv/siv.tar", b"broken")
+    found = find_class(tmp_path / "all.zip", aside)
+    assert [(e.who, e.place.is_file()) for e in found.entries] == [
+        ("kari", True),
+        ("ola", True),
+        ("siv", True),
+    ]
+    (tmp_path / "all.zip").write_bytes(b"PK\x03\x04 broken")
+    with pytest.raises(InputError, match=r"all\.zip: expected a zip or tar archive"):
+        find_class(tmp_path / "all.zip", tmp_path / "again")
 
 
 def test_gradescope(place, aside):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from in4310.errors import InputError
 from in4310.submission.archives import Bounds, unpack
-from in4310.submission.containers import is_archive
+from in4310.submission.containers import begins_as_archive, is_archive
 
 USUAL = Bounds()
 SMALL = Bounds(entries=40, total_bytes=1 << 20, file_bytes=1 << 19, depth=3)
@@ -282,17 +282,24 @@ def test_a_full_disk_leaves_nothing(taken, tmp_path, monkeypatch):
         taken(archive)
 
 
-def test_what_is_an_archive(tmp_path):
+@pytest.mark.parametrize("asked", [is_archive, begins_as_archive])
+def test_what_is_an_archive(asked, tmp_path):
     import torch
 
     torch.save({"a": torch.zeros(2)}, tmp_path / "model.zip")
     np.savez(tmp_path / "scores.npz", np.zeros(3))
-    assert not is_archive(tmp_path / "model.zip")
-    assert not is_archive(tmp_path / "scores.npz")
-    assert not is_archive(tmp_path)
-    assert is_archive(zipped(tmp_path / "no suffix", [("a", b"1")]))
     (tmp_path / "text.txt").write_text("hello")
-    assert not is_archive(tmp_path / "text.txt")
+    (tmp_path / "damaged.tgz").write_text("hello")
+    with tarfile.open(tmp_path / "a tar", "w") as archive:
+        archive.add(tmp_path / "text.txt")
+    zipped(tmp_path / "essay.docx", [("[Content_Types].xml", b"1")])
+    zipped(tmp_path / "arrays.zip", [("scores.npy", b"1")])
+    zipped(tmp_path / "no suffix", [("a", b"1")])
+    zipped(tmp_path / "empty", [])
+    found = {p.name for p in tmp_path.iterdir() if asked(p)}
+    assert found == {"a tar", "arrays.zip", "no suffix", "empty", "damaged.tgz"}
+    assert not asked(tmp_path)
+    assert not asked(tmp_path / "none")
 
 
 @settings(max_examples=150, deadline=None)

@@ -25,6 +25,7 @@ from in4310.judging.mistakes.places import softmax as softmaxes
 from in4310.judging.mistakes.search import BATCHES, Budget, Claim, World, hypotheses, search
 from in4310.judging.preprocessing import NORMS, candidates, variants
 from in4310.solution.images import Preprocessing, batches, load_images
+from in4310.submission.formats import IMAGE_FORMATS
 from in4310.submission.pieces import Missing
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _np_resize(case: Case) -> Iterator[Rows]:
     evidence, size = case.evidence, case.evidence.preprocessing.size
     pixels = []
     for row in case.few:
-        with Image.open(evidence.data.root / case.paths[row]) as picture:
+        with Image.open(evidence.data.root / case.paths[row], formats=IMAGE_FORMATS) as picture:
             pixels.append(np.resize(np.asarray(picture.convert("RGB")), (size, size, 3)))
     remaining = iter(pixels)
     yield case.guess(pixels=lambda _: next(remaining))
