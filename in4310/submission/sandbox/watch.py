@@ -94,7 +94,7 @@ class Watch:
                 threads += [int(thread) for thread in os.listdir(f"/proc/{pid}/task")]
         if len(threads) <= FEW:
             return
-        # By what the kernel weighs here: groups, else sessions (theirs is the keeper's, none can be made), else threads.
+        # By what the kernel weighs here: groups, else sessions (the keeper's, as none can be made), else threads.
         step_back(self._cpu)
         with (
             suppress(OSError),
