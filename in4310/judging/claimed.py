@@ -78,20 +78,48 @@ class Claimed:
         """train, val, test -> paths as 'class/file', matched by their last two parts."""
         return {name: tuple(last_two_parts(p) for p in self.submission.split[name]) for name in SETS}
 
+    @cached_property
+    def listed(self) -> dict[str, tuple[str, ...]]:
+        """The split, with the image that is meant in place of a misspelt path, where only one can be (`meant`)."""
+        return {name: tuple(self.meant.get(p, p) for p in paths) for name, paths in self.split.items()}
+
+    @cached_property
+    def meant(self) -> dict[str, str]:
+        """Misspelt path of the split -> the one image of those left out that it can mean.
+
+        Told by its spelling but for capitals, by its file name, by that without its ending; else it is the only image
+        of its folder that is left out, and no other path of the folder is unknown.
+        """
+        used = {path for paths in self.split.values() for path in paths}
+        left_out = sorted(set(self.data.labels) - used)
+        unknown = sorted(used - set(self.data.labels))
+        found: dict[str, str] = {}
+        for spelling in (str.casefold, _file_name, _stem, _folder) if unknown and left_out else ():
+            images, paths = _grouped(left_out, spelling), _grouped(unknown, spelling)
+            sure = {p[0]: i[0] for key, p in paths.items() if len(p) == len(i := images.get(key, [])) == 1}
+            found |= sure
+            unknown = [p for p in unknown if p not in sure]
+            left_out = [p for p in left_out if p not in sure.values()]
+        return found
+
     def known(self, name: str) -> tuple[str, ...]:
-        """The paths of a set, all of which must lie in the data set; raises Unreadable otherwise."""
-        if len(self.split[name]) > 2 * len(self.data.labels):
-            raise Unreadable(
-                "split", f"the {name} set lists {len(self.split[name])} paths, more than there are images"
-            )
-        unknown = [p for p in self.split[name] if p not in self.data.labels]
-        if unknown:
+        """The images of a set, in its order: those that lie in the data set; raises Unreadable where half do not."""
+        listed = self.listed[name]
+        if len(listed) > 2 * len(self.data.labels):
+            raise Unreadable("split", f"the {name} set lists {len(listed)} paths, more than there are images")
+        found = tuple(p for p in listed if p in self.data.labels)
+        if 2 * len(found) <= len(listed):
+            unknown = [p for p in listed if p not in self.data.labels]
+            first = f", the first is {shown(repr(unknown[0]))}" if unknown else ""
             raise Unreadable(
                 "split",
-                f"{len(unknown)} paths of the {name} set are not in the data set,"
-                f" the first is {shown(repr(unknown[0]))}",
+                f"{len(unknown)} of {len(listed)} paths of the {name} set are not in the data set{first}",
             )
-        return self.split[name]
+        return found
+
+    def unknown(self, name: str) -> int:
+        """Rows of a set whose images are not ours: what they add to a figure cannot be told."""
+        return len(self.listed[name]) - len(self.known(name))
 
     def class_counts(self, paths: Sequence[str]) -> Counter[str]:
         """Images of each class among paths; unknown paths are left out."""
@@ -111,16 +139,33 @@ class Claimed:
         return SCORES.get(name) in self.submission.located
 
     def handed_in(self, name: str) -> np.ndarray:
-        """Scores handed in for 'val' or 'test', float64; raises Unreadable unless N x classes for that set."""
+        """Scores handed in for 'val' or 'test', float64, rows of `known`; raises Unreadable unless N x classes."""
         piece = SCORES[name]
         values = getattr(self.submission, piece)
         shape = (len(self.split[name]), len(self.stated_classes))
         if values.shape != shape:
             raise Unreadable(piece, f"{piece} has shape {values.shape}, expected {shape}")
-        values = values.astype(np.float64)
+        values = self._of_known(name, values)
         if not np.isfinite(values).all():
             raise Unreadable(piece, f"{piece} holds NaN or infinity")
         return values
+
+    def rows_handed_in(self, name: str) -> np.ndarray:
+        """As `handed_in`, with NaN for a row that is missing; raises Unreadable where a tenth of them are, or too many.
+
+        A last batch that was dropped, or one row too many, leaves the others to be looked at.
+        """
+        values, whole = np.asarray(getattr(self.submission, SCORES[name])), len(self.split[name])
+        if values.ndim != 2 or values.shape[1] != len(self.stated_classes) or not (
+            0.9 * whole <= len(values) <= 1.1 * whole
+        ):  # fmt: skip
+            return self.handed_in(name)
+        lacking = np.full((max(0, whole - len(values)), values.shape[1]), np.nan)
+        return self._of_known(name, np.concatenate([values[:whole], lacking]))
+
+    def _of_known(self, name: str, values: np.ndarray) -> np.ndarray:
+        self.known(name)
+        return values[[p in self.data.labels for p in self.listed[name]]].astype(np.float64)
 
     def claimed_metrics(self, name: str) -> dict[str, Any]:
         """The table of metrics handed in for 'val' or 'test'; raises Unreadable when that set is absent."""
@@ -148,3 +193,22 @@ class Claimed:
             if len(one["modules"]) > MODULES or len(one.get("paths", ())) > PATHS:
                 raise Unreadable("eigenvalues", f"a series has more than {MODULES} modules or {PATHS} paths")
         return found
+
+
+def _grouped(paths: Sequence[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        found.setdefault(key(path), []).append(path)
+    return found
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _file_name(path: str) -> str:
+    return path.rpartition("/")[2].casefold()
+
+
+def _stem(path: str) -> str:
+    return _file_name(path).rpartition(".")[0]

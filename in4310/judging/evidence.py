@@ -13,10 +13,10 @@ handed_in    scores, float64 (N, C)             the submission's file, of the ri
 predicted    scores, float32 (N, C)             our network, rebuilt from the weights, on all images of the set
 audited      rows; scores, float32 (rows, C)    our network on the audit sample only (on all, where none is drawn)
 trusted      scores (N, C), to build on         handed_in where the audit sample proves it right, else predicted
-measured     metrics                            of handed_in: what the student's figures must be; of predicted where
-                                                no scores were handed in, or labels in place of scores
-recomputed   metrics                            of trusted: what the network is worth, whatever was handed in
-scored       labels and scores, or None         handed_in, else what is predicted already: for known mistakes
+measured     metrics                            of trusted, and so of handed_in where no weights prove them wrong:
+                                                what the student's own figures must be
+recomputed   metrics                            of predicted or proved scores: what the network is worth
+scored       labels and scores, or None         of another set, as far as they are there: for known mistakes
 ===========  =================================  ======================================================================
 """
 
@@ -146,10 +146,11 @@ class Evidence(Networks):
 
     def audited(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """The audit sample of a set: its rows, ascending, and our scores of them, float32 (rows, classes)."""
-        rows = self.audit.sample(name, len(self.known(name)))
-        if self.has("predicted", name) or len(rows) == len(self.split[name]):
+        paths = self.known(name)
+        rows = self.audit.sample(name, len(paths))
+        if self.has("predicted", name) or len(rows) == len(paths):
             return rows, self.predicted(name)[rows]
-        chosen = tuple(self.split[name][i] for i in rows)
+        chosen = tuple(paths[i] for i in rows)
         return rows, self.once(("audited", name), lambda: self._predict(chosen))
 
     def reproduces(self, name: str) -> bool:
@@ -161,15 +162,22 @@ class Evidence(Networks):
             return False
         return bool(np.abs(claimed[rows] - ours).max() <= self.edition.tolerances.score)
 
+    def proved(self, name: str) -> bool:
+        """Whether there is a network to judge the figures of a set by; else scores are what somebody states."""
+        try:
+            return bool(np.isfinite(self.audited(name)[1]).all())
+        except (Missing, InputError):
+            return False
+
     def trusted(self, name: str) -> np.ndarray:
         """Scores of a whole set to build on: those handed in where the audit sample of them is right, else ours."""
-        if self.has_scores(name) and self.reproduces(name) and not self.has("predicted", name):
+        if self.has_scores(name) and self.reproduces(name):
             return self.handed_in(name)
         return self.predicted(name)
 
     def audit_bound(self, name: str) -> str:
         """What the audit sample says of the rows that were not computed again, in words; '' when all were."""
-        total = len(self.split[name])
+        total = len(self.known(name))
         checked = len(self.audit.sample(name, total))
         if checked == total:
             return ""
@@ -179,13 +187,20 @@ class Evidence(Networks):
         )
 
     @kept
-    def measured(self, name: str) -> metrics.Metrics:
-        """Metrics of 'val' or 'test': from the scores handed in where they are, else from the weights."""
-        values = self.handed_in(name) if self.has_scores(name) else self.predicted(name)
-        if is_one_hot(values):
+    def judged_by(self, name: str) -> np.ndarray:
+        """Scores float64 (N, C) that figures of a set are judged by: trusted ones; without weights those handed in."""
+        return (self.trusted(name) if self.proved(name) else self._unproved(name)).astype(np.float64)
+
+    def _unproved(self, name: str) -> np.ndarray:
+        if not self.has_scores(name) or is_one_hot(values := self.handed_in(name)):
             # Labels in place of scores: figures from them would say nothing.
-            values = self.predicted(name)
-        return metrics.evaluate(self.labels(name), values, self.classes)
+            return self.predicted(name)
+        return values
+
+    @kept
+    def measured(self, name: str) -> metrics.Metrics:
+        """Metrics of 'val' or 'test' that the student's own figures must be."""
+        return metrics.evaluate(self.labels(name), self.judged_by(name), self.classes)
 
     @kept
     def recomputed(self, name: str) -> metrics.Metrics:
@@ -195,12 +210,12 @@ class Evidence(Networks):
             raise Unreadable("model", "the network handed in gives scores that are NaN or infinite")
         return metrics.evaluate(self.labels(name), values, self.classes)
 
-    def scored(self, name: str, compute: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
-        """Labels and scores that the metrics of a set are made of; None where they are not there (or not computed)."""
+    def scored(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """Labels and scores of a set, as far as they are there without a forward pass; else None."""
         try:
             if self.has_scores(name):
                 values = self.handed_in(name)
-            elif self.has("predicted", name) or compute:
+            elif self.has("predicted", name):
                 values = self.predicted(name)
             else:
                 return None

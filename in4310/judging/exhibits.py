@@ -290,7 +290,7 @@ def rankings(
     handed: class -> side -> paths; scores: of the whole test set, None where they are not known; wrong: what the check
     found wrong, class -> side; same: scores nearer than this are the same.
     """
-    paths, classes = evidence.split["test"], sorted(handed, key=lambda c: c not in wrong)[:RANKINGS]
+    paths, classes = evidence.known("test"), sorted(handed, key=lambda c: c not in wrong)[:RANKINGS]
     column = {c: evidence.classes.index(c) for c in classes}
     sides = [(c, side) for c in classes for side in ("top", "bottom")]
     of: dict[str, dict[str, float]] = {c: {} for c in classes}  # class -> path -> score

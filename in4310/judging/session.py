@@ -264,7 +264,7 @@ def _facts(evidence: Evidence) -> dict[str, str]:
     facts: dict[str, str] = {}
     try:
         test = evidence.recomputed("test")
-        count = len(evidence.split["test"])
+        count = len(evidence.known("test"))
         low, high = metrics.wilson(round(test.accuracy * count), count)
         facts["Test accuracy, recomputed"] = f"{test.accuracy:.4f} (95 %: {low:.3f} to {high:.3f})"
         facts["Test mAP, recomputed"] = f"{test.map:.4f}"

@@ -40,10 +40,13 @@ def evidence(scored):
     kept = {}
     return SimpleNamespace(
         once=lambda key, make: kept[key] if key in kept else kept.setdefault(key, make()),
-        scored=lambda name, compute=False: scored.get(name),
+        scored=scored.get,
+        labels=lambda name: scored[name][0],
+        judged_by=lambda name: scored[name][1],
         classes=CLASSES,
         source=[Call("evaluate.py", 41, "DataLoader", ("<test>",), {"shuffle": True}, "test_loader")],
         split={"test": paths, "val": val},
+        known={"test": paths, "val": val}.get,
         data=SimpleNamespace(labels={p: p.split("/")[0] for p in (*paths, *val)}),
         submission=SimpleNamespace(located={"scores_val": ("scores_val.npy", "")}),
         handed_in=lambda name: scored[name][1],

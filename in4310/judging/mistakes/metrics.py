@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.metrics import average_precision_score, f1_score, precision_score, roc_auc_score
 
+from in4310.errors import InputError
+from in4310.judging import digits
 from in4310.judging.mistake import Match
 from in4310.judging.mistakes.places import named
 from in4310.judging.mistakes.search import BATCHES, Budget, Claim, Figure, Guesses, World, hypotheses, search
+from in4310.submission.pieces import Missing
 
 if TYPE_CHECKING:
     from in4310.judging.evidence import Evidence
@@ -195,11 +198,12 @@ hypotheses(
 
 
 def of_submission(evidence: Evidence, which: str) -> Scored | None:
-    """Labels and scores of a set, 'val' or 'test', that the metrics handed in are made of; None where there are none."""
+    """Labels and scores of a set, 'val' or 'test', that metrics are judged by; None where there are none."""
 
     def made() -> Scored | None:
-        values = evidence.scored(which, compute=True)
-        if values is None:
+        try:
+            values = evidence.labels(which), evidence.judged_by(which)
+        except (Missing, InputError):
             return None
         sets = ("val", "test", "train")
         others = {n: found for n in sets if n != which and (found := evidence.scored(n)) is not None}
@@ -226,7 +230,7 @@ def _explained(scored: Scored, wrong: Mapping[Key, float], budget: Budget) -> li
     with budget:
         right = {key: scored.right(key) for key in wrong}
     off = [abs(v - r) for key, v in wrong.items() if (r := right[key]) is not None]
-    room = {key: _rounding(value) for key, value in wrong.items()}
+    room = {key: max(2e-6, digits.room([value], least=0)) for key, value in wrong.items()}
     if max(room.values()) > COARSE and len(wrong) < 3:
         return []  # two digits agree with too much by chance
     # Many things give 0 and 1: such a figure proves nothing.
@@ -243,10 +247,3 @@ def _listed(value: float | Guesses | None) -> list[tuple[float, str]]:
     """What a hypothesis gives for a figure: numbers, each with its variant."""
     found = [(value, "")] if value is None or isinstance(value, float) else value
     return [(number, detail) for number, detail in found if number is not None]
-
-
-def _rounding(value: float) -> float:
-    """Half a unit of the last digit handed in, of a share or of a percentage; float32 at the least."""
-    text = f"{value:.9f}".rstrip("0")
-    digits = len(text.partition(".")[2])
-    return max(2e-6, 0.51 * 10.0**-digits) if digits <= 6 else 2e-6

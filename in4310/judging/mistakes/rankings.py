@@ -123,13 +123,13 @@ def boards(
     evidence: Evidence, scores: np.ndarray, wrong: Mapping[str, Mapping[str, Sequence[str]]]
 ) -> dict[str, Board]:
     """Class -> what its images were ranked by: the scores of a submission's test set."""
-    paths, others = evidence.split["test"], dict[str, tuple[Sequence[str], np.ndarray]]()
+    paths, others = evidence.known("test"), dict[str, tuple[Sequence[str], np.ndarray]]()
     labels = np.array(
         [evidence.classes.index(c) if (c := evidence.data.labels.get(p)) else -1 for p in paths]
     )
     if "scores_val" in evidence.submission.located:
         with suppress(Missing):
-            others["val"] = (evidence.split["val"], evidence.handed_in("val"))
+            others["val"] = (evidence.known("val"), evidence.handed_in("val"))
     longest = {c: max(map(len, sides.values())) for c, sides in wrong.items()}
     return {c: Board(scores, paths, labels, evidence.classes, c, k, others) for c, k in longest.items()}
 

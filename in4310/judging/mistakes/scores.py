@@ -18,6 +18,7 @@ from PIL import Image
 from torch import nn
 
 from in4310.errors import InputError
+from in4310.judging.claimed import SCORES
 from in4310.judging.mistake import Hypothesis, Match
 from in4310.judging.mistakes.outputs import LOADER, NUMPY, SAVING, SOFTMAX, Rows, apart, softmax
 from in4310.judging.mistakes.places import loaders, named, random_transforms
@@ -38,13 +39,15 @@ COLOURS = "https://docs.opencv.org/4.x/d8/d01/group__imgproc__color__conversions
 
 
 class Case:
-    """Scores handed in, float64 (N, C) of any N, beside ours for rows of the test set."""
+    """Scores handed in, float64 (N, C) of any N, beside ours for rows of a set."""
 
-    def __init__(self, evidence: Evidence, claimed: np.ndarray, at: np.ndarray, ours: np.ndarray):
+    def __init__(
+        self, evidence: Evidence, claimed: np.ndarray, at: np.ndarray, ours: np.ndarray, name: str = "test"
+    ):
         self.evidence, self.claimed = evidence, claimed
         inside = at < len(claimed)
         self.at, self.ours = at[inside], ours[inside].astype(np.float64)
-        self.paths = evidence.split["test"]
+        self.name, self.paths = name, evidence.known(name)
         self.count = FEW
 
     @property
@@ -169,14 +172,13 @@ def _flipped(case: Case) -> Iterator[Rows]:
 
 
 def _other_set(case: Case) -> Iterator[Rows]:
-    """The first rows of the validation or training set."""
-    for name in ("val", "train"):
-        paths = case.evidence.split[name]
+    """The first rows of the other sets."""
+    for name in (name for name in ("val", "test", "train") if name != case.name):
+        try:
+            paths = case.evidence.known(name)
+        except Missing:
+            continue
         if len(case.claimed) in (len(paths), len(case.paths)) and len(paths):
-            try:
-                case.evidence.known(name)
-            except Missing:
-                continue
             rows = np.unique(np.linspace(0, min(len(paths), len(case.claimed)) - 1, MORE).astype(int))
             yield Rows(rows, case.scores(rows, paths=paths), f"the {name} set")
 
@@ -262,26 +264,31 @@ hypotheses(
 # fmt: on
 
 
-def matches(evidence: Evidence) -> list[Match]:
-    """Known mistakes that give the test scores handed in; [] for right ones, and where none does."""
+def matches(evidence: Evidence, name: str = "test") -> list[Match]:
+    """Known mistakes that give the scores of a set handed in; [] for right ones, and where none does."""
 
     def found() -> list[Match]:
         try:
-            claimed = np.asarray(evidence.submission.scores)
-            return diagnose(evidence, claimed, evidence.edition.tolerances.score, Budget.of(evidence))
+            claimed = np.asarray(getattr(evidence.submission, SCORES[name]))
+            if claimed.shape == (len(evidence.split[name]), len(evidence.stated_classes)):
+                claimed = evidence.rows_handed_in(name)
+            tolerance = evidence.edition.tolerances.score
+            return diagnose(evidence, claimed, tolerance, Budget.of(evidence), name)
         except (Missing, InputError):
             return []
 
-    kept: list[Match] = evidence.once(("scores_matches",), found)
+    kept: list[Match] = evidence.once(("scores_matches", name), found)
     return kept
 
 
-def diagnose(evidence: Evidence, claimed: np.ndarray, tolerance: float, budget: Budget) -> list[Match]:
+def diagnose(
+    evidence: Evidence, claimed: np.ndarray, tolerance: float, budget: Budget, name: str = "test"
+) -> list[Match]:
     """Mistakes that give the scores handed in, float (N, C): one alone, else a source and an output together."""
     if claimed.ndim != 2 or claimed.shape[1] != len(evidence.classes) or not np.isfinite(claimed).all():
         return []
     claimed = claimed.astype(np.float64)
-    case = Case(evidence, claimed, *evidence.audited("test"))
+    case = Case(evidence, claimed, *evidence.audited(name), name)
     if not len(case.at) or not np.isfinite(case.ours).all():
         return []
     whole = len(claimed) == len(case.paths)

@@ -1,0 +1,35 @@
+"""The digits handed in set the tolerance: a figure that was rounded is right where the right one rounds to it.
+
+To a stated limit, below which a figure tells too little to be right: two decimals of a share (whole percent), one of a
+percentage, two digits of the largest eigenvalue.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+SHARE, PERCENTAGE = 2, 1  # decimals that a figure must have at least
+FINEST = 7  # decimals; float32 has no more of a share
+HALF = 0.51  # of the last digit: half, and what binary fractions miss decimal ones by
+
+
+def decimals(value: float) -> int:
+    """Decimals that a figure was handed in with, at most `FINEST`."""
+    return len(f"{value:.9f}".rstrip("0").partition(".")[2]) if abs(value) < 1e9 else 0
+
+
+def room(values: Iterable[float | None], least: int = SHARE) -> float:
+    """Half a unit of the last digit of figures that were printed alike: 0.87, 0.9 and 0.913 have three decimals.
+
+    0 for figures that were not rounded.
+    """
+    found = max((decimals(v) for v in values if v is not None and math.isfinite(v)), default=FINEST)
+    return 0.0 if found >= FINEST else HALF * 10.0 ** -max(found, least)
+
+
+def room_of_digits(values: Iterable[float], scale: float, digits: int = 2) -> float:
+    """As `room`, of figures of any size: at most half a unit of the last of so many digits of `scale`."""
+    if scale <= 0 or not math.isfinite(scale):
+        return 0.0
+    return room(values, digits - 1 - math.floor(math.log10(scale)))
