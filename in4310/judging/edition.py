@@ -289,7 +289,13 @@ def _extended(under: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(without, list) or any(id not in ids for id in without):
         raise InputError(f"without: expected a list of ids among {', '.join(ids)}; found {without!r}")
     kept = [r for r in under["requirement"] if r["id"] not in without]
-    return {**tables, "requirement": _changed(kept, changes)}
+    asked = _changed(kept, changes)
+    if "trust" in under:  # of checks that are not asked for here there is nothing to trust
+        named = {name for r in asked if isinstance(r.get("checks"), dict) for name in r["checks"]}
+        kept_trust = {name: share for name, share in under["trust"].items() if name in named}
+        stated = own.get("trust", {})  # a wrong one is left for the model to refuse
+        tables["trust"] = {**kept_trust, **stated} if isinstance(stated, dict) else stated
+    return {**tables, "requirement": asked}
 
 
 def _changed(requirements: list[dict[str, Any]], changes: object) -> list[dict[str, Any]]:

@@ -92,13 +92,16 @@ class Session:
             earned, left = float(outcome in GOOD), float(outcome is Outcome.OPEN)
         trusted = round(worth * left * self.edition.trust.get(name, 0.0), 2)
         points = round(worth * earned, 2)
+        open_points = round(min(worth * left, worth - points) - trusted, 2)
+        if outcome is Outcome.OPEN and trusted and not open_points:
+            outcome = Outcome.WARNED  # all of it is paid on trust: the findings say what nobody saw
         return self._verdict(
             name,
             title,
             judge,
             outcome=outcome,
             points=round(points + trusted, 2),
-            open_points=round(min(worth * left, worth - points) - trusted, 2),
+            open_points=open_points,
             on_trust=trusted,
             rests_on=judge.rests_on,
             reason=judge.reason,

@@ -144,6 +144,29 @@ def test_a_file_that_is_no_text_is_one_line(tmp_path):
 # --- an edition that extends another ---
 
 
+def test_trust_is_inherited_for_the_checks_that_are_asked_for(write):
+    under = write(
+        "under.toml", MINE.replace("mine", "under") + 'extends = "2023"\n[trust]\nloss_curves = 0.5\n'
+    )
+    assert load_edition(str(under)).trust["loss_curves"] == 0.5
+    own = write("own.toml", MINE + 'extends = "under.toml"\n[trust]\nsplit_sizes = 1\n')
+    assert load_edition(str(own)).trust == load_edition(str(under)).trust | {"split_sizes": 1}
+    less = write("less.toml", MINE + 'extends = "under.toml"\nwithout = ["1j"]\n')
+    assert "loss_curves" not in load_edition(str(less)).trust
+
+
+@pytest.mark.parametrize(
+    ("trust", "said"),
+    [("[trust]\nno_such = 1", "'no_such' is none of its checks"), ("[trust]\nsplit_sizes = 2", "trust.split_sizes"),
+     ("trust = 1", "trust")],
+)  # fmt: skip
+def test_a_trust_that_is_none_is_refused(write, trust, said):
+    head = "" if trust.startswith("[") else trust + "\n"
+    text = MINE + head + 'extends = "2023"\n' + ("" if head else trust)
+    with pytest.raises(InputError, match=said):
+        load_edition(str(write("mine.toml", text)))
+
+
 @pytest.fixture
 def write(tmp_path):
     def write(name, text):

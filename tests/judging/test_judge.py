@@ -187,3 +187,17 @@ def test_what_nobody_saw_earns_nothing_by_itself():
     check = session.decided("split_sizes", "Sizes", judge, False, 0.0)
     worth = session.edition.points_of["split_sizes"]
     assert (check.outcome, check.points, check.open_points) == (Outcome.OPEN, 0, worth)
+
+
+@pytest.mark.parametrize(
+    ("share", "outcome", "points"), [(0, Outcome.OPEN, 0), (0.5, Outcome.OPEN, 1), (1, Outcome.WARNED, 2)]
+)
+def test_trust_pays_the_share_that_it_says(share, outcome, points):
+    judge = Judge()
+    judge.leave("the program was run", "not done")
+    session = Session(load_edition("demo").model_copy(update={"trust": {"split_sizes": share}}))
+    check = session.decided("split_sizes", "Sizes", judge, False, 0.0)
+    assert (check.outcome, check.points, check.on_trust, check.open_points) == (
+        outcome, points, points, 2 - points
+    )  # fmt: skip
+    assert not check.lost
