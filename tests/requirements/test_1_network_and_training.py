@@ -12,6 +12,7 @@ from in4310.judging.asked_network import check_train
 from in4310.judging.evidence import number
 from in4310.judging.mistakes.search import seen
 from in4310.judging.networks import training_memory
+from in4310.judging.photographs import expect_drawing
 from in4310.judging.verdict import Outcome
 from in4310.shown import shown
 from in4310.submission.pieces import Missing
@@ -398,5 +399,4 @@ def test_loss_curves(evidence, edition, judge):
         bool(plots), "plots of the loss", len(plots), "at least one", mend="save it as plots/loss_curves.png"
     )
     for plot in plots:
-        why = looks[plot].why
-        judge.expect(not why, f"{plot.name} shows something", why or "drawn", "drawn")
+        expect_drawing(judge, evidence.data, plot.name, looks[plot])

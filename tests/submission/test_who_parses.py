@@ -57,6 +57,7 @@ OTHERS = {
     "grading/write.py": {"zipfile"},  # written
     "judging/edition.py": {"ast", "tomllib"},  # editions and checks
     "judging/mistakes/scores.py": {"Image.open"},  # the data set
+    "judging/photographs.py": {"Image.open", "np.load"},  # the data set, and what we kept of it
     "judging/pictures.py": {"pickle"},  # written, to tell equal data
     "judging/statistics.py": {"json.loads"},  # kept spectra of ours
     "reporting/assignment_page.py": {"Image.open"},  # one's own run, as is the next

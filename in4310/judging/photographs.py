@@ -1,0 +1,68 @@
+"""Photographs of the data set among pictures that were handed in as drawings."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from in4310.errors import InputError
+from in4310.judging.data import DataSet
+from in4310.judging.judge import Judge
+from in4310.places import cache_folder
+from in4310.shown import shown
+from in4310.solution.saving import write_aside
+from in4310.submission.looks import Look
+
+GROUND = 0.05  # of a drawing's pixels have the colour of its ground, to the last bit; of a photograph's 0.01
+NEAR = 3  # bits of 64 that differ where a photograph was scaled and encoded again
+
+
+def photograph_of(data: DataSet, pixels: np.ndarray) -> str | None:
+    """The photograph that a picture shows, 'class/name.jpg', however it was scaled or encoded; None for another.
+
+    pixels: uint8 (H, W, 3). The data set is decoded once, and only for a picture without a plain ground.
+    """
+    flat = pixels.reshape(-1, 3).astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    if np.unique(flat, return_counts=True)[1].max() > GROUND * len(flat):
+        return None
+    paths = sorted(data.labels)
+    far = np.unpackbits(_hashes(data, paths) ^ _hash(Image.fromarray(pixels)), axis=1).sum(axis=1)
+    return paths[int(far.argmin())] if len(far) and far.min() <= NEAR else None
+
+
+def expect_drawing(judge: Judge, data: DataSet, name: str, look: Look) -> None:
+    """Expect a picture, a file of that name, to show something that is no photograph of the data set."""
+    why = look.why
+    if not why and look.pixels is not None and (photograph := photograph_of(data, look.pixels)):
+        why = f"{shown(photograph, 60)}, a photograph of the data set"
+    judge.expect(not why, f"{name} shows something", why or "drawn", "drawn")
+
+
+def _hash(picture: Image.Image) -> np.ndarray:
+    """64 bits, uint8 (8,): whether each of 8 x 8 patches is brighter than its neighbour to the left."""
+    patches = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.BOX), np.int16)
+    return np.packbits(np.diff(patches) > 0)
+
+
+def _hashes(data: DataSet, paths: list[str]) -> np.ndarray:
+    """Of each path, uint8 (N, 8), from the cache where they were computed before."""
+    file = cache_folder() / "photographs" / f"{data.digest}.npy"
+    with suppress(OSError, ValueError, EOFError):
+        kept = np.load(file, allow_pickle=False)
+        if kept.shape == (len(paths), 8) and kept.dtype == np.uint8:
+            return kept
+    found = np.array([_hash_of(data.root / path) for path in paths], np.uint8).reshape(-1, 8)
+    with suppress(OSError, InputError):  # no room for it: it is computed again next time
+        write_aside(file, lambda out: np.save(out, found))
+    return found
+
+
+def _hash_of(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as picture:
+            return _hash(picture)
+    except OSError:
+        return np.zeros(8, np.uint8)
