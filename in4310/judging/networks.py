@@ -11,7 +11,6 @@ import copy
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +18,10 @@ from torch import Tensor, nn
 
 from in4310.errors import InputError
 from in4310.judging.claimed import Claimed, kept
-from in4310.judging.preprocessing import FITS, Inference, infer, unlikely
+from in4310.judging.pipelines import Pipeline, load, stated
+from in4310.judging.preprocessing import ASPECTS, FITS, Inference, infer, settle, telling
 from in4310.shown import shown
-from in4310.solution import images, network, scores
+from in4310.solution import network, scores
 from in4310.solution.engine.hardware import keep_large_buffers
 from in4310.solution.images import Images, Preprocessing
 from in4310.submission.contents import CHECKPOINTS
@@ -74,8 +74,8 @@ class Networks(Claimed):
         if thorough:
             return self._infer(model, claimed, paths).fits
         try:
-            usual = self.preprocessing if self.submission.table("preprocessing") else Preprocessing()
-            rows = np.argsort(claimed.max(axis=1), kind="stable")[:8]
+            usual = self.stated or Preprocessing()
+            rows = telling(claimed, paths, self.data.root)
             loaded = self.comparable(tuple(paths[i] for i in rows), usual)
         except (Missing, InputError):
             return False
@@ -83,31 +83,65 @@ class Networks(Claimed):
         return bool(np.abs(ours - claimed[rows]).max() <= FITS)
 
     @cached_property
-    def preprocessing(self) -> Preprocessing:
-        """As stated in submission.toml; else the one that reproduces the scores; else ImageNet's usual, as assumed."""
+    def stated(self) -> Preprocessing | None:
+        """What submission.toml states of the preprocessing, None for nothing; raises Unreadable where it cannot be."""
         table = self.submission.table("preprocessing")
-        if not table:
-            return self.inferred.preprocessing
-        stated: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
-        wrong = unlikely(stated)
-        if wrong:
-            raise Unreadable("preprocessing", f"submission.toml [preprocessing]: {wrong}")
         try:
-            return Preprocessing(**stated)
+            return stated(table) if any(not isinstance(v, dict) for v in table.values()) else None
         except (TypeError, ValueError, InputError) as error:
             raise Unreadable(
                 "preprocessing", f"submission.toml [preprocessing]: {shown(str(error))}"
             ) from None
 
     @cached_property
+    def preprocessing(self) -> Preprocessing:
+        """As stated in submission.toml; else the one that reproduces the scores; else ImageNet's usual, as assumed.
+
+        What is stated without a word on images that are not square, turned or transparent is settled by their scores.
+        """
+        found = self.stated or self.inferred.preprocessing
+        if self.stated is None and not self.inferred.fits:
+            return found
+        table = self.submission.table("preprocessing")
+        words = {"shape": "fit", "exif": "exif", "alpha": "alpha"}
+        asked = [aspect for aspect in ASPECTS if words[aspect] not in table]
+        if isinstance(found, Pipeline) and found.fit != "shorter" and "shape" in asked:
+            asked.remove("shape")
+        sets = [(self.handed_in(name), self.known(name)) for name in ("test", "val") if self._is_there(name)]
+        if not asked or not sets:
+            return found
+        try:
+            return settle(
+                self.model, found, sets, self.data.root, self.data.labels, self.stated_classes, asked
+            )
+        except Missing:
+            return found
+
+    def _is_there(self, name: str) -> bool:
+        """Whether scores of a set were handed in that can be laid beside ours."""
+        with suppress(Missing):
+            return len(self.handed_in(name)) == len(self.known(name))
+        return False
+
+    @cached_property
     def inferred(self) -> Inference:
-        """The preprocessing found by trying, where none is stated."""
+        """The preprocessing found by trying, where none is stated: by val where test scores are none of its network's.
+
+        Where neither is, by the other networks handed in: scores of another checkpoint tell it, too.
+        """
+        found: list[Inference] = []
         for name in ("test", "val"):
-            try:
-                return self._infer(self.model, self.handed_in(name), self.known(name))
-            except Missing:
-                continue
-        return Inference(Preprocessing(), float("inf"), 0, False)
+            if self._is_there(name):
+                found.append(self._infer(self.model, self.handed_in(name), self.known(name)))
+                if found[-1].fits:
+                    return found[-1]
+        if found:
+            for _, model in self.other_networks():
+                name = "test" if self._is_there("test") else "val"
+                other = self._infer(model, self.handed_in(name), self.known(name))
+                if other.fits:
+                    return other
+        return found[0] if found else Inference(Preprocessing(), float("inf"), 0, False)
 
     @cached_property
     def model(self) -> nn.Module:
@@ -147,9 +181,7 @@ class Networks(Claimed):
 
     def comparable(self, paths: tuple[str, ...], preprocessing: Preprocessing) -> Images:
         """Our own pixels of paths, prepared in a way that may not be the submission's; raises InputError."""
-        return images.load_images(
-            self.data.root, paths, self.data.labels, self.stated_classes, preprocessing
-        )[0]
+        return load(self.data.root, paths, self.data.labels, self.stated_classes, preprocessing)[0]
 
     @property
     def state(self) -> dict[str, Tensor]:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import nn
 
 from in4310.errors import InputError
-from in4310.shown import shown
+from in4310.judging.pipelines import FILLS, WORDS, load, peculiar, pipeline, said
 from in4310.solution import scores
-from in4310.solution.images import Preprocessing, load_images
-from in4310.submission.formats import finite
+from in4310.solution.images import Preprocessing
 
-LARGEST = 640  # pixels of a side: what is stated is carried out, and must not cost the judge its memory
 ROWS = 8
 # What misses on two images misses on all eight, and most candidates do: 0.35 to 0.86 where 0.005 is allowed (measured).
 # Eight images of all 14 sizes took 2.9 processor seconds in fp32, 1.6 in bf16 with errors up to 0.005; two take 0.7.
@@ -25,6 +22,7 @@ SCREEN = 2
 # tolerance of scores. Half precision adds 2e-3. A wrong one misses by 0.05 and more on images that are not saturated.
 FITS = 5e-3
 NEAR = 3
+ODD = 4  # images of each peculiarity that are tried: of 17034 photographs of the course 55 are not square
 SIZES = ((224, 224), (224, 256), (150, 150), (128, 128), (64, 64), (96, 96), (112, 112), (160, 160), (192, 192),
          (256, 256), (299, 299), (100, 100), (32, 32), (224, 232))  # fmt: skip
 NORMS = {
@@ -51,8 +49,7 @@ class Inference:
         norm = next(
             (n for n, (m, s) in NORMS.items() if (m, s) == (p.mean, p.std)), f"mean {p.mean}, std {p.std}"
         )
-        how = f"{p.interpolation}{'' if p.antialias else ' without antialiasing'}"
-        form = f"resize {p.resize}, crop {p.size}, {how}, {norm}"
+        form = f"{said(p)}, {norm}"
         if not self.fits:
             return (
                 f"not stated, and none of {self.tried} usual ones gives the scores handed in; assumed: {form}"
@@ -64,22 +61,109 @@ class Inference:
         )
 
 
-def candidates() -> Iterator[Preprocessing]:
-    """Sizes and normalisations, the usual first."""
-    for mean, std in NORMS.values():
-        for size, resize in SIZES[:5]:
-            yield Preprocessing(size=size, resize=resize, mean=mean, std=std)
-    for size, resize in SIZES[5:]:
-        for mean, std in NORMS.values():
-            yield Preprocessing(size=size, resize=resize, mean=mean, std=std)
+def candidates(squares: bool = True) -> Iterator[Preprocessing]:
+    """Sizes and normalisations, the usual first; each squashed, too, unless all images that are tried are `squares`."""
+    usual = [(*size, norm) for norm in NORMS.values() for size in SIZES[:5]]
+    for size, resize, (mean, std) in [*usual, *((*s, norm) for s in SIZES[5:] for norm in NORMS.values())]:
+        plain = Preprocessing(size=size, resize=resize, mean=mean, std=std)
+        yield plain
+        if not squares:
+            yield pipeline(plain, fit="squash")
 
 
 def variants(found: Preprocessing) -> Iterator[Preprocessing]:
-    """Other ways of resizing to the same size."""
+    """Other ways of resizing to the same size: on tensors, by another filter, by OpenCV, of floats."""
     yield replace(found, antialias=False)
     for interpolation in ("bicubic", "nearest"):
         yield replace(found, interpolation=interpolation)
         yield replace(found, interpolation=interpolation, antialias=False)
+    # OpenCV's bilinear and nearest are those of tensors without antialiasing, but for a level.
+    yield pipeline(found, library="OpenCV", interpolation="area", antialias=False)
+    yield pipeline(found, library="float", antialias=False)
+    yield pipeline(found, library="float")
+    yield replace(found, interpolation="lanczos", antialias=True)
+
+
+def fits_of(found: Preprocessing) -> Iterator[Preprocessing]:
+    """Other ways of making a square of what is none; on square images they are all one."""
+    for fit in ("shorter", "squash", "cropped"):
+        yield pipeline(found, fit=fit)
+    for fit in ("longer", "padded"):
+        for pad in (*FILLS, "edge", "reflect"):
+            yield pipeline(found, fit=fit, pad=pad)
+    yield pipeline(found, fit="none")
+
+
+# What tells each peculiarity, and what is tried for it, the usual first.
+ASPECTS: dict[str, Callable[[Preprocessing], Iterator[Preprocessing]]] = {
+    "shape": fits_of,
+    "exif": lambda found: (pipeline(found, exif=turned) for turned in (False, True)),
+    "alpha": lambda found: (pipeline(found, alpha=word) for word in WORDS["alpha"]),
+}
+
+
+def settle(
+    model: nn.Module,
+    found: Preprocessing,
+    sets: Sequence[tuple[np.ndarray, Sequence[str]]],
+    root: Path,
+    labels: Mapping[str, str],
+    classes: Sequence[str],
+    asked: Sequence[str] = tuple(ASPECTS),
+) -> Preprocessing:
+    """What a preprocessing does to images that are not square, turned or transparent, as scores of a few of them say.
+
+    `sets`: scores handed in, float (N, classes), and their paths. A way that gives all of them holds, the usual ones
+    first; where none does, `found` stays. Without such images nothing is computed: the header of each file is read.
+    """
+    rows: dict[str, list[tuple[int, str, np.ndarray]]] = {aspect: [] for aspect in asked}
+    for claimed, paths in sets:
+        for path, row in zip(paths, claimed, strict=True):
+            marks = peculiar(root, path)
+            for aspect in marks & rows.keys():
+                rows[aspect].append((len(marks), path, row))
+    for aspect, those in rows.items():
+        # One peculiarity at a time, and what is least certain says most.
+        chosen = {path: row for _, path, row in sorted(those, key=lambda t: (t[0], float(t[2].max())))[:ODD]}
+        if chosen:
+            given = np.array(list(chosen.values()))
+            for other in ASPECTS[aspect](found):
+                ours = _predicted(model, other, tuple(chosen), root, labels, classes)
+                if ours is not None and np.abs(ours - given).max() <= FITS:
+                    found = other
+                    break
+    return found
+
+
+def _predicted(
+    model: nn.Module,
+    preprocessing: Preprocessing,
+    paths: tuple[str, ...],
+    root: Path,
+    labels: Mapping[str, str],
+    classes: Sequence[str],
+) -> np.ndarray | None:
+    """Scores of images, float64; None where they cannot be prepared in this way."""
+    try:
+        images, _ = load(root, paths, labels, classes, preprocessing)
+    except InputError:
+        return None
+    if images.paths != paths:
+        return None
+    return scores.predict(model, images, preprocessing).astype(np.float64)
+
+
+def telling(claimed: np.ndarray, paths: Sequence[str], root: Path) -> np.ndarray:
+    """Rows that say most of a preprocessing: the least certain ones, of images that every way of fitting treats alike.
+
+    Where there are too few of those, of all.
+    """
+    order = np.argsort(np.nan_to_num(claimed, nan=1.0).max(axis=1), kind="stable")
+    alike: list[int] = []
+    for row in order[: 4 * ROWS]:
+        if len(alike) < ROWS and not peculiar(root, paths[row]):
+            alike.append(int(row))
+    return np.array(alike) if len(alike) >= min(ROWS, len(order)) else order[:ROWS]
 
 
 def infer(
@@ -98,20 +182,14 @@ def infer(
     # Each candidate is screened on two images (`possible`), and what is left tried on all eight (`attempt`): the first
     # that fits is refined. Where none does, all are tried on eight, for how near they come; of the three nearest the
     # other ways of resizing are tried last. `tried` keeps what came of each attempt, `nearness` the mean difference.
-    certain = np.nan_to_num(handed_in, nan=1.0).max(axis=1)
-    rows = np.argsort(certain, kind="stable")[:ROWS]
+    rows = telling(handed_in, paths, root)
     chosen = tuple(paths[i] for i in rows)
+    squares = not any(peculiar(root, path) for path in chosen)
     tried: list[tuple[float, bool, Preprocessing]] = []
     nearness: list[tuple[float, Preprocessing]] = []
 
     def predicted(preprocessing: Preprocessing, count: int) -> np.ndarray | None:
-        try:
-            images, _ = load_images(root, chosen[:count], labels, classes, preprocessing)
-        except InputError:
-            return None
-        if images.paths != chosen[:count]:
-            return None
-        return scores.predict(model, images, preprocessing).astype(np.float64)
+        return _predicted(model, preprocessing, chosen[:count], root, labels, classes)
 
     def possible(preprocessing: Preprocessing) -> bool:
         ours = predicted(preprocessing, SCREEN)
@@ -142,7 +220,7 @@ def infer(
         return Inference(preprocessing, difference, len(tried), fits, shuffled)
 
     left = []
-    for preprocessing in candidates():
+    for preprocessing in candidates(squares):
         if possible(preprocessing) and attempt(preprocessing):
             return _refined(tried, attempt)
         left.append(preprocessing)
@@ -154,7 +232,10 @@ def infer(
             return _refined(tried, attempt)
     # Another way of resizing changes all scores a little, another size or normalisation changes some a lot.
     for _, near in sorted(nearness, key=lambda t: t[0])[:NEAR]:
-        for preprocessing in variants(near):
+        others = list(variants(near))
+        if not squares:
+            others = [other for way in (near, *others) for other in fits_of(way)]
+        for preprocessing in others:
             if attempt(preprocessing):
                 return result(True)
     return result(False)
@@ -169,21 +250,3 @@ def _refined(tried: list[tuple[float, bool, Preprocessing]], attempt: object) ->
             if tried[-1][0] < difference / 4:
                 difference, shuffled, found = tried[-1]
     return Inference(found, difference, len(tried), True, shuffled)
-
-
-def unlikely(stated: dict[str, Any]) -> str:
-    """Why a stated preprocessing is not carried out: what it would cost, or make of the pixels; '' when it may be."""
-    for key in ("size", "resize"):
-        value = stated.get(key, 224)
-        if type(value) is not int or not 1 <= value <= LARGEST:
-            return f"{key} = {shown(str(value), 40)}, expected 1 to {LARGEST} pixels"
-    for key in ("mean", "std"):
-        values = stated.get(key, (1.0, 1.0, 1.0))
-        numbers = [finite(v) for v in values] if isinstance(values, tuple) else []
-        if (
-            len(numbers) != 3
-            or any(v is None or abs(v) > 1000 for v in numbers)
-            or (key == "std" and 0 in numbers)
-        ):
-            return f"{key} = {shown(str(values), 60)}, expected three numbers"
-    return ""

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from in4310.errors import InputError
+from in4310.judging.pipelines import stated
 from in4310.places import data_root
 from in4310.progress import QUIET, Progress
 from in4310.reporting.assignment import SIDES, Assignment, Copies, Run, Series, SetFigures, Spectrum, class_of
 from in4310.solution import splits
-from in4310.solution.images import Preprocessing
 from in4310.solution.metrics import Metrics, evaluate, wilson
 from in4310.solution.network import build, layer_table
 from in4310.submission.folder import Submission
@@ -52,9 +52,7 @@ def _read(submission: Submission, data: str | Path | None, progress: Progress) -
         if strange := set(map(class_of, everything)) - set(classes):
             raise ValueError(f"has no class {sorted(strange)[0]!r}, which the split has")
     with _house_form(submission, "manifest"):
-        stated = submission.table("preprocessing")
-        shape: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stated.items()}
-        preprocessing = Preprocessing(**shape)
+        preprocessing = stated(submission.table("preprocessing"))
     network, _ = submission.network("model")
     found = splits.Split(**split)
     contents = splits.content_groups(root, everything, progress) if root else {}

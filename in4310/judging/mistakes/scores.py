@@ -24,8 +24,9 @@ from in4310.judging.mistakes.outputs import LOADER, NUMPY, SAVING, SOFTMAX, Rows
 from in4310.judging.mistakes.places import loaders, named, random_transforms
 from in4310.judging.mistakes.places import softmax as softmaxes
 from in4310.judging.mistakes.search import BATCHES, Budget, Claim, World, hypotheses, search
-from in4310.judging.preprocessing import NORMS, candidates, variants
-from in4310.solution.images import Preprocessing, batches, load_images
+from in4310.judging.pipelines import load, said
+from in4310.judging.preprocessing import NORMS, candidates, fits_of, variants
+from in4310.solution.images import Preprocessing, batches
 from in4310.submission.formats import IMAGE_FORMATS
 from in4310.submission.pieces import Missing
 
@@ -79,7 +80,7 @@ class Case:
             loaded = evidence.images(chosen)
         else:
             data = evidence.data
-            loaded, _ = load_images(data.root, chosen, data.labels, evidence.classes, stated)
+            loaded, _ = load(data.root, chosen, data.labels, evidence.classes, stated)
         if pixels is not None:
             loaded = replace(loaded, pixels=np.stack([pixels(p) for p in loaded.pixels]))
         network = model or evidence.model
@@ -127,16 +128,14 @@ def _normalisation(case: Case) -> Iterator[Rows]:
 
 
 def _other_resize(case: Case) -> Iterator[Rows]:
-    """Other interpolations of the stated size, then other sizes."""
+    """Another fit, other interpolations of the stated size, then other sizes."""
     stated = case.evidence.preprocessing
-    tried = [*variants(replace(stated, antialias=True)), *variants(stated)]
+    tried = [*fits_of(stated), *variants(replace(stated, antialias=True)), *variants(stated)]
     tried += [replace(c, mean=stated.mean, std=stated.std) for c in candidates()]
     for other in dict.fromkeys(tried):
         if other != stated:
-            detail = f"resize {other.resize}, crop {other.size}, {other.interpolation}"
-            detail += "" if other.antialias else ", without antialiasing"
             try:
-                yield case.guess(detail, preprocessing=other)
+                yield case.guess(said(other), preprocessing=other)
             except InputError:
                 continue
 

@@ -1,0 +1,170 @@
+"""Other people's ways of preparing an image: torchvision's own transforms are the oracle, on images of every kind."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps
+from torchvision.transforms import InterpolationMode, v2
+from torchvision.transforms import transforms as v1
+
+from in4310.errors import InputError
+from in4310.judging.pipelines import Pipeline, decoded, load, peculiar, pipeline, shaped, stated
+from in4310.solution.images import Preprocessing, load_images
+
+SHAPES = [(90, 61), (40, 75), (64, 64), (33, 120)]  # width, height
+MODES = ("nearest", "bilinear", "bicubic")
+
+
+def scene(width, height, seed=0):
+    """Smooth colours with some noise, as photographs are."""
+    small = np.random.RandomState(seed).randint(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("made", [v1, v2], ids=["v1", "v2"])
+def test_what_torchvision_does_to_pil_images(made, mode, shape):
+    image, filtered = scene(*shape), InterpolationMode(mode)
+    cases = {
+        "squash": [made.Resize((48, 48), filtered)],
+        "shorter": [made.Resize(56, filtered), made.CenterCrop(48)],
+        "none": [made.CenterCrop(48)],
+    }
+    for fit, steps in cases.items():
+        resize = 56 if fit == "shorter" else 48
+        ours = shaped(np.asarray(image), Pipeline(size=48, resize=resize, interpolation=mode, fit=fit))
+        np.testing.assert_array_equal(ours, np.asarray(made.Compose(steps)(image)), fit)
+    squashed = made.Compose([made.Resize((56, 56), filtered), made.CenterCrop(48)])(image)
+    ours = shaped(np.asarray(image), Pipeline(size=48, resize=56, interpolation=mode, fit="squash"))
+    np.testing.assert_array_equal(ours, np.asarray(squashed))
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("antialias", [True, False], ids=["antialias", "plain"])
+def test_what_torchvision_does_to_tensors(antialias, mode, shape):
+    pixels = torch.from_numpy(np.array(scene(*shape))).permute(2, 0, 1)
+    how = {"interpolation": InterpolationMode(mode), "antialias": antialias}
+    for fit, resize in (("squash", v2.Resize((48, 48), **how)), ("shorter", v2.Resize(48, **how))):
+        ours = {
+            library: shaped(
+                pixels.permute(1, 2, 0).numpy(),
+                Pipeline(
+                    size=48, resize=48, interpolation=mode, antialias=antialias, fit=fit, library=library
+                ),
+            )
+            for library in ("tensor", "float")
+        }
+        theirs = v2.CenterCrop(48)(resize(pixels)).permute(1, 2, 0).numpy()
+        np.testing.assert_array_equal(ours["tensor"], theirs, fit)
+        floats = v2.CenterCrop(48)(resize(pixels.float() / 255)).permute(1, 2, 0).numpy()
+        np.testing.assert_allclose(ours["float"] / 255, floats, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_what_pil_does(shape):
+    image = scene(*shape)
+    way = Pipeline(size=48, resize=48, interpolation="bicubic")
+    for fit, made in (("longer", ImageOps.pad(image, (48, 48))), ("cropped", ImageOps.fit(image, (48, 48)))):
+        np.testing.assert_array_equal(
+            shaped(np.asarray(image), pipeline(way, fit=fit)), np.asarray(made), fit
+        )
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("pad", "fill", "how"), [("black", 0, "constant"), ("white", 255, "constant"),
+                                                  ("edge", 0, "edge"), ("reflect", 0, "reflect")])  # fmt: skip
+def test_what_is_padded_to_a_square_first(shape, pad, fill, how):
+    image, longest = scene(*shape), max(shape)
+    left, top = ((longest - n) // 2 for n in shape)
+    right, bottom = longest - shape[0] - left, longest - shape[1] - top
+    steps = v1.Compose([v1.Pad((left, top, right, bottom), fill, how), v1.Resize((48, 48))])
+    ours = shaped(np.asarray(image), Pipeline(size=48, resize=48, fit="padded", pad=pad))
+    np.testing.assert_array_equal(ours, np.asarray(steps(image)))
+
+
+def test_opencv_area_is_the_mean_over_what_a_pixel_covers():
+    """Documented of INTER_AREA: of whole factors plain means; of others weighted by overlap, so that means are kept."""
+    pixels = np.asarray(scene(96, 48))
+    way = Pipeline(size=24, resize=24, fit="squash", library="OpenCV", interpolation="area")
+    means = pixels.reshape(24, 2, 24, 4, 3).mean(axis=(1, 3))
+    assert np.abs(shaped(pixels, way) - means).max() <= 0.5
+    other = shaped(np.asarray(scene(90, 61)), way)
+    assert np.abs(other.mean(axis=(0, 1)) - np.asarray(scene(90, 61)).mean(axis=(0, 1))).max() < 0.5
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic", "nearest"])
+def test_opencv_does_as_tensors_without_antialiasing_but_for_a_level(mode):
+    pixels = np.asarray(scene(90, 61))
+    way = Pipeline(size=48, resize=48, fit="squash", interpolation=mode, antialias=False, library="OpenCV")
+    tensor = shaped(pixels, pipeline(way, library="tensor"))
+    assert np.abs(shaped(pixels, way).astype(int) - tensor).max() <= 1
+
+
+def test_what_a_file_says_of_itself(tmp_path):
+    """Grey, transparent and turned images: as PIL converts them, on a ground, turned or not; and they are recognised."""
+    scene(64, 64).convert("L").save(tmp_path / "grey.jpg")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    scene(90, 61).save(tmp_path / "turned.jpg", exif=turned)
+    clear = scene(64, 64)
+    clear.putalpha(Image.linear_gradient("L").resize((64, 64)))
+    clear.save(tmp_path / "clear.png")
+    scene(64, 64).save(tmp_path / "plain.jpg")
+    marks = {
+        n: peculiar(tmp_path, n) for n in ("grey.jpg", "turned.jpg", "clear.png", "plain.jpg", "none.jpg")
+    }
+    assert marks == {"grey.jpg": set(), "turned.jpg": {"shape", "exif"}, "clear.png": {"alpha"}, "plain.jpg": set(), "none.jpg": set()}  # fmt: skip
+
+    def look(name, **how):
+        return decoded(tmp_path / name, Pipeline(**how))
+
+    assert look("grey.jpg").shape == (64, 64, 3)
+    assert look("turned.jpg").shape == (61, 90, 3)
+    with Image.open(tmp_path / "turned.jpg") as image:
+        np.testing.assert_array_equal(
+            look("turned.jpg", exif=True), np.asarray(ImageOps.exif_transpose(image))
+        )
+    with Image.open(tmp_path / "clear.png") as image:
+        np.testing.assert_array_equal(look("clear.png"), np.asarray(image.convert("RGB")))
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        assert np.abs(look("clear.png", alpha="white").astype(int) - np.asarray(white)).max() <= 1
+
+
+def test_a_pipeline_that_says_nothing_more_is_the_solutions(tmp_path):
+    scene(90, 61).save(tmp_path / "a.png")
+    plain = Preprocessing(size=48, resize=56)
+    assert type(pipeline(Pipeline(size=48, resize=56))) is Preprocessing
+    one, _ = load_images(tmp_path, ["a.png"], None, (), plain)
+    other, _ = load(tmp_path, ["a.png"], None, (), Pipeline(size=48, resize=56))
+    np.testing.assert_array_equal(one.pixels, other.pixels)
+
+
+def test_what_cannot_be_read_is_left_out_and_named(tmp_path):
+    scene(9, 6).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"nothing")
+    found, problems = load(tmp_path, ["a.png", "b.png"], None, (), Pipeline(size=8, fit="squash"))
+    assert found.paths == ("a.png",)
+    assert set(problems.unreadable) == {"b.png"}
+
+
+def test_what_is_stated():
+    assert stated({}) == Preprocessing()
+    assert stated({"size": 64}) == stated({"resize": 64}) == Preprocessing(size=64, resize=64)
+    assert stated({"resize": [64, 64]}) == Pipeline(size=64, resize=64, fit="squash")
+    assert stated({"size": 64, "resize": [72, 72], "mean": [0.5, 0.5, 0.5]}) == Pipeline(
+        size=64, resize=72, fit="squash", mean=(0.5, 0.5, 0.5)
+    )
+
+
+@pytest.mark.parametrize("table", [{"fits": "squash"}, {"fit": "stretch"}, {"library": "skimage"}, {"pad": 3}, {"alpha": "blue"},
+                                   {"library": "OpenCV", "interpolation": "lanczos"}, {"interpolation": "area"}, {"fit": ["squash"]},
+                                   {"antialias": "no"}, {"exif": 1}, {"resize": [64, 32]}, {"std": [0, 1, 1]}, {"size": 10**6}])  # fmt: skip
+def test_an_unknown_word_is_told_in_one_line_with_what_there_is(table):
+    with pytest.raises(InputError) as caught:
+        stated(table)
+    assert next(reversed(table)) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "use " in str(caught.value) or "expected" in str(caught.value)
