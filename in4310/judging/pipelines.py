@@ -25,7 +25,7 @@ from in4310.progress import QUIET, Progress
 from in4310.shown import shown
 from in4310.solution import images
 from in4310.solution.images import Images, Preprocessing, Problems
-from in4310.submission.formats import finite
+from in4310.submission.formats import IMAGE_FORMATS, finite
 
 LARGEST = 640  # pixels of a side: what is stated is carried out, and must not cost the judge its memory
 WORDS = {
@@ -148,7 +148,7 @@ def stated(table: Mapping[str, Any], usual: Preprocessing | None = None) -> Prep
 
 @lru_cache(maxsize=2**17)
 def _header(file: str, _modified: int) -> frozenset[str]:
-    with suppress(Exception), Image.open(file) as image:
+    with suppress(Exception), Image.open(file, formats=IMAGE_FORMATS) as image:
         turned = "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) != 1
         clear = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA")
         marks = {"shape": image.width != image.height, "exif": turned, "alpha": clear}
@@ -211,7 +211,7 @@ def decoded(file: Path, p: Pipeline) -> np.ndarray:
     torchvision's and OpenCV's decoders are PIL's, libjpeg-turbo: of 200 photographs torchvision gave the same bytes.
     But OpenCV turns as EXIF says.
     """
-    with Image.open(file) as opened:
+    with Image.open(file, formats=IMAGE_FORMATS) as opened:
         image = ImageOps.exif_transpose(opened) if p.exif else opened
         if p.alpha != "drop" and ("transparency" in image.info or image.mode in ("RGBA", "LA", "PA")):
             ground = Image.new("RGBA", image.size, p.alpha)

@@ -74,10 +74,16 @@ def manifest_text(submission: Submission, edition: str) -> str:
         "# What is done to an image before the network; left out, it is found by trying the usual ones.",
         "# [preprocessing]",
         "# size = 224",
-        "# resize = 224",
+        "# resize = 224 # as Resize(224); [224, 224] squashes, as Resize((224, 224)); then CenterCrop(size)",
         "# interpolation = 'bilinear'",
         "# mean = [0.485, 0.456, 0.406]",
         "# std = [0.229, 0.224, 0.225]",
+        "# antialias = true # false: on tensors without it, as torchvision did before 0.17",
+        "# fit = 'shorter' # or squash, cropped (to a square), longer (padded), padded (a square first), none (a crop)",
+        "# pad = 'black' # or grey, white, edge, reflect",
+        "# library = 'PIL' # or tensor, float (ToTensor before Resize), OpenCV (albumentations; has 'area')",
+        "# exif = false # true: turned as EXIF says, as OpenCV does",
+        "# alpha = 'drop' # or white, black: what lies behind transparent pixels",
         "",
     ]
     return "\n".join(lines)
