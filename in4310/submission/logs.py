@@ -17,7 +17,7 @@ _EPOCH = re.compile(
 )
 # A name of letters, then ':' or '=', then a number; 'Train Loss: 0.93, Val Acc = 81,5 %'.
 _FIGURE = re.compile(
-    r"([A-Za-zæøåÆØÅ][\w .()/@-]{0,40}+)\s*+[:=]\s*+([+-]?\d{1,12}(?:[.,]\d{1,18})?(?:e[+-]?\d{1,3})?)(?![\w.])",
+    r"([A-Za-zæøåÆØÅ][\w .()/@-]{0,40}+)\s*+[:=]\s*+([+-]?\d{1,12}(?:[.,]\d{1,18})?(?:e[+-]?\d{1,3})?|nan)(?![\w.])",
     re.I,
 )
 # Within an epoch: a batch, or a progress bar.
@@ -42,7 +42,8 @@ def as_history(text: str, name: str) -> dict[str, dict[str, Any]] | None:
         figures = list(_figures(re.sub(r"^\s*/\s*\d+\]?", "", rest)))
         if found:
             epoch = int(found[1] or found[2])
-            if last is None or epoch < last or not runs:
+            # Back at its first epoch it is another run, in the middle one that was resumed: there the last counts.
+            if last is None or not runs or (epoch < last and epoch <= int(runs[-1][1][0]["epoch"])):
                 runs.append((heading or f"{name}-{len(runs) + 1}", []))
             if epoch != last or not runs[-1][1]:
                 runs[-1][1].append({"epoch": str(epoch)})

@@ -200,6 +200,15 @@ def test_a_log_of_batches_alone_is_no_history():
     assert logs.as_history("Epoch 1 loss: 0.4\nEpoch 1 loss: 0.3\nEpoch 1 loss: 0.2\n", "out") is None
 
 
+def test_a_log_that_was_resumed_is_one_run_and_nan_is_a_figure():
+    lines = [
+        f"Epoch {e}: train loss: {v}, val loss: {v}"
+        for e, v in ((1, 0.4), (2, 0.3), (3, 0.9), (2, 0.2), (3, "nan"))
+    ]
+    (run,) = logs.as_history("\n".join(lines), "out").values()
+    assert [str(e["val_loss"]) for e in run["epochs"]] == ["0.4", "0.2", "nan"]
+
+
 def test_a_table_that_was_written_counts_before_what_was_printed(folder):
     write(folder, "oblig.ipynb", notebook(printed("brackets")))
     write(folder, "history.csv", "epoch,train_loss,val_loss,val_map\n1,0.5,0.4,0.77\n2,0.5,0.4,0.78")
