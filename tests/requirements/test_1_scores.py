@@ -145,8 +145,9 @@ def test_comparison_recorded(evidence, edition, judge):
             tolerance="below, rounding is refused; above, altered scores pass",
             mend="compare with torch.allclose(a, b, atol=1e-4)",
         )
-        judge.warn("running the comparison", "not done: its source was read, nothing of it executed",
-                   mend="name it under [adapters] as 'compare', and it is called")  # fmt: skip
+        judge.rests_on = "read in the source"
+        judge.leave("running the comparison", "not done: its source was read, nothing of it executed",
+                    mend="name it under [adapters] as 'compare', and it is called")  # fmt: skip
         return
     found = evidence.submission.reproduction
     rows, largest, tolerance = (number(found, k) for k in ("rows", "largest_difference", "tolerance"))
