@@ -89,7 +89,7 @@ def _not_zeroed(facts: Facts, events: list[Event]) -> Iterator[str]:
 
 def _same_batch(facts: Facts, events: list[Event]) -> Iterator[str]:
     for x in facts.loaders:
-        inside = [e for e in x.forwards if e.get("training") is True and e.get("gradients") is True]
+        inside = [e for e in x.forwards if e.get("gradients") is True]
         if x.trained and len(inside) >= 4 and all(e.get("same") is True for e in inside[1:]):
             yield inside[0]["at"]
 

@@ -15,6 +15,7 @@ SPLITS = {
     "notebook": 2,
     "reporting": 2,
     "same_batch": 2,
+    "swapped": 2,
 }  # sets; else 3
 
 

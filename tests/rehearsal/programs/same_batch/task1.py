@@ -13,7 +13,7 @@ optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 for step in range(10):
     images, labels = next(iter(train_loader))
     optimizer.zero_grad()
-    loss = nn.functional.cross_entropy(model(images), labels)  # MISTAKE eval-mode
+    loss = nn.functional.cross_entropy(model(images), labels)  # MISTAKE eval-mode # MISTAKE same-batch
     loss.backward()
     optimizer.step()
 with torch.no_grad():
