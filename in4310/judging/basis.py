@@ -37,4 +37,4 @@ def handed_in_metrics(evidence: Evidence, name: str) -> metrics.Metrics | None:
     """Metrics of refuted scores, which a student computes who trusts them; None where nothing is refuted."""
     if not refuted(evidence, name):
         return None
-    return metrics.evaluate(evidence.labels(name), evidence.handed_in(name), evidence.classes)
+    return evidence.metrics_of(name, evidence.handed_in(name))

@@ -201,7 +201,11 @@ class Evidence(Networks):
     @kept
     def measured(self, name: str) -> metrics.Metrics:
         """Metrics of 'val' or 'test' that the student's own figures must be."""
-        return metrics.evaluate(self.labels(name), self.judged_by(name), self.classes)
+        return self.metrics_of(name, self.judged_by(name))
+
+    def metrics_of(self, name: str, values: np.ndarray) -> metrics.Metrics:
+        """Metrics of any scores (N, C) of a set."""
+        return metrics.evaluate(self.labels(name), values.astype(np.float64), self.classes)
 
     @kept
     def recomputed(self, name: str) -> metrics.Metrics:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 FAULTS: list["Fault"] = []
 VARIANTS: list["Variant"] = []
+SLIPS: list["Slip"] = []
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,26 @@ class Variant:
     build: Callable[[Path, object], object]
     lacks: frozenset[str]
     edition: dict[str, object] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Slip:
+    """One mistake in work that is right else: of the requirements judged, it may cost `max_lost` points, and no more."""
+
+    name: str
+    max_lost: float
+    requirements: tuple[str, ...]
+    build: Callable[[Path, object], object]
+
+
+def slip(max_lost, *requirements):
+    """Register a builder as one mistake that costs its own points only, of those that it touches."""
+
+    def register(build):
+        SLIPS.append(Slip(build.__name__.replace("_", " "), max_lost, requirements, build))
+        return build
+
+    return register
 
 
 def fault(row, *blames, says, follows=(), edition=None):

@@ -12,7 +12,7 @@ def pytest_configure(config):
 
 class Table:
     def __init__(self):
-        self.entries = {"fault": [], "variant": []}
+        self.entries = {"fault": [], "variant": [], "slip": []}
 
     def pytest_runtest_logreport(self, report):
         if report.when == "call":
@@ -21,8 +21,8 @@ class Table:
                     self.entries[name].append(value)
 
     def pytest_terminal_summary(self, terminalreporter):
-        faults, variants = self.entries.values()
-        if not faults and not variants:
+        faults, variants, slips = self.entries.values()
+        if not faults and not variants and not slips:
             return
         write = terminalreporter.write_line
 
@@ -39,6 +39,13 @@ class Table:
             for f in faults:
                 if not all(f[word] for word in WORDS):
                     write(f"  {f['row']:4} {f['name']}: {f['how']}")
+        if slips:
+            dear = [s for s in slips if s["lost"] > s["budget"]]
+            write(
+                f"{len(slips)} slips cost {sum(s['lost'] for s in slips):g} points; beyond their budget: {len(dear)}"
+            )
+            for s in dear:
+                write(f"  {s['name']}: {s['lost']:g} of {s['budget']:g}")
         if variants:
             alarms = [v for v in variants if not v["full marks"]]
             write(f"{len(variants)} correct variants, false alarms: {len(alarms)}")
