@@ -29,6 +29,8 @@ class Judge:
         self.mend = ""
         self.mistake = ""
         self.rests_on = ""  # in the words of verdict.RESTS_ON
+        self.covered = 1.0  # share of what was asked for that is there to be judged
+        self._counts: list[Finding] = []
         self.diagnoses: list[Diagnosis] = []
 
     def expect(
@@ -88,6 +90,14 @@ class Judge:
         """Record something that nobody saw: its points are the teacher's to give, unless the edition trusts."""
         self.expect(False, asked, found, expected, otherwise=Outcome.OPEN, **how)
 
+    def cover(self, share: float, asked: str, found: object, expected: object, **how: Any) -> bool:
+        """Record how much of what was asked for is there, 0 to 1: a check earns at most that share of its points."""
+        share = min(1.0, max(0.0, share))
+        self.covered = min(self.covered, share)
+        good = self.expect(share >= 1, asked, found, expected, **how)
+        self._counts.append(self.findings[-1])
+        return good
+
     def blame(self, matches: Sequence[Match]) -> None:
         """Name the mistakes that give these figures; those that fit alike are joined by 'or'. Nothing for no match."""
         if not matches:
@@ -118,9 +128,11 @@ class Judge:
         return overall([f.outcome for f in self.findings])
 
     def share(self, *outcomes: Outcome) -> float:
-        """Share of the findings that came out so, for checks that give partial credit."""
-        found = sum(f.outcome in outcomes for f in self.findings)
-        return found / len(self.findings) if self.findings else 0.0
+        """Share of what was asked for that came out so, for checks that give partial credit."""
+        looked = [f for f in self.findings if not any(f is count for count in self._counts)]
+        if not looked:
+            return self.covered if self.findings and Outcome.PASSED in outcomes else 0.0
+        return self.covered * sum(f.outcome in outcomes for f in looked) / len(looked)
 
     @property
     def reason(self) -> str:

@@ -56,7 +56,7 @@ def large_submission(edition_path: Path, size: int) -> tuple[Path, DataSet]:
         root=data.root, classes=tuple(data.classes), test=TEST, val=VAL, edition=asked.name, trials=SETTINGS,
         final_epochs=1, preprocessing=preprocessing, comparison=data.comparison,
     )  # fmt: skip
-    folder = cache_folder() / "reference" / f"large-{size}-{reference_key(asked, data, plan)[:24]}"
+    folder = cache_folder() / "reference" / f"large-{size}-{reference_key(data, plan)[:24]}"
     if (folder / "submission.toml").is_file():
         return folder, data
     shutil.rmtree(folder, ignore_errors=True)

@@ -75,7 +75,8 @@ class Verdict:
 
     def __init__(self, judge=None, missing=None, partial=False):
         self.outcome = Outcome.NOT_RUN if missing is not None else judge.outcome
-        self.full = judge is not None and judge.outcome in (Outcome.PASSED, Outcome.WARNED)
+        # What is left to the teacher is not lost.
+        self.full = judge is not None and judge.outcome in (Outcome.PASSED, Outcome.WARNED, Outcome.OPEN)
         self.words = str(missing) if missing is not None else " ".join(
             [judge.reason, judge.mistake, judge.mend, *(f"{f.asked}: {f.found}" for f in judge.findings if f.outcome is not Outcome.PASSED)]
         )  # fmt: skip

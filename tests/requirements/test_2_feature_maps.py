@@ -2,7 +2,7 @@
 
 import pytest
 
-from in4310.judging import digits, exhibits, mistakes, statistics
+from in4310.judging import coverage, digits, exhibits, mistakes, statistics
 from in4310.judging.asked_network import check_non_positive
 from in4310.judging.claimed import MODULES, PATHS
 from in4310.judging.mistakes.search import Budget, seen
@@ -31,11 +31,12 @@ def test_modules_named(evidence, edition, judge):
     """Modules chosen"""
     table = _percent(evidence)
     known = _known(evidence, table)
+    places = coverage.places(evidence.model, known)
     foreign = [name for name in table if name not in known]
     judge.expect(
-        len(known) >= edition.statistics.modules,
+        len(places) >= edition.statistics.modules,
         "modules of the network that were looked into",
-        f"{len(known)} ({', '.join(known)})",
+        f"{len(places)} ({', '.join(places.values())})",
         f"at least {edition.statistics.modules}",
     )
     judge.expect(
@@ -51,6 +52,7 @@ def test_modules_named(evidence, edition, judge):
 @pytest.mark.in4310_requirement("2b", partial=True)
 def test_non_positive_in_range(evidence, edition, judge):
     """Range of the percentages, number of images"""
+    _cover(evidence, edition, judge)
     for name, value in _percent(evidence).items():
         number = finite(value)
         judge.expect(number is not None and 0 <= number <= 100, f"percentage of {name}", value, "0 to 100")
@@ -73,6 +75,13 @@ def test_non_positive_in_range(evidence, edition, judge):
     )
 
 
+def _cover(evidence, edition, judge):
+    """Record of how many of the modules asked for there is a figure."""
+    asked = edition.statistics.modules
+    found = len(coverage.places(evidence.model, _percent(evidence)))
+    judge.cover(found / asked, "modules with a percentage", found, f"at least {asked}")
+
+
 def _images(evidence):
     paths = evidence.submission.non_positive.get("images")
     if not isinstance(paths, list) or not paths or not all(isinstance(p, str) for p in paths):
@@ -87,6 +96,7 @@ def _images(evidence):
 @pytest.mark.in4310_requirement("2b", partial=True)
 def test_non_positive_recomputed(evidence, edition, judge):
     """Percentages of non-positive values compared with our own"""
+    _cover(evidence, edition, judge)
     if live := evidence.runs("non_positive"):
         check_non_positive(live, judge)
     if "images" not in evidence.submission.non_positive:

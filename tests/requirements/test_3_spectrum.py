@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from in4310.judging import digits, exhibits, mistakes, statistics
+from in4310.judging import coverage, digits, exhibits, mistakes, statistics
 from in4310.judging.asked_network import check_spectrum
 from in4310.judging.mistakes.search import Budget, seen
 from in4310.judging.photographs import expect_drawing
@@ -32,6 +32,7 @@ def _where(series):
 @pytest.mark.in4310_requirement("3a", partial=True)
 def test_eigenvalues_valid(evidence, edition, judge):
     """Sign, order and number of the eigenvalues"""
+    _cover(evidence, edition, judge, evidence.series())
     for series in evidence.series():
         # Not named: as many as the edition asks for, which bounds the rank as well as the named ones would.
         images = len(set(map(str, series["paths"]))) if "paths" in series else edition.statistics.images
@@ -77,6 +78,19 @@ def _channels(evidence, module):
         [m.num_features for m in found.modules() if hasattr(m, "num_features")] if found is not None else []
     )
     return widths[-1] if widths else None
+
+
+def _cover(evidence, edition, judge, series, asked=None):
+    """Record how many of the spectra asked for are there: modules x series x values."""
+    modules, asked = edition.statistics.modules, asked or len(series)
+    share = sum(coverage.spectra(evidence.model, one, modules) for one in series) / asked
+    judge.cover(
+        share,
+        f"spectra of at least {coverage.VALUES} different values",
+        f"{share:.0%} of what was asked for",
+        f"{modules} modules in each of {asked} series",
+        mend="report the largest eigenvalues of every module chosen, in every series",
+    )
 
 
 def _known(evidence, series):
@@ -198,6 +212,7 @@ def test_eigenvalues_recomputed(evidence, edition, judge):
             "eigenvalues",
             "no series of the trained network on the course's images (model 'tuned', data 'course')",
         )
+    _cover(evidence, edition, judge, chosen)
     for series in chosen:
         images = len(set(map(str, series.get("paths", ()))))
         judge.expect(
@@ -259,6 +274,8 @@ def test_comparison_complete(evidence, edition, judge):
             mend="report one series for each: model 'untuned' or 'tuned', data 'course' or the data set's name",
             otherwise=Outcome.WARNED if series and not named else Outcome.FAILED,
         )
+    _cover(evidence, edition, judge, [found[key] for key in wanted if key in found], len(wanted))
+    _two_networks(evidence, judge)
     first = [
         json_like(found[key]["modules"])
         for key in (("untuned", "course"), ("tuned", "course"))
@@ -274,6 +291,29 @@ def test_comparison_complete(evidence, edition, judge):
         )
 
 
+def _two_networks(evidence, judge):
+    """What is compared are two networks: a trained one has another last layer than before, whatever was frozen."""
+    try:
+        before, after = evidence.untuned.state_dict(), evidence.model.state_dict()
+    except Missing:
+        return
+    names = [n for n in after if n.endswith("weight")]
+    if any(before[n].shape != after[n].shape for n in names):
+        return
+    away = max(float((after[n] - before[n]).norm() / after[n].norm().clamp_min(1e-12)) for n in names)
+    if away < SAME:
+        judge.cover(
+            0.0,
+            "the untuned network, against the trained one",
+            f"no layer differs by more than {away:.1%}",
+            "the network before training",
+            mend="save the network before its training starts, and hand it in as untuned.pth",
+        )
+
+
+SAME = 0.02  # of a layer's length: training moves the last layer by more, and noise that hides a copy by less
+
+
 def json_like(modules):
     """A comparable form of the modules of a series."""
     return {name: tuple(_values(entry, name)) for name, entry in modules.items()}
@@ -285,6 +325,11 @@ def test_comparison_recomputed(evidence, edition, judge):
     others = [s for s in evidence.series() if (s.get("model"), s.get("data")) != ("tuned", "course")]
     if not others:
         raise Missing("eigenvalues", "no series besides the trained network on the course's images")
+    asked = [("untuned", "course"), *(("untuned", name) for name in edition.statistics.comparison)]
+    _cover(
+        evidence, edition, judge, [s for s in others if (s.get("model"), s.get("data")) in asked], len(asked)
+    )
+    _two_networks(evidence, judge)
     panels, wrong = {}, {}
     for series in others:
         data = series.get("data")

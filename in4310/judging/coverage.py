@@ -1,0 +1,66 @@
+"""How much of what was asked for is there: counted before anything of it is judged, by every check in the same way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from torch import nn
+
+VALUES = 5  # eigenvalues of a module: how many is free, but fewer draw no spectrum
+
+# What a run is called, where it lies and what was said of it: two runs that differ in nothing else are one setting.
+_NAMES = frozenset(
+    "seed seeds name names run runs id uid uuid tag tags note notes comment comments remark remarks description title"
+    " folder dir directory path paths root file files out output save saved log logs logdir checkpoint project entity"
+    " group experiment exp trial index number version author user host hostname machine device devices gpu cuda worker"
+    " workers date time timestamp started kommentar notat navn mappe beskrivelse frø".split()
+)
+
+
+def hyperparameters(settings: Any) -> tuple[tuple[str, str], ...]:
+    """(name, value) of what changes a training, sorted; not its seed, name, folder or a note."""
+    if not isinstance(settings, Mapping):
+        return ()
+    return tuple(sorted((str(k), _value(v)) for k, v in settings.items() if not _is_name(str(k))))
+
+
+def _is_name(key: str) -> bool:
+    return any(
+        word in _NAMES for word in re.findall(r"[a-zæøå]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", key).lower())
+    )
+
+
+def _value(value: Any) -> str:
+    """0.1, '0.1' and 1e-1 are one value."""
+    try:
+        return repr(float(value))
+    except (TypeError, ValueError):
+        return str(value).strip().lower()
+
+
+def places(model: nn.Module, names: Iterable[str]) -> dict[str, str]:
+    """Place in the network -> the first name of it, of names that it has: 'layer4' and 'layer4.1' put out one tensor."""
+    modules, found = dict(model.named_modules()), {}
+    for name in names:
+        if not name or name not in modules:
+            continue
+        place, module = name, modules[name]
+        while isinstance(module, nn.Sequential) and len(module):
+            last, module = list(module.named_children())[-1]
+            place = f"{place}.{last}"
+        found.setdefault(place, name)
+    return found
+
+
+def spectra(model: nn.Module, series: Mapping[str, Any], modules: int) -> float:
+    """Share of the spectra asked for that a series holds, 0 to 1: `modules` places in the network, each of VALUES values."""
+    shares = []
+    for name in places(model, series["modules"]).values():
+        entry = series["modules"][name]
+        values = entry.get("values") if isinstance(entry, Mapping) else entry
+        # As many as there are other than the one before: a constant repeated is one value.
+        different = len({str(v) for v in values}) if isinstance(values, list) else 0
+        shares.append(min(1.0, different / VALUES))
+    return sum(sorted(shares, reverse=True)[:modules]) / modules if modules else 1.0

@@ -1,0 +1,139 @@
+"""Whether the training that was recorded can have made the weights handed in: a figure that is impossible refutes it.
+
+What is unlikely only is said, and costs nothing. A network in training mode (batch-norm by the batch) stands beside the
+one in eval mode: figures of an epoch may be of either.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from in4310.errors import InputError
+from in4310.judging.class_order import confusion, exchanged
+from in4310.judging.evidence import Evidence, number
+from in4310.judging.judge import Judge
+from in4310.solution import images
+from in4310.submission.pieces import Missing
+
+SAMPLE = 200  # training images that are looked at, once a submission
+FAR = 0.2  # of an accuracy: beyond rounding, augmentation, dropout and another mode
+SURE, DOUBT = 1e-6, 1e-4  # levels of the tests; thousands of honest submissions are judged
+
+
+def refuted(evidence: Evidence) -> str:
+    """Why the weights handed in are not those of the training recorded; '' where nothing says so or it cannot be told."""
+    found: str = evidence.once(("training refuted",), lambda: next(_impossible(evidence), ""))
+    return found
+
+
+def rests(evidence: Evidence, judge: Judge) -> bool:
+    """Record whether a check's input, the training, can have happened; it earns nothing where it cannot."""
+    why = refuted(evidence)
+    if why:
+        judge.cover(
+            0.0,
+            "the weights handed in, against the training recorded",
+            why,
+            "weights that this training can have made",
+            mend="hand in the weights that were trained, and the history of that training",
+        )
+    return not why
+
+
+def right(evidence: Evidence, name: str) -> tuple[int, int]:
+    """Images of 'val' or 'test' that our network puts into their class, and images looked at: the audit sample."""
+    rows, scores = evidence.audited(name)
+    return int((scores.argmax(axis=1) == evidence.labels(name)[rows]).sum()), len(rows)
+
+
+def better_on_test(evidence: Evidence) -> str:
+    """The accuracies of test and validation, where the first is better than chance allows; else ''."""
+    try:
+        (t, n), (v, m) = right(evidence, "test"), right(evidence, "val")
+    except (Missing, InputError, ValueError):
+        return ""
+    from scipy.stats import fisher_exact  # half a second, where it is needed
+
+    p = float(fisher_exact([[t, n - t], [v, m - v]], alternative="greater")[1])
+    return f"{t / n:.3f} on test, {v / m:.3f} on validation (p = {p:.0e})" if p < DOUBT else ""
+
+
+def _impossible(evidence: Evidence) -> Iterator[str]:
+    from scipy.stats import binom
+
+    try:
+        correct, count = right(evidence, "val")
+        more, images_of_test = right(evidence, "test")
+        labels = np.concatenate([evidence.labels("val"), evidence.labels("test")])
+    except (Missing, InputError, ValueError):
+        return
+    shares = np.bincount(labels, minlength=len(evidence.classes)) / len(labels)
+    total = count + images_of_test
+    bound = int(binom.ppf(1 - 1e-3, total, shares.max()))
+    if correct + more <= bound and not _in_another_order(evidence):
+        yield (
+            f"the network is right on {correct + more} of {total} images of validation and test;"
+            f" guessing is on up to {bound}: it was not trained"
+        )
+    try:
+        history = evidence.submission.history
+    except Missing:
+        return
+    epochs = [
+        (number(e, "val_accuracy"), number(e, "train_accuracy"))
+        for run in history.values()
+        for e in run["epochs"]
+    ]
+    on_val = [val for val, _ in epochs if val is not None]
+    ours = correct / count
+    if on_val and min(on_val) - ours > FAR and binom.cdf(correct, count, min(1.0, min(on_val))) < SURE:
+        yield (
+            f"the network is right on {ours:.3f} of the validation images;"
+            f" every epoch recorded is on {min(on_val):.3f} or more"
+        )
+    near = [
+        train for val, train in epochs if val is not None and train is not None and abs(val - ours) <= 0.03
+    ]
+    # Of epochs that fit, the one that claims least: which was kept is for another check to say.
+    if near and min(near) > FAR:
+        claimed = min(near)
+        best, sample = _on_train(evidence)
+        if sample and claimed - best / sample > FAR and binom.cdf(best, sample, claimed) < SURE:
+            yield (
+                f"the network is right on {best / sample:.3f} of {sample} training images, in either mode;"
+                f" {claimed:.3f} is recorded"
+            )
+
+
+def _in_another_order(evidence: Evidence) -> bool:
+    """Whether the network tells the classes apart, but numbers them in another order."""
+    rows, scores = evidence.audited("test")
+    table = confusion(evidence.labels("test")[rows], scores.argmax(axis=1), len(evidence.classes))
+    return exchanged(table) is not None
+
+
+def _on_train(evidence: Evidence) -> tuple[int, int]:
+    """Training images of a sample that the network puts into their class, in the better of two modes; and how many."""
+    try:
+        paths = evidence.known("train")
+        if not paths:
+            return 0, 0
+        chosen = np.linspace(0, len(paths) - 1, min(SAMPLE, len(paths))).astype(int)
+        # Mixed: a batch of one class has other statistics than those that the network was trained with.
+        taken = tuple(paths[i] for i in np.random.default_rng(0).permutation(chosen))
+        loaded = evidence.images(taken)
+    except (Missing, InputError, ValueError):
+        return 0, 0
+    known = np.array([evidence.classes.index(evidence.data.labels[p]) for p in taken])
+    counts = []
+    for training in (False, True):
+        model = copy.deepcopy(evidence.model).train(training)
+        with torch.no_grad():
+            batches = images.batches(loaded, evidence.preprocessing, 64, evidence.device)
+            chosen_classes = [model(x).argmax(dim=1).cpu() for x, _ in batches]
+        counts.append(int((torch.cat(chosen_classes).numpy() == known).sum()))
+    return max(counts), len(taken)
