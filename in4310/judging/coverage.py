@@ -11,11 +11,10 @@ from torch import nn
 VALUES = 5  # eigenvalues of a module: how many is free, but fewer draw no spectrum
 
 # What a run is called, where it lies and what was said of it: two runs that differ in nothing else are one setting.
-_NAMES = frozenset(
-    "seed seeds name names run runs id uid uuid tag tags note notes comment comments remark remarks description title"
-    " folder dir directory path paths root file files out output save saved log logs logdir checkpoint project entity"
-    " group experiment exp trial index number version author user host hostname machine device devices gpu cuda worker"
-    " workers date time timestamp started kommentar notat navn mappe beskrivelse frø".split()
+_NAME = re.compile(
+    "(seed|name|run|tag|note|comment|remark|path|root|file|log|worker|device|date|time|dir|folder|output)s?|id|uid|uuid"
+    "|description|title|directory|out|save|saved|logdir|checkpoint|project|entity|group|experiment|exp|trial|index|number"
+    "|version|author|user|host|hostname|machine|gpu|cuda|timestamp|started|kommentar|notat|navn|mappe|beskrivelse|frø"
 )
 
 
@@ -27,9 +26,8 @@ def hyperparameters(settings: Any) -> tuple[tuple[str, str], ...]:
 
 
 def _is_name(key: str) -> bool:
-    return any(
-        word in _NAMES for word in re.findall(r"[a-zæøå]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", key).lower())
-    )
+    words = re.sub(r"([a-z])([A-Z])", r"\1_\2", key).lower()
+    return any(_NAME.fullmatch(word) for word in re.findall(r"[a-zæøå]+", words))
 
 
 def _value(value: Any) -> str:
@@ -41,8 +39,9 @@ def _value(value: Any) -> str:
 
 
 def places(model: nn.Module, names: Iterable[str]) -> dict[str, str]:
-    """Place in the network -> the first name of it, of names that it has: 'layer4' and 'layer4.1' put out one tensor."""
-    modules, found = dict(model.named_modules()), {}
+    """Place in the network -> the first name of it: 'layer4' and 'layer4.1' put out one tensor."""
+    modules = dict(model.named_modules())
+    found: dict[str, str] = {}
     for name in names:
         if not name or name not in modules:
             continue
@@ -55,7 +54,7 @@ def places(model: nn.Module, names: Iterable[str]) -> dict[str, str]:
 
 
 def spectra(model: nn.Module, series: Mapping[str, Any], modules: int) -> float:
-    """Share of the spectra asked for that a series holds, 0 to 1: `modules` places in the network, each of VALUES values."""
+    """Share of the spectra asked for that a series holds: `modules` places of the network, VALUES values each."""
     shares = []
     for name in places(model, series["modules"]).values():
         entry = series["modules"][name]

@@ -25,7 +25,7 @@ SURE, DOUBT = 1e-6, 1e-4  # levels of the tests; thousands of honest submissions
 
 
 def refuted(evidence: Evidence) -> str:
-    """Why the weights handed in are not those of the training recorded; '' where nothing says so or it cannot be told."""
+    """Why the weights handed in are not those of the training recorded; '' where nothing says so."""
     found: str = evidence.once(("training refuted",), lambda: next(_impossible(evidence), ""))
     return found
 
