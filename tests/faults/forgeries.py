@@ -1,0 +1,216 @@
+"""Forgeries: what costs nothing to make earns at most what is stated, of the requirements that it touches."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from faults.world import edit, read, replace
+
+from in4310.solution import metrics
+
+FORGERIES: list["Forgery"] = []
+TRAINING = ("network_start", "three_settings", "history_complete", "best_on_validation", "loss_curves")
+SPECTRA = ("eigenvalues_valid", "eigenvalues_recomputed", "comparison_complete", "comparison_recomputed")
+SHARES = ("modules_named", "non_positive_in_range", "non_positive_recomputed")
+
+
+@dataclass(frozen=True)
+class Forgery:
+    """A builder, the checks that it touches, and the most points that these may earn together."""
+
+    name: str
+    max_points: float
+    checks: tuple[str, ...]
+    build: Callable[[Path, object], None]
+
+
+def forgery(max_points, *checks):
+    """Register a builder as a forgery that may earn so many points of these checks."""
+
+    def register(build):
+        name = build.__name__.replace("_", " ")
+        FORGERIES.append(Forgery(name, max_points, checks, build))
+        return build
+
+    return register
+
+
+def runs(folder):
+    """The files of the history, the kept run first."""
+    return sorted((folder / "history").glob("*.json"), key=lambda f: not read(f).get("kept"))
+
+
+def untrained(folder, world):
+    """The network before training as the one after it, and what that really gives on validation as the best epoch."""
+    (folder / "model.pth").unlink()
+    os.link(world.reference / "untuned.pth", folder / "model.pth")
+    (folder / "scores_val.npy").unlink()
+    (folder / "scores_test.npy").unlink()
+    for name in ("val", "test"):
+        replace(folder / f"scores_{name}.npy", world.predicted(world.split[name], model=world.untuned))
+    paths = world.split["val"]
+    found = metrics.evaluate(world.labels_of(paths), np.load(folder / "scores_val.npy"), world.classes)
+    return found
+
+
+@forgery(0, *TRAINING)
+def untrained_network_history_of_another(folder, world):
+    untrained(folder, world)
+
+
+@forgery(0, *TRAINING)
+def untrained_network_best_epoch_is_its_own(folder, world):
+    found = untrained(folder, world)
+    world.set_best(folder, found.map, found.accuracy, 1.8)
+
+
+@forgery(0, *TRAINING)
+def untrained_network_all_figures_are_its_own(folder, world):
+    found = untrained(folder, world)
+    world.set_best(folder, found.map, found.accuracy, 1.8)
+    for file in runs(folder):
+        edit(file, lambda run: [e.update(train_accuracy=0.2, train_map=0.2) for e in run["epochs"]] and None)
+
+
+@forgery(0, *TRAINING)
+def network_of_noise(folder, world):
+    untrained(folder, world)
+    noise = torch.Generator().manual_seed(4)
+    state = {
+        k: torch.randn(v.shape, generator=noise) * 0.02 if k.endswith("weight") and v.ndim > 1 else v
+        for k, v in world.untuned.state_dict().items()
+    }
+    (folder / "model.pth").unlink()
+    torch.save(state, folder / "model.pth")
+
+
+@forgery(6, "history_complete", "best_on_validation")
+def training_accuracy_invented(folder, world):
+    for file in runs(folder):
+        edit(file, lambda run: [e.pop("train_accuracy") for e in run["epochs"]] and None)
+
+
+def settings_as(folder, change):
+    kept = read(runs(folder)[0])["settings"]
+    for i, file in enumerate(runs(folder)):
+        edit(file, lambda run, i=i: run | {"settings": change(dict(kept), i)})
+
+
+def register_settings(word, value):
+    def same_settings(folder, world):
+        settings_as(folder, lambda kept, i: kept | {word: value(i)})
+
+    same_settings.__name__ = f"settings_that_differ_in_{word}"
+    forgery(0, "three_settings")(same_settings)
+
+
+for _word, _value in (
+    ("seed", lambda i: i),
+    ("note", "try {}".format),
+    ("run_name", "run-{}".format),
+    ("output_dir", "runs/{}".format),
+    ("logFolder", "logs/{}".format),
+    ("random_seed", lambda i: 40 + i),
+    ("comment", "number {}".format),
+):
+    register_settings(_word, _value)
+
+
+@forgery(0, "three_settings")
+def one_curve_under_other_rates(folder, world):
+    kept = read(runs(folder)[0])
+    for i, file in enumerate(runs(folder)):
+        epochs = [e | {"val_loss": e["val_loss"] + 1e-6 * i} for e in kept["epochs"]]
+        replace(
+            file,
+            kept
+            | {"kept": i == 0, "settings": kept["settings"] | {"learning_rate": 0.1**i}, "epochs": epochs},
+        )
+
+
+@forgery(0, "history_complete")
+def history_of_epoch_numbers(folder, world):
+    for file in runs(folder):
+        edit(file, lambda run: run | {"epochs": [{"epoch": e["epoch"]} for e in run["epochs"]]})
+
+
+@forgery(2.7, "history_complete")
+def history_of_validation_only(folder, world):
+    for file in runs(folder):
+        edit(
+            file,
+            lambda run: (
+                run | {"epochs": [{k: v for k, v in e.items() if "train" not in k} for e in run["epochs"]]}
+            ),
+        )
+
+
+def register_spectra(name, max_points, change):
+    def spectra(folder, world):
+        def changed(document):
+            for one in document["series"]:
+                one["modules"] = change(one["modules"])
+
+        edit(folder / "eigenvalues.json", changed)
+
+    spectra.__name__ = name
+    forgery(max_points, *SPECTRA)(spectra)
+
+
+def values(entry, change):
+    return {"values": change(entry["values"])}
+
+
+register_spectra(
+    "spectra_of_one_eigenvalue_of_one_module", 1, lambda m: {"avgpool": values(m["avgpool"], lambda v: v[:1])}
+)
+register_spectra(
+    "spectra_of_one_eigenvalue", 4, lambda m: {n: values(e, lambda v: v[:1]) for n, e in m.items()}
+)
+register_spectra(
+    "spectra_of_two_eigenvalues", 7.5, lambda m: {n: values(e, lambda v: v[:2]) for n, e in m.items()}
+)
+register_spectra("spectra_of_one_module", 4, lambda m: {"layer4": m["layer4"]})
+register_spectra("spectra_of_two_modules", 7.5, lambda m: {n: m[n] for n in ("layer1", "layer4")})
+register_spectra("spectra_of_no_module", 0, lambda m: {})
+register_spectra("constant_spectra", 4, lambda m: {n: values(e, lambda v: [v[0]] * 10) for n, e in m.items()})
+
+
+def register_series(name, max_points, keep):
+    def series(folder, world):
+        edit(folder / "eigenvalues.json", lambda d: d | {"series": [s for s in d["series"] if keep(s)]})
+
+    series.__name__ = name
+    forgery(max_points, "comparison_complete", "comparison_recomputed")(series)
+
+
+register_series("a_comparison_of_one", 2, lambda s: s["model"] == "tuned")
+register_series("a_comparison_of_two", 4, lambda s: s["data"] == "course")
+
+
+@forgery(0, "comparison_complete", "comparison_recomputed")
+def the_untuned_network_is_the_trained_one(folder, world):
+    noise = torch.Generator().manual_seed(0)
+    state = {
+        k: v + 1e-4 * torch.randn(v.shape, generator=noise) if v.ndim > 1 else v
+        for k, v in world.model.state_dict().items()
+    }
+    (folder / "untuned.pth").unlink()
+    torch.save(state, folder / "untuned.pth")
+
+
+@forgery(5, *SHARES)
+def one_module_with_a_percentage(folder, world):
+    edit(folder / "non_positive.json", lambda d: d | {"percent": dict(list(d["percent"].items())[:1])})
+
+
+@forgery(5.5, *SHARES)
+def modules_that_are_one_tensor(folder, world):
+    percent = {
+        m: float((o <= 0).float().mean() * 100) for m, o in world.hooked(modules=["layer3", "layer4"]).items()
+    }
+    same = {name: percent[name.split(".")[0]] for name in ("layer4", "layer4.1", "layer3", "layer3.1")}
+    edit(folder / "non_positive.json", lambda d: d | {"percent": same})
