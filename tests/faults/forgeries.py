@@ -87,8 +87,8 @@ def network_of_noise(folder, world):
     torch.save(state, folder / "model.pth")
 
 
-@forgery(6, "history_complete", "best_on_validation")
-def training_accuracy_invented(folder, world):
+@forgery(3.4, "history_complete")  # five of six measures of 4 points
+def history_without_accuracy_in_training(folder, world):
     for file in runs(folder):
         edit(file, lambda run: [e.pop("train_accuracy") for e in run["epochs"]] and None)
 

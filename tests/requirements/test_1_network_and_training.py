@@ -73,7 +73,7 @@ def test_network_start(evidence, edition, judge):
     )
     trained.rests(evidence, judge)
     if wanted == "imagenet" and start == wanted:
-        judge.warn("comparison with the ImageNet weights", "not made: stated, not verified")
+        judge.leave("comparison with the ImageNet weights", "not made: stated, not verified")
     if start == "imagenet" and read and all(said == "scratch" for said, _ in read):
         judge.warn(
             "what the source says", f"scratch ({read[0][1].place}: {read[0][1].text})", f"{start}, as stated"
@@ -88,14 +88,11 @@ def _setting(name, run):
 
 
 def _alike(a, b):
-    """Whether two runs have one curve, of the losses in training or in validation: to four digits, after each epoch."""
-    for measure in ("train_loss", "val_loss"):
-        one, other = ([number(e, measure) for e in run["epochs"]] for run in (a, b))
-        if one and None not in (*one, *other) and len(one) == len(other):
-            close = all(math.isclose(x, y, rel_tol=1e-4) for x, y in zip(one, other, strict=True))
-            if close and (len(one) > 1 or one == other):
-                return True
-    return False
+    """Whether two runs have one curve of the validation loss, to four digits, after each epoch."""
+    one, other = ([number(e, "val_loss") for e in run["epochs"]] for run in (a, b))
+    if not one or len(one) != len(other) or None in (*one, *other):
+        return False
+    return all(math.isclose(x, y, rel_tol=1e-4) for x, y in zip(one, other, strict=True))
 
 
 @pytest.mark.in4310_requirement("1f")
@@ -289,16 +286,25 @@ def test_memory_limit(evidence, edition, judge):
     if peak is None:
         batch = edition.training.batch_size
         least = training_memory(evidence.rebuilt("model"), evidence.preprocessing.size, batch)
-        judge.warn(
+        judge.leave(
             f"memory of training with a batch of {batch} in float32",
             f"{least / gib:.2f} GiB at least, by our own count of what its network keeps for the backward pass",
             f"at most {limit:g} GiB; the submission reports no figure",
         )
         return
+    stated = number(evidence.submission.resources, "batch_size")
+    if stated is not None and stated < edition.training.batch_size:
+        judge.leave(
+            "peak memory of the training, as recorded",
+            f"{peak / gib:.2f} GiB with a batch of {stated:g}",
+            f"at most {limit:g} GiB with a batch of {edition.training.batch_size}",
+            mend=f"record it with a batch of {edition.training.batch_size}",
+        )
+        return
     least = 3 * sum(t.numel() * 4 for t in evidence.state.values())  # weights, gradients, momentum in float32
     on_cpu = str(evidence.submission.resources.get("device", "")).lower() == "cpu"
     if edition.training.memory_of == "gpu" and on_cpu and least <= peak:
-        judge.warn(
+        judge.leave(
             "peak memory of the training, as recorded",
             f"{peak / gib:.2f} GiB resident, trained on a CPU",
             f"at most {limit:g} GiB of GPU memory, which this figure does not tell",
@@ -335,7 +341,7 @@ def test_runs_without_arguments(evidence, judge):
             details=[f"{call.place}: {call.text}" for call in needed],
             mend="give every argument a default",
         )
-        judge.warn("running it", "not done: its source was read, nothing of it executed")
+        judge.leave("running it", "not done: its source was read, nothing of it executed")
         return
     words = command.split()
     script = words[1] if len(words) == 2 else ""
@@ -353,6 +359,15 @@ def test_runs_without_arguments(evidence, judge):
         script or "none",
         "a file that was handed in",
     )
+    if inside is not None and script.endswith(".py"):
+        calls = sum(call.file == script for call in evidence.source)
+        judge.expect(
+            calls > 0,
+            "calls that the script makes, read in its source",
+            calls,
+            "those of the training",
+            mend="state the script that trains",
+        )
     own = [call for call in needed if call.file == script]
     judge.expect(
         not own,
@@ -362,7 +377,7 @@ def test_runs_without_arguments(evidence, judge):
         details=[f"{call.place}: {call.text}" for call in own],
         mend="give every argument a default",
     )
-    judge.warn("running it", "not done: this run of the judge executes nothing of a submission")
+    judge.leave("running it", "not done: this run of the judge executes nothing of a submission")
 
 
 def _compare_loss(evidence, judge):
