@@ -1,6 +1,7 @@
 """The pytest plugin: options, fixtures and hooks. The work is in modules that know no pytest.
 
 Imported in every pytest run of an environment that has in4310, so it imports nothing heavy at the top.
+PYTEST_DONT_REWRITE: nothing here asserts, and it is known under two names (guest/in4310_pytest.py).
 """
 
 from __future__ import annotations

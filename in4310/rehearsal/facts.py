@@ -17,7 +17,11 @@ Kind = TypeVar("Kind")
 Event = Mapping[str, Any]
 SETS = ("train", "val", "test")
 MOST = 10_000  # events of a whole rehearsal
-WORDS = {"test": r"test", "val": r"val|dev(?!ice)", "train": r"train|trn"}
+WORDS = (
+    ("test", re.compile("test", re.I)),
+    ("val", re.compile("val|dev(?!ice)", re.I)),
+    ("train", re.compile("train|trn", re.I)),
+)
 
 
 def event_of(note: str) -> dict[str, Any] | None:
@@ -67,7 +71,7 @@ class Loader:
     @property
     def stated(self) -> str:
         """The set that its name says it is, '' for none."""
-        return next((s for s, words in WORDS.items() if re.search(words, self.name, re.I)), "")
+        return next((s for s, words in WORDS if words.search(self.name)), "")
 
 
 @dataclass

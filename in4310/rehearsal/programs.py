@@ -14,15 +14,20 @@ from in4310.submission.files import walk
 from in4310.submission.sandbox import notebooks
 from in4310.submission.source import BYTES, NO_SCRIPTS, code_files
 
-STAGES = (r"split|prep|download|make_?data|create", r"train|main|run|oblig|mand|assign|task_?1|in\d{4}|fit",
-          r"eval|test|predict|infer|score|task_?2", r"feature|map|pca|plot|visual|inside|task_?3|analy")  # fmt: skip
+STAGES = (
+    re.compile(r"split|prep|download|make_?data|create"),
+    re.compile(r"train|main|run|oblig|mand|assign|task_?1|in\d{4}|fit"),
+    re.compile(r"eval|test|predict|infer|score|task_?2"),
+    re.compile(r"feature|map|pca|plot|visual|inside|task_?3|analy"),
+)
 COMMAND = re.compile(r"python3?\s+(?:-\w\s+)?([\w./-]+\.py)([^\n`|&;\"']*)")
 DATA_NAME = re.compile(r"data|root|img|image|photo|mandatory|dataset", re.I)
 OUTPUT = re.compile(
     r"out|result|save|log|checkpoint|ckpt|model|weight|fig|plot|runs|history|split|index|report|score|csv",
     re.I,
 )
-DATA_PATH = re.compile(r"^(\.{0,2}/)*[\w./ -]*(data|mandatory_?\d|images?|photos|scenes)[\w -]*/?$", re.I)
+PATH = re.compile(r"[\w./ -]*")
+DATA_FOLDER = re.compile(r"data|mandatory_?\d|images?|photos|scenes", re.I)
 WINDOWS = re.compile(r"^[A-Za-z]:[\\/]")
 CONFIGS = (".yaml", ".yml", ".json", ".toml", ".ini", ".cfg")
 
@@ -121,7 +126,7 @@ def _commands(folder: Path, known: dict[str, Code]) -> Iterator[Program]:
 
 def _stage(file: str) -> int | None:
     stem = PurePosixPath(file).stem.lower()
-    return next((n for n, words in enumerate(STAGES) if re.search(words, stem)), None)
+    return next((n for n, words in enumerate(STAGES) if words.search(stem)), None)
 
 
 def _imports(code: Code) -> set[str]:
@@ -217,7 +222,8 @@ def roots(folder: Path, codes: Iterable[Code], classes: Iterable[str]) -> list[s
         if OUTPUT.search(name) and not DATA_NAME.search(name):
             continue
         named = DATA_NAME.search(name) and not OUTPUT.search(name)
-        if absolute or DATA_PATH.match(clean) or (named and not (folder / clean).exists()):
+        of_data = PATH.fullmatch(clean) and DATA_FOLDER.search(parts[-1])
+        if absolute or of_data or (named and not (folder / clean).exists()):
             found.add(clean)
     return sorted(found, key=lambda r: (-len(re.split(r"[\\/]", r)), r))[:40]
 

@@ -9,6 +9,7 @@ from faults.world import edit
 from PIL import Image
 
 SHARE = "non_positive_recomputed"
+SHARES = ("non_positive_in_range", SHARE)
 SPECTRA = ("eigenvalues_recomputed",)
 
 
@@ -106,7 +107,7 @@ def figures_beside_the_wrong_names(folder, world):
     shares(folder, lambda m: percent(world.maps[names[names.index(m) - 1]]))
 
 
-@fault("F44", "modules_named", follows=(SHARE,), says="modules that the network lacks")
+@fault("F44", "modules_named", follows=SHARES, says="modules that the network lacks")
 def module_names_that_the_network_lacks(folder, world):
     edit(
         folder / "non_positive.json",
@@ -114,7 +115,7 @@ def module_names_that_the_network_lacks(folder, world):
     )
 
 
-@fault("F44", "modules_named", says="modules of the network that were looked into")
+@fault("F44", "modules_named", follows=SHARES, says="modules of the network that were looked into")
 def three_modules(folder, world):
     edit(folder / "non_positive.json", lambda d: d | {"percent": dict(list(d["percent"].items())[:3])})
 
@@ -303,7 +304,7 @@ def garbled_comparison(folder, world):
     spectra(folder, lambda m: right(f[m]), (("untuned", "course"),))
 
 
-@fault("F52", "comparison_complete", says="missing")
+@fault("F52", "comparison_complete", follows=("comparison_recomputed",), says="missing")
 def one_data_set_where_three_are_compared(folder, world):
     edit(
         folder / "eigenvalues.json",

@@ -124,7 +124,7 @@ def test_a_table_is_read_as_spreadsheets_of_any_language_save_it(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "expected lines of who, requirement, points, comment, found none"),
+        ("", "expected lines of who, requirement or check, points, comment, found none"),
         ("who,points\n", "found none; nothing was marked"),
         ("who,requirement,points\nkari,1e,7,5\n", "line 2: expected 3 cells as in the first line, found 4"),
         ("who,points\n,3\n", "line 2: expected a column 'who'"),
