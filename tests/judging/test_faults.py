@@ -615,7 +615,8 @@ def test_one_data_set_where_three_are_compared(folder, outcomes):
     table = read(folder / "eigenvalues.json")
     table["series"] = [s for s in table["series"] if s["data"] == "course"]
     replace(folder / "eigenvalues.json", table)
-    assert failed(outcomes(folder, *SPECTRUM_CHECKS)) == {"comparison_complete"}
+    found = outcomes(folder, *SPECTRUM_CHECKS)
+    assert failed(found) == {"comparison_complete", "comparison_recomputed"}  # a share of what was asked for
 
 
 def test_a_path_that_leads_out_of_the_comparison_data_is_refused(folder, outcomes):
