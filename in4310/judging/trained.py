@@ -30,8 +30,11 @@ def refuted(evidence: Evidence) -> str:
     return found
 
 
-def rests(evidence: Evidence, judge: Judge) -> bool:
-    """Record whether a check's input, the training, can have happened; it earns nothing where it cannot."""
+def rests(evidence: Evidence, judge: Judge, learned: bool = True) -> bool:
+    """Record whether a check's input, the training, can have happened; it earns nothing where it cannot.
+
+    `learned`: a network that only guesses may come out of a training that failed, or of none: a person has to see that.
+    """
     why = refuted(evidence)
     if why:
         judge.cover(
@@ -41,6 +44,8 @@ def rests(evidence: Evidence, judge: Judge) -> bool:
             "weights that this training can have made",
             mend="hand in the weights that were trained, and the history of that training",
         )
+    elif learned and (said := guesses(evidence)):
+        judge.leave("what the network has learned", said, "more than guessing")
     return not why
 
 
@@ -62,23 +67,41 @@ def better_on_test(evidence: Evidence) -> str:
     return f"{t / n:.3f} on test, {v / m:.3f} on validation (p = {p:.0e})" if p < DOUBT else ""
 
 
+def guesses(evidence: Evidence) -> str:
+    """On how many images the network is right, where naming one class each time could be as good; else ''."""
+    from scipy.stats import binom
+
+    try:
+        correct = sum(right(evidence, name)[0] for name in ("val", "test"))
+        labels = np.concatenate([evidence.labels("val"), evidence.labels("test")])
+        shares = np.bincount(labels, minlength=len(evidence.classes)) / len(labels)
+        total = sum(right(evidence, name)[1] for name in ("val", "test"))
+        bound = int(binom.ppf(1 - 1e-3, total, shares.max()))
+        if correct > bound or _in_another_order(evidence):
+            return ""
+    except (Missing, InputError, ValueError):
+        return ""
+    return f"right on {correct} of {total} images of validation and test, where guessing is on up to {bound}"
+
+
+def _untouched(evidence: Evidence) -> bool:
+    """Whether all batch norms are as before the first step: scales 1, shifts 0, and no image has been seen."""
+    start = {".running_mean": 0.0, ".running_var": 1.0, ".weight": 1.0, ".bias": 0.0}
+    state = evidence.state
+    norms = [name.removesuffix(".running_mean") for name in state if name.endswith(".running_mean")]
+    parts = [(norm + part, value) for norm in norms for part, value in start.items()]
+    return bool(norms) and all(bool((state[name] == value).all()) for name, value in parts if name in state)
+
+
 def _impossible(evidence: Evidence) -> Iterator[str]:
     from scipy.stats import binom
 
     try:
+        if _untouched(evidence):
+            yield "every batch norm is as it is before the first step: the network was not trained"
         correct, count = right(evidence, "val")
-        more, images_of_test = right(evidence, "test")
-        labels = np.concatenate([evidence.labels("val"), evidence.labels("test")])
     except (Missing, InputError, ValueError):
         return
-    shares = np.bincount(labels, minlength=len(evidence.classes)) / len(labels)
-    total = count + images_of_test
-    bound = int(binom.ppf(1 - 1e-3, total, shares.max()))
-    if correct + more <= bound and not _in_another_order(evidence):
-        yield (
-            f"the network is right on {correct + more} of {total} images of validation and test;"
-            f" guessing is on up to {bound}: it was not trained"
-        )
     try:
         history = evidence.submission.history
     except Missing:

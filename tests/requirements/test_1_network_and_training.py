@@ -266,7 +266,7 @@ def test_best_on_validation(evidence, edition, judge):
             said,
             "alike: was it trained, or chosen, on the test set?",
         )
-    trained.rests(evidence, judge)
+    trained.rests(evidence, judge, learned=False)
     kept = (
         (nearest[0], nearest[1]) if apart(nearest) <= loose and isinstance(nearest[1], int | float) else None
     )
