@@ -200,6 +200,6 @@ def a_table_that_contradicts_the_scores(folder, world):
     edit(folder / "metrics.json", edited)
 
 
-@fault("F67", "metrics_accuracy", PER_CLASS, "metrics_average_precision", MEAN, says="no table 'test'")
+@fault("F67", "metrics_accuracy", PER_CLASS, "metrics_average_precision", MEAN, says="test accuracy: missing")
 def metrics_of_the_validation_set_only(folder, world):
     edit(folder / "metrics.json", lambda document: {"val": document["val"]})
