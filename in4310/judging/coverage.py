@@ -38,9 +38,13 @@ def _value(value: Any) -> str:
         return str(value).strip().lower()
 
 
-def places(model: nn.Module, names: Iterable[str]) -> dict[str, str]:
-    """Place in the network -> the first name of it: 'layer4' and 'layer4.1' put out one tensor."""
-    modules = dict(model.named_modules())
+def places(model: nn.Module | None, names: Iterable[str]) -> dict[str, str]:
+    """Place in the network -> the first name of it: 'layer4' and 'layer4.1' put out one tensor.
+
+    Without a network every name is a place.
+    """
+    names = list(names)
+    modules: dict[str, Any] = dict(model.named_modules()) if model is not None else dict.fromkeys(names)
     found: dict[str, str] = {}
     for name in names:
         if not name or name not in modules:
@@ -53,7 +57,7 @@ def places(model: nn.Module, names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def spectra(model: nn.Module, series: Mapping[str, Any], modules: int) -> float:
+def spectra(model: nn.Module | None, series: Mapping[str, Any], modules: int) -> float:
     """Share of the spectra asked for that a series holds: `modules` places of the network, VALUES values each."""
     shares = []
     for name in places(model, series["modules"]).values():
