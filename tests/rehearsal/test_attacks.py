@@ -90,8 +90,9 @@ def test_it_fills_its_world(written):
 @pytest.mark.slow
 def test_it_takes_all_memory(written):
     seen = written("a = []\nwhile True:\n    a.append(bytearray(b'x') * 2**26)\n")
-    assert "MiB" in seen.failure
-    assert [p.end for p in seen.programs] == ["the process ended"]
+    # The kernel ends the program alone, or all that is in its group.
+    (program,) = seen.programs
+    assert ("MiB" in seen.failure and program.end == "the process ended") or program.status == -9
 
 
 @pytest.mark.slow
