@@ -30,13 +30,12 @@ def refuted(evidence: Evidence) -> str:
     return found
 
 
-def rests(evidence: Evidence, judge: Judge, learned: bool = True) -> bool:
+def rests(evidence: Evidence, judge: Judge, learned: bool = True) -> None:
     """Record whether a check's input, the training, can have happened; it earns nothing where it cannot.
 
     `learned`: a network that only guesses may come out of a training that failed, or of none: a person has to see that.
     """
-    why = refuted(evidence)
-    if why:
+    if why := refuted(evidence):
         judge.cover(
             0.0,
             "the weights handed in, against the training recorded",
@@ -46,7 +45,6 @@ def rests(evidence: Evidence, judge: Judge, learned: bool = True) -> bool:
         )
     elif learned and (said := guesses(evidence)):
         judge.leave("what the network has learned", said, "more than guessing")
-    return not why
 
 
 def right(evidence: Evidence, name: str) -> tuple[int, int]:
@@ -72,10 +70,9 @@ def guesses(evidence: Evidence) -> str:
     from scipy.stats import binom
 
     try:
-        correct = sum(right(evidence, name)[0] for name in ("val", "test"))
+        correct, total = map(sum, zip(right(evidence, "val"), right(evidence, "test"), strict=True))
         labels = np.concatenate([evidence.labels("val"), evidence.labels("test")])
         shares = np.bincount(labels, minlength=len(evidence.classes)) / len(labels)
-        total = sum(right(evidence, name)[1] for name in ("val", "test"))
         bound = int(binom.ppf(1 - 1e-3, total, shares.max()))
         if correct > bound or _in_another_order(evidence):
             return ""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 FAULTS: list["Fault"] = []
 VARIANTS: list["Variant"] = []
-SLIPS: list["Slip"] = []
+SLIPS: list["Budgeted"] = []
+FORGERIES: list["Budgeted"] = []
 
 
 @dataclass(frozen=True)
@@ -37,20 +38,28 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Slip:
-    """One mistake in work that is right else: of the requirements judged, it may cost `max_lost` points, and no more."""
+class Budgeted:
+    """A builder, a bound of points, and what is judged of it: requirements of a slip, checks of a forgery."""
 
     name: str
-    max_lost: float
-    requirements: tuple[str, ...]
+    budget: float
+    judged: tuple[str, ...]
     build: Callable[[Path, object], object]
 
 
 def slip(max_lost, *requirements):
-    """Register a builder as one mistake that costs its own points only, of those that it touches."""
+    """Register one mistake in work that is right else: of the requirements judged it costs at most so many points."""
+    return _budgeted(SLIPS, max_lost, requirements)
 
+
+def forgery(max_points, *checks):
+    """Register what costs nothing to make: it earns at most so many points of the checks judged."""
+    return _budgeted(FORGERIES, max_points, checks)
+
+
+def _budgeted(entries, budget, judged):
     def register(build):
-        SLIPS.append(Slip(build.__name__.replace("_", " "), max_lost, requirements, build))
+        entries.append(Budgeted(build.__name__.replace("_", " "), budget, judged, build))
         return build
 
     return register

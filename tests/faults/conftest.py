@@ -7,6 +7,7 @@ import pytest
 from in4310.judging.data import hints, resolve_data
 from in4310.judging.edition import Edition, load_edition
 from in4310.judging.evidence import Evidence
+from in4310.judging.session import Session
 from in4310.judging.verdict import Outcome
 from in4310.reference import demo_plan, reference_submission
 from in4310.solution.engine.hardware import choose_precision
@@ -105,5 +106,27 @@ def judge_all(run_check, edition, data, sandbox):
                 except Missing as missing:
                     found[check] = Verdict(missing=missing)
             return found, " ".join(submission.notes)
+
+    return judge
+
+
+@pytest.fixture
+def marked(run_check, edition, data, sandbox):
+    """Judge a folder by some checks, in their order: check -> its record, with points."""
+
+    def judge(folder, checks):
+        session = Session(edition)
+        with Readers(sandbox, folder) as readers:
+            evidence = Evidence(Submission(folder, hints(edition, data), readers), data, edition)
+            for name in checks:
+                try:
+                    found = run_check(name, evidence)
+                except Missing as missing:
+                    session.not_run(name, name, missing)
+                else:
+                    marks = {m.name: m.kwargs for m in run_check.functions[name].pytestmark}
+                    partial = bool(marks["in4310_requirement"].get("partial"))
+                    session.decided(name, name, found, partial, 0.0)
+        return session.checks
 
     return judge

@@ -1,41 +1,17 @@
 """Forgeries: what costs nothing to make earns at most what is stated, of the requirements that it touches."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
+from faults.catalogue import forgery
 from faults.world import edit, read, replace
 
 from in4310.solution import metrics
 
-FORGERIES: list["Forgery"] = []
 TRAINING = ("network_start", "three_settings", "history_complete", "best_on_validation", "loss_curves")
 SPECTRA = ("eigenvalues_valid", "eigenvalues_recomputed", "comparison_complete", "comparison_recomputed")
 SHARES = ("modules_named", "non_positive_in_range", "non_positive_recomputed")
-
-
-@dataclass(frozen=True)
-class Forgery:
-    """A builder, the checks that it touches, and the most points that these may earn together."""
-
-    name: str
-    max_points: float
-    checks: tuple[str, ...]
-    build: Callable[[Path, object], None]
-
-
-def forgery(max_points, *checks):
-    """Register a builder as a forgery that may earn so many points of these checks."""
-
-    def register(build):
-        name = build.__name__.replace("_", " ")
-        FORGERIES.append(Forgery(name, max_points, checks, build))
-        return build
-
-    return register
 
 
 def runs(folder):
