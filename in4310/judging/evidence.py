@@ -35,7 +35,7 @@ from in4310.judging.audit import bound
 from in4310.judging.claimed import kept
 from in4310.judging.class_order import confusion, exchanged
 from in4310.judging.networks import Networks
-from in4310.judging.pipelines import Pipeline, load
+from in4310.judging.pipelines import Pipeline
 from in4310.judging.preprocessing import SIZES
 from in4310.places import cache_folder
 from in4310.solution import images, metrics, scores
@@ -104,7 +104,7 @@ class Evidence(Networks):
         # Pixels do not depend on how they are normalised; what is kept has a name that does.
         decoded = replace(self.preprocessing, mean=IMAGENET_MEAN, std=IMAGENET_STD)
         how: dict[str, Any] = {"cache": cache, "progress": self.progress}
-        return load(data.root, paths, data.labels, classes, decoded, **how)
+        return images.load_images(data.root, paths, data.labels, classes, decoded, **how)
 
     def _afford(self, count: int) -> None:
         """Count pixels that are decoded for this submission alone; raises Unreadable when they are too many."""

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from in4310.errors import InputError
 from in4310.judging.claimed import Claimed, kept
-from in4310.judging.pipelines import Pipeline, load, stated
+from in4310.judging.pipelines import Pipeline, stated
 from in4310.judging.preprocessing import ASPECTS, FITS, Inference, infer, settle, telling
 from in4310.shown import shown
-from in4310.solution import network, scores
+from in4310.solution import images, network, scores
 from in4310.solution.engine.hardware import keep_large_buffers
 from in4310.solution.images import Images, Preprocessing
 from in4310.submission.contents import CHECKPOINTS
@@ -181,7 +181,9 @@ class Networks(Claimed):
 
     def comparable(self, paths: tuple[str, ...], preprocessing: Preprocessing) -> Images:
         """Our own pixels of paths, prepared in a way that may not be the submission's; raises InputError."""
-        return load(self.data.root, paths, self.data.labels, self.stated_classes, preprocessing)[0]
+        return images.load_images(
+            self.data.root, paths, self.data.labels, self.stated_classes, preprocessing
+        )[0]
 
     @property
     def state(self) -> dict[str, Tensor]:

@@ -1,13 +1,12 @@
 """Ways of preparing an image that the solution does not need and others use: squashed, padded, by OpenCV, on tensors.
 
-What torchvision (v1 and v2), PIL, OpenCV and albumentations make usual, as one record that can be stated and tried. The
-solution's own way, the shorter side and a centre crop by PIL, stays the solution's: `load` hands it on.
+What torchvision (v1 and v2), PIL, OpenCV and albumentations make usual, as one record that can be stated and tried, and
+that the solution's loaders carry out as they do its own way, the shorter side and a centre crop by PIL.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -21,10 +20,8 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
 from in4310.errors import InputError
-from in4310.progress import QUIET, Progress
 from in4310.shown import shown
-from in4310.solution import images
-from in4310.solution.images import Images, Preprocessing, Problems
+from in4310.solution.images import Preprocessing
 from in4310.submission.formats import IMAGE_FORMATS, finite
 
 LARGEST = 640  # pixels of a side: what is stated is carried out, and must not cost the judge its memory
@@ -58,15 +55,21 @@ class Pipeline(Preprocessing):
 
     def __post_init__(self) -> None:
         """Raises InputError for a word that is none of ours, and for a way of resizing that a library lacks."""
-        for key, words in {
-            **WORDS,
-            "interpolation": MODES.get(self.library, ()),
-        }.items():
+        for key, words in (WORDS | {"interpolation": MODES.get(self.library, ())}).items():
             if words and getattr(self, key) not in words:
                 whose = f" of library {self.library!r}" if key == "interpolation" else ""
                 raise InputError(
                     f"{key} = {shown(repr(getattr(self, key)), 40)} is unknown{whose}; use {', '.join(words)}"
                 )
+
+    @property
+    def pixel_type(self) -> type:
+        """Of the pixels: float32 of 0 to 255 where floats are resized."""
+        return np.float32 if self.library == "float" else np.uint8
+
+    def prepared(self, image: Image.Image) -> np.ndarray:
+        """As a `Preprocessing` does, and as the other fields say; (size, size, 3) of `pixel_type`."""
+        return shaped(decoded(image, self), self)
 
 
 def pipeline(preprocessing: Preprocessing, **other: Any) -> Preprocessing:
@@ -167,56 +170,17 @@ def peculiar(root: Path, path: str) -> frozenset[str]:
 # --- carried out ---
 
 
-def load(
-    root: Path,
-    paths: Sequence[str],
-    labels: Mapping[str, str] | None,
-    classes: Sequence[str],
-    preprocessing: Preprocessing,
-    cache: Path | None = None,
-    progress: Progress = QUIET,
-) -> tuple[Images, Problems]:
-    """As the solution's `load_images`; pixels of what only a `Pipeline` states are not kept in the cache.
-
-    They are uint8, or float32 of 0 to 255 where a pipeline resizes floats.
-    """
-    if not isinstance(preprocessing, Pipeline):
-        return images.load_images(root, paths, labels, classes, preprocessing, cache, progress)
-    size = preprocessing.size
-    kind = np.float32 if preprocessing.library == "float" else np.uint8
-    pixels = np.zeros((len(paths), size, size, 3), dtype=kind)
-
-    def decode(row: int) -> str:
-        try:
-            pixels[row] = shaped(decoded(Path(root) / paths[row], preprocessing), preprocessing)
-        except Exception as error:  # decoders raise nearly every kind of exception on a damaged file
-            return " ".join(str(error).split()) or type(error).__name__
-        return ""
-
-    with ThreadPoolExecutor(2) as pool:
-        reasons = list(progress.track(pool.map(decode, range(len(paths))), "decoding images", len(paths)))
-    bad = {path: reason for path, reason in zip(paths, reasons, strict=True) if reason}
-    if len(bad) == len(paths):
-        raise InputError(f"{root}: none of {len(paths)} images can be read")
-    numbers = np.array(
-        [-1 if labels is None else list(classes).index(labels[p]) for p in paths], dtype=np.int64
-    )
-    found = Images(tuple(paths), pixels, numbers, tuple(classes))
-    return (found.subset([p for p in paths if p not in bad]) if bad else found), Problems(unreadable=bad)
-
-
-def decoded(file: Path, p: Pipeline) -> np.ndarray:
-    """A file as uint8 (H, W, 3), turned and its transparency filled as a pipeline says.
+def decoded(image: Image.Image, p: Pipeline) -> np.ndarray:
+    """An opened file as uint8 (H, W, 3), turned and its transparency filled as a pipeline says.
 
     torchvision's and OpenCV's decoders are PIL's, libjpeg-turbo: of 200 photographs torchvision gave the same bytes.
     But OpenCV turns as EXIF says.
     """
-    with Image.open(file, formats=IMAGE_FORMATS) as opened:
-        image = ImageOps.exif_transpose(opened) if p.exif else opened
-        if p.alpha != "drop" and ("transparency" in image.info or image.mode in ("RGBA", "LA", "PA")):
-            ground = Image.new("RGBA", image.size, p.alpha)
-            image = Image.alpha_composite(ground, image.convert("RGBA"))
-        return np.asarray(image.convert("RGB"))
+    image = ImageOps.exif_transpose(image) if p.exif else image
+    if p.alpha != "drop" and ("transparency" in image.info or image.mode in ("RGBA", "LA", "PA")):
+        ground = Image.new("RGBA", image.size, p.alpha)
+        image = Image.alpha_composite(ground, image.convert("RGBA"))
+    return np.asarray(image.convert("RGB"))
 
 
 def shaped(pixels: np.ndarray, p: Pipeline) -> np.ndarray:

@@ -10,9 +10,9 @@ import numpy as np
 from torch import nn
 
 from in4310.errors import InputError
-from in4310.judging.pipelines import FILLS, WORDS, load, peculiar, pipeline, said
+from in4310.judging.pipelines import FILLS, WORDS, peculiar, pipeline, said
 from in4310.solution import scores
-from in4310.solution.images import Preprocessing
+from in4310.solution.images import Preprocessing, load_images
 
 ROWS = 8
 # What misses on two images misses on all eight, and most candidates do: 0.35 to 0.86 where 0.005 is allowed (measured).
@@ -150,7 +150,7 @@ def _predicted(
 ) -> np.ndarray | None:
     """Scores of images, float64; None where they cannot be prepared in this way."""
     try:
-        images, _ = load(root, paths, labels, classes, preprocessing)
+        images, _ = load_images(root, paths, labels, classes, preprocessing)
     except InputError:
         return None
     if images.paths != paths:

@@ -55,10 +55,25 @@ class Preprocessing:
                 f"preprocessing: sizes are at least 1 pixel, found size {self.size}, resize {self.resize}"
             )
 
+    @property
+    def pixel_type(self) -> type:
+        """Of the pixels, as numpy names it."""
+        return np.uint8
+
+    def prepared(self, image: Image.Image) -> np.ndarray:
+        """An image as RGB, uint8 (size, size, 3), exactly as torchvision resizes and crops PIL images."""
+        image, cut = image.convert("RGB"), [self.size, self.size]
+        mode = InterpolationMode(self.interpolation)
+        if not self.antialias:
+            tensor = transforms.resize(transforms.pil_to_tensor(image), [self.resize], mode, antialias=False)
+            return transforms.center_crop(tensor, cut).permute(1, 2, 0).numpy()
+        image = transforms.resize(image, [self.resize], interpolation=mode)
+        return np.asarray(transforms.center_crop(image, cut))
+
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Decoded images: `pixels` uint8 (N, S, S, 3), array or memory map; `labels` int64 (N,), -1: none."""
+    """Decoded images: `pixels` (N, S, S, 3), mostly uint8, array or memory map; `labels` int64 (N,), -1: none."""
 
     paths: tuple[str, ...]
     pixels: np.ndarray
@@ -168,7 +183,7 @@ def load_comparison(
             " missing or changed; download it again, or give a folder of images"
         ) from error
     chosen = [data[int(path.rpartition("/")[2])] for path in progress.track(paths, "CIFAR-10", len(paths))]
-    pixels = np.stack([_shape(Image.fromarray(image), preprocessing) for image in chosen])
+    pixels = np.stack([preprocessing.prepared(Image.fromarray(image)) for image in chosen])
     return Images(tuple(paths), pixels, np.full(len(paths), -1, dtype=np.int64), ()), Problems()
 
 
@@ -219,7 +234,8 @@ def load_images(
         raise InputError(f"{root}: expected images to load, found an empty list; check the split")
     numbers = np.array([_class_number(path, labels, classes) for path in paths], dtype=np.int64)
     if cache is None:
-        pixels = np.zeros((len(paths), preprocessing.size, preprocessing.size, 3), dtype=np.uint8)
+        shape = (len(paths), preprocessing.size, preprocessing.size, 3)
+        pixels: np.ndarray = np.zeros(shape, dtype=preprocessing.pixel_type)
         problems = _decode_all(root, paths, preprocessing, pixels, progress)
     else:
         pixels, problems = _load_cached(root, paths, preprocessing, cache, progress)
@@ -260,14 +276,14 @@ def _load_cached(
         try:
             pixels = np.load(file, mmap_mode="r", allow_pickle=False)
             problems = Problems(**json.loads(notes.read_text()))
-            if pixels.shape == shape and pixels.dtype == np.uint8:
+            if pixels.shape == shape and pixels.dtype == preprocessing.pixel_type:
                 return pixels, problems
         except (OSError, ValueError, TypeError):
             pass  # a damaged cache costs a second decoding, nothing more
     aside = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        pixels = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=shape)
+        pixels = np.lib.format.open_memmap(aside, mode="w+", dtype=preprocessing.pixel_type, shape=shape)
         # Reserves the space: writing to a map on a full disk would end the process with a bus error.
         with aside.open("r+b") as reserved:
             if hasattr(os, "posix_fallocate"):
@@ -296,7 +312,7 @@ def _decode_all(
         try:
             with Image.open(root / paths[row]) as image:
                 mode = image.mode
-                pixels[row] = _shape(image.convert("RGB"), preprocessing)
+                pixels[row] = preprocessing.prepared(image)
             return mode, ""
         except Exception as error:  # PIL raises nearly every kind of exception on a damaged file
             reason = "no such file" if isinstance(error, FileNotFoundError) else " ".join(str(error).split())
@@ -312,19 +328,6 @@ def _decode_all(
             elif mode != "RGB":
                 problems.converted[path] = mode
     return problems
-
-
-def _shape(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
-    """Resize the shorter side and cut out the centre, exactly as torchvision does on PIL images."""
-    mode = InterpolationMode(preprocessing.interpolation)
-    if not preprocessing.antialias:
-        tensor = transforms.resize(
-            transforms.pil_to_tensor(image), [preprocessing.resize], mode, antialias=False
-        )
-        cut = transforms.center_crop(tensor, [preprocessing.size, preprocessing.size])
-        return cut.permute(1, 2, 0).numpy()
-    image = transforms.resize(image, [preprocessing.resize], interpolation=mode)
-    return np.asarray(transforms.center_crop(image, [preprocessing.size, preprocessing.size]))
 
 
 # --- batches ---

@@ -8,10 +8,10 @@ from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms import transforms as v1
 
 from in4310.errors import InputError
-from in4310.judging.pipelines import Pipeline, decoded, load, peculiar, pipeline, shaped, stated
+from in4310.judging.pipelines import Pipeline, decoded, peculiar, pipeline, shaped, stated
 from in4310.judging.preprocessing import infer, settle
 from in4310.solution import scores
-from in4310.solution.images import Preprocessing, load_images
+from in4310.solution.images import Preprocessing, load_comparison, load_images
 
 SHAPES = [(90, 61), (40, 75), (64, 64), (33, 120)]  # width, height
 MODES = ("nearest", "bilinear", "bicubic")
@@ -122,7 +122,8 @@ def test_what_a_file_says_of_itself(tmp_path):
     assert marks == {"grey.jpg": set(), "turned.jpg": {"shape", "exif"}, "clear.png": {"alpha"}, "plain.jpg": set(), "none.jpg": set()}  # fmt: skip
 
     def look(name, **how):
-        return decoded(tmp_path / name, Pipeline(**how))
+        with Image.open(tmp_path / name) as image:
+            return decoded(image, Pipeline(**how))
 
     assert look("grey.jpg").shape == (64, 64, 3)
     assert look("turned.jpg").shape == (61, 90, 3)
@@ -142,14 +143,14 @@ def test_a_pipeline_that_says_nothing_more_is_the_solutions(tmp_path):
     plain = Preprocessing(size=48, resize=56)
     assert type(pipeline(Pipeline(size=48, resize=56))) is Preprocessing
     one, _ = load_images(tmp_path, ["a.png"], None, (), plain)
-    other, _ = load(tmp_path, ["a.png"], None, (), Pipeline(size=48, resize=56))
+    other, _ = load_images(tmp_path, ["a.png"], None, (), Pipeline(size=48, resize=56))
     np.testing.assert_array_equal(one.pixels, other.pixels)
 
 
 def test_what_cannot_be_read_is_left_out_and_named(tmp_path):
     scene(9, 6).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"nothing")
-    found, problems = load(tmp_path, ["a.png", "b.png"], None, (), Pipeline(size=8, fit="squash"))
+    found, problems = load_images(tmp_path, ["a.png", "b.png"], None, (), Pipeline(size=8, fit="squash"))
     assert found.paths == ("a.png",)
     assert set(problems.unreadable) == {"b.png"}
 
@@ -220,7 +221,9 @@ def test_the_way_that_gives_the_scores_is_found_whatever_the_images(odd, way):
     model, labels, classes = Edges().eval(), dict.fromkeys(names, "a"), ("a", "b", "c", "d", "e", "f")
 
     def given(preprocessing):
-        return scores.predict(model, load(root, names, labels, classes, preprocessing)[0], preprocessing)
+        return scores.predict(
+            model, load_images(root, names, labels, classes, preprocessing)[0], preprocessing
+        )
 
     way = pipeline(Preprocessing(), **way)
     made = given(way).astype(np.float64)
@@ -228,3 +231,18 @@ def test_the_way_that_gives_the_scores_is_found_whatever_the_images(odd, way):
     assert found.fits
     settled = settle(model, found.preprocessing, [(made, names)], root, labels, classes)
     assert np.abs(given(settled) - made).max() <= 1e-3
+
+
+@pytest.mark.parametrize("library", ["PIL", "float"])
+def test_comparison_images_and_kept_ones_are_prepared_alike(tmp_path, library):
+    scene(90, 61).save(tmp_path / "a.png")
+    way = Pipeline(size=8, resize=8, fit="squash", library=library)
+    one, _ = load_images(tmp_path, ["a.png"], None, (), way)
+    assert one.pixels.dtype == way.pixel_type
+    other, _ = load_comparison(tmp_path, ["a.png"], way)
+    for _ in range(2):  # made, and found
+        kept, _ = load_images(tmp_path, ["a.png"], None, (), way, tmp_path / "cache")
+        np.testing.assert_array_equal(one.pixels, kept.pixels)
+    np.testing.assert_array_equal(one.pixels, other.pixels)
+    usual, _ = load_comparison(tmp_path, ["a.png"], Preprocessing(size=8, resize=8))
+    assert (one.pixels != usual.pixels).any()

@@ -24,9 +24,9 @@ from in4310.judging.mistakes.outputs import LOADER, NUMPY, SAVING, SOFTMAX, Rows
 from in4310.judging.mistakes.places import loaders, named, random_transforms
 from in4310.judging.mistakes.places import softmax as softmaxes
 from in4310.judging.mistakes.search import BATCHES, Budget, Claim, World, hypotheses, search
-from in4310.judging.pipelines import load, said
+from in4310.judging.pipelines import said
 from in4310.judging.preprocessing import NORMS, candidates, fits_of, variants
-from in4310.solution.images import Preprocessing, batches
+from in4310.solution.images import Preprocessing, batches, load_images
 from in4310.submission.formats import IMAGE_FORMATS
 from in4310.submission.pieces import Missing
 
@@ -80,7 +80,7 @@ class Case:
             loaded = evidence.images(chosen)
         else:
             data = evidence.data
-            loaded, _ = load(data.root, chosen, data.labels, evidence.classes, stated)
+            loaded, _ = load_images(data.root, chosen, data.labels, evidence.classes, stated)
         if pixels is not None:
             loaded = replace(loaded, pixels=np.stack([pixels(p) for p in loaded.pixels]))
         network = model or evidence.model
