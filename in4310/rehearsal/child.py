@@ -25,14 +25,14 @@ import torch  # noqa: F401
 import torchvision.datasets  # noqa: F401
 
 from in4310.rehearsal import programs, stage
-from in4310.rehearsal.programs import Program
+from in4310.rehearsal.events import LINE
+from in4310.rehearsal.programs import DATA, Program
 from in4310.submission.sandbox import tasks
 
 with contextlib.suppress(ImportError):
     importlib.import_module("pandas")
 
 HOME = "/tmp/home/student/course"  # deep enough for '../../data'
-DATA = "/dataset"
 WORLD_BYTES = 256 * 2**20  # of a hand-in's files that are copied
 SHARE = 0.7  # of the time that is left, where other programs follow
 MOST = 8000  # events of a program
@@ -119,6 +119,7 @@ def _run(
         status = 1
         try:
             os.setpgid(0, 0)
+            os.nice(10)  # who watches it has its turn, however many it forks
             status = stage.perform(world, program, files, names, into, seconds)
         except BaseException as error:
             with contextlib.suppress(BaseException):
@@ -145,7 +146,7 @@ def _passed_on(pid: int, out: int, seconds: float) -> dict[str, Any]:
         *lines, rest = (rest + part).split(b"\n")
         for line in lines:
             lines_left -= 1
-            if lines_left > 0 and line[:1] == b"{" and line[-1:] == b"}" and len(line) < 4000:
+            if lines_left > 0 and line[:1] == b"{" and line[-1:] == b"}" and len(line) <= LINE:
                 tasks._send(tasks.messages.note(os.fsdecode(line)))
             else:
                 junk += 1

@@ -12,13 +12,13 @@ from typing import Any
 from in4310.errors import NotJudged
 from in4310.rehearsal.facts import MOST, Event, Facts, event_of, facts_of
 from in4310.rehearsal.mistakes import Mistake, mistakes
+from in4310.rehearsal.programs import DATA
 from in4310.shown import shown
 from in4310.submission.plain import NotPlain, all_of, of
 from in4310.submission.sandbox.visible import readable_by_others
 from in4310.submission.sandbox.walls import Limits, World
 from in4310.submission.sandbox.worker import Sandbox, WorkerFailed
 
-DATA = "/dataset"
 IMPORTS = ("in4310.rehearsal.child",)
 GRACE = 30.0  # seconds beyond those of the programs: to lay out the world and to end
 MIB = 2**20

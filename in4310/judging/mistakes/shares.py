@@ -116,9 +116,10 @@ def _claim(
 ) -> Claim:
     off = {m: abs(v - next(right(ours, m))[0]) for m, v in claimed.items()}
     wrong = [m for m, apart in off.items() if not apart <= tolerance[m]]  # NaN is wrong, and nothing gives it
+    independent = {claimed[m]: tolerance[m] for m in wrong}  # one figure for all modules proves as little as one
     return Claim(
         sorted(claimed, key=lambda m: m not in wrong) if wrong else (),
         lambda module, guess: abs(guess - claimed[module]), tolerance.__getitem__,
         max((off[m] for m in wrong), default=0.0), "percentages", right, only=only,
-        chance=0.0 if only else float(np.prod([tolerance[m] / 25 for m in wrong])),  # of half of 0 to 100
+        chance=0.0 if only else float(np.prod([t / 25 for t in independent.values()])),  # of half of 0 to 100
     )  # fmt: skip

@@ -10,8 +10,8 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 
 from in4310.rehearsal.events import Recorder
+from in4310.rehearsal.programs import DATA
 
-DATA = "/dataset"
 PLACES = ("data", "root", "img", "image", "dataset", "input")
 
 
