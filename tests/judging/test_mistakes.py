@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from in4310.judging import mistakes
 from in4310.judging.mistake import Hypothesis, Match
@@ -50,6 +51,19 @@ def evidence(scored):
         data=SimpleNamespace(labels={p: p.split("/")[0] for p in (*paths, *val)}),
         submission=SimpleNamespace(located={"scores_val": ("scores_val.npy", "")}),
         handed_in=lambda name: scored[name][1],
+    )
+
+
+@given(st.data())
+def test_average_precision_is_that_of_scikit_learn(data):
+    from sklearn.metrics import average_precision_score
+
+    rows = data.draw(st.integers(1, 40))
+    positive = data.draw(arrays(bool, rows).filter(np.any))
+    values = st.sampled_from([0.0, 0.25, 0.5]) | st.floats(0, 1)  # with ties and without
+    score = data.draw(arrays(np.float64, rows, elements=values))
+    assert metrics.average_precision(positive, score) == pytest.approx(
+        average_precision_score(positive, score)
     )
 
 

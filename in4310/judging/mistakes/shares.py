@@ -116,7 +116,9 @@ def _claim(
 ) -> Claim:
     off = {m: abs(v - next(right(ours, m))[0]) for m, v in claimed.items()}
     wrong = [m for m, apart in off.items() if not apart <= tolerance[m]]  # NaN is wrong, and nothing gives it
-    independent = {claimed[m]: tolerance[m] for m in wrong}  # one figure for all modules proves as little as one
+    independent = {
+        claimed[m]: tolerance[m] for m in wrong
+    }  # one figure for all modules proves as little as one
     return Claim(
         sorted(claimed, key=lambda m: m not in wrong) if wrong else (),
         lambda module, guess: abs(guess - claimed[module]), tolerance.__getitem__,
