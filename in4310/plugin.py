@@ -249,7 +249,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     try:
         result = yield
     except Missing as why:
-        check = session.not_run(name, title, why, judge)
+        check = session.not_run(name, title, why, judge, str(marker.args[0]))
         _properties(pyfuncitem, marker, check)
         pytest.skip(f"not run: {shown(check.reason, 600)}")
     except Exception as error:

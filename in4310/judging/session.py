@@ -113,8 +113,14 @@ class Session:
             follows=follows,
         )
 
-    def not_run(self, name: str, title: str, why: Missing, judge: Judge | None = None) -> Check:
-        """The input of a check is missing or broken: no points, no claim about the work; pictures of what is there."""
+    def not_run(
+        self, name: str, title: str, why: Missing, judge: Judge | None = None, requirement: str = ""
+    ) -> Check:
+        """The input of a check is missing or broken: no points, no claim about the work; pictures of what is there.
+
+        Where another requirement asks for that input, it is lost there; what rests on it was handed in, and is left to
+        the teacher.
+        """
         broken = isinstance(why, Unreadable)
         kind = KINDS.get(why.piece)
         mend = (
@@ -123,7 +129,16 @@ class Session:
             else f"hand in {why.piece}"
             + (f" as {' or '.join(kind.places)}, or name its file in submission.toml" if kind else "")
         )
-        return self._verdict(name, title, judge, reason=str(why), missing=why.piece, mend=mend)
+        found: dict[str, Any] = {"reason": str(why), "missing": why.piece, "mend": mend}
+        if self._rests_on_another(why.piece, requirement):
+            found |= {"outcome": Outcome.OPEN, "open_points": self.edition.points_of[name]}
+        return self._verdict(name, title, judge, **found)
+
+    def _rests_on_another(self, piece: str, requirement: str) -> bool:
+        """Whether another requirement asks for a piece, and all that this one asks for was handed in."""
+        own = [kind.name for kind in KINDS.values() if requirement in kind.asked]
+        located = self.evidence.submission.located if self.evidence and own else {}
+        return piece in KINDS and piece not in own and bool(own) and all(name in located for name in own)
 
     def broken(self, name: str, title: str, error: str) -> Check:
         """The judge itself failed: never points, and never blamed on the submission."""

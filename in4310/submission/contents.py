@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from in4310.errors import of_the_machine
 from in4310.shown import shown
@@ -21,6 +20,7 @@ from in4310.submission.claims import set_of, words
 from in4310.submission.event_files import Scalar, read_scalars
 from in4310.submission.formats import TEXT_BYTES, count_values, parse_json, parse_settings, read_text
 from in4310.submission.state_dicts import Network, find_networks
+from in4310.submission.weights import Tensors
 
 PARSED_BYTES = 256 * 2**20  # of texts in all; a submission's tables are a few MB
 PARSED_VALUES = 8_000_000  # in all texts; what is read is kept until the best of it is chosen
@@ -46,7 +46,7 @@ def said_of(error: Exception) -> str:
 
 
 # Tensors of a weights file by dotted name; ValueError when refused.
-Loader = Callable[[Path], Mapping[str, Tensor]]
+Loader = Callable[[Path], Tensors]
 
 
 class Contents:
@@ -74,6 +74,7 @@ class Contents:
         self.notes: list[str] = []
         self.refused: dict[str, str] = {}  # file -> why it could not be read
         self.listings: dict[str, listings.Listing] = {}  # file, or file:array
+        self.rows: dict[str, listings.Listing] = {}  # as listings, of sets stored as row numbers
         self.matrices: list[tuple[str, np.ndarray, str]] = []  # label, array, file
         self.documents: dict[str, Any] = {}  # JSON, a Table, or named numbers that a notebook printed
         self.printed: dict[str, str] = {}  # text file or notebook -> what a training loop may have printed
@@ -143,6 +144,13 @@ class Contents:
                 if listing:
                     listing.sets = {set_of(name) or "": listing.sets[""]}
                     self.listings[label] = listing
+            elif (
+                array.ndim == 1
+                and array.dtype.kind in "iu"
+                and (said := set_of(name) or set_of(Path(file).stem))
+            ):
+                if array.size <= NAMES and (rows := listings.of_rows(array.tolist(), self._resolve)):
+                    self.rows[label] = listings.Listing({said: rows.sets[""]})
             elif known or array.ndim == 2 or (array.ndim == 1 and claims.module_in(names) is None):
                 # Features are large, and no scores: they are not kept.
                 wide = array.shape[1:] == (len(self.classes),)
@@ -160,10 +168,16 @@ class Contents:
         self.networks += [(file, network) for network in networks]
         if networks:
             return
+        rows = {
+            n: t.tolist()
+            for n, t in tensors.items()
+            if t.ndim == 1 and t.numel() <= NAMES and not (t.is_floating_point() or t.is_complex())
+        }
+        self._sets(file, {**tensors.lists, **rows})
         wide = [(n, t) for n, t in tensors.items() if len(t.shape) == 2 and t.shape[1] == len(self.classes)]
         for name, tensor in wide[:4]:
             self.matrices.append((f"{file}:{name}" if name else file, np.asarray(tensor.double()), file))
-        if not wide:
+        if not wide and file not in self.listings and file not in self.rows:
             raise ValueError("holds no ResNet in a form that we know")
 
     def _notebook(self, file: str, path: Path) -> None:
@@ -189,11 +203,15 @@ class Contents:
         document = parse_json(text, suffix == ".jsonl") if "json" in suffix else tables.parse_table(text)
         self.documents[file] = document
         matrix = matrices.of_document(document, self.classes)
-        listing = listings.of_document(document, self._resolve)
-        if listings.is_indices(document):
-            said = "a split stored as row numbers of a listing that only its author has; store paths"
-            self.note(file, said)
         if matrix is not None:
             self.matrices.append((file, matrix, file))
-        if listing is not None:
-            self.listings[file] = listing
+        self._sets(file, document)
+
+    def _sets(self, label: str, document: Any) -> None:
+        """Keep the sets of images that a document lists: by their paths, or by row numbers under the names of sets."""
+        if listing := listings.of_document(document, self._resolve):
+            self.listings[label] = listing
+        elif rows := listings.of_rows(document, self._resolve):
+            path = PurePosixPath(label)
+            if "" not in rows.sets or set_of(path.stem) or set_of(path.parent.name):
+                self.rows[label] = rows

@@ -44,6 +44,7 @@ class Resolver:
     def __init__(self, classes: Sequence[str], images: Iterable[str]):
         self.classes = tuple(classes)
         self.images = frozenset(images)
+        self.listed = sorted(self.images, key=lambda path: path.split("/"))
         self.by_name: dict[str, set[str]] = defaultdict(set)
         for path in self.images:
             self.by_name[path.rpartition("/")[2]].add(path)
@@ -153,12 +154,25 @@ def _entries(values: list[Any], resolve: Resolver, label: str) -> list[str]:
     return entries if images else []
 
 
-def is_indices(document: Any) -> bool:
-    """Whether a split is stored as row numbers of some listing, which nobody else can resolve."""
-    if isinstance(document, Mapping):
-        lists = [v for k, v in document.items() if set_of(str(k))]
-        return len(lists) >= 2 and all(is_indices(v) for v in lists)
-    return isinstance(document, list) and len(document) > 20 and all(type(v) is int for v in document[:200])
+def of_rows(document: Any, resolve: Resolver) -> Listing | None:
+    """Sets that are stored as row numbers, of the sorted listing of all images: what ImageFolder and `sorted` give.
+
+    A list of numbers under the name of each set, or one list. Whether the author's listing was that one is not told
+    here. None for anything else.
+    """
+    if isinstance(document, Table):
+        document = [number(row[0]) if len(row) == 1 else None for row in document.rows]
+        document = [int(n) if n is not None and n.is_integer() else None for n in document]
+    found = Listing()
+    for name, rows in (document if isinstance(document, Mapping) else {"": document}).items():
+        if name and set_of(str(name)) is None:
+            continue
+        if not isinstance(rows, list) or not rows or len(set(map(str, rows))) < len(rows):
+            return None
+        if not all(type(row) is int and 0 <= row < len(resolve.listed) for row in rows):
+            return None
+        found.sets[set_of(str(name)) or ""] = [resolve.listed[row] for row in rows]
+    return found if found.entries >= 12 and ("" in found.sets or len(found.sets) >= 2) else None
 
 
 def of_folders(files: Iterable[str], classes: Sequence[str]) -> dict[str, Listing]:

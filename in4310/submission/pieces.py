@@ -7,33 +7,38 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PieceKind:
-    """A piece that a submission is made of; `places` are tried in order when submission.toml names none."""
+    """A piece that a submission is made of; `places` are tried in order when submission.toml names none.
+
+    `asked`: the requirements that ask for it; all others only rest on it.
+    """
 
     name: str
     contents: str
     places: tuple[str, ...]
+    asked: frozenset[str]
 
 
-_ALL = (
-    PieceKind("split", "train, val and test as lists of paths", ("split", "split.json")),
-    PieceKind(
-        "model", "state dict of the network kept", ("model.pth", "model.safetensors", "best_model.pth")
-    ),
-    PieceKind("untuned", "state dict of the network before training", ("untuned.pth", "untuned.safetensors")),
-    PieceKind("scores", "softmax scores of the test set, N x classes", ("scores_test.npy", "scores.npy")),
-    PieceKind("scores_val", "softmax scores of the validation set", ("scores_val.npy",)),
-    PieceKind("metrics", "accuracy, AP and means for val and test", ("metrics.json",)),
-    PieceKind("history", "one table of epochs for each setting", ("history",)),
-    PieceKind("ranking", "top and bottom images of each class", ("ranking.json",)),
-    PieceKind("non_positive", "module -> percentage of non-positive values", ("non_positive.json",)),
-    PieceKind("eigenvalues", "data set, model and module -> eigenvalues", ("eigenvalues.json",)),
-    PieceKind("feature_maps", "pictures of the feature maps", ("feature_maps",)),
-    PieceKind("plots", "curves, ranked images, spectra as pictures", ("plots",)),
-    PieceKind("report", "the report, a PDF or a page", ("report.pdf", "report.html")),
-    PieceKind("resources", "peak memory and batch size of the training", ("resources.json",)),
-    PieceKind("reproduction", "what the comparison routine found", ("reproduction.json",)),
+_ALL: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
+    ("split", "train, val and test as lists of paths", ("split", "split.json"), "1a 1b"),
+    ("model", "state dict of the network kept", ("model.pth", "model.safetensors", "best_model.pth"), "1d"),
+    ("untuned", "state dict of the network before training", ("untuned.pth", "untuned.safetensors"), "3b"),
+    ("scores", "softmax scores of the test set, N x classes", ("scores_test.npy", "scores.npy"), "1c 1h"),
+    ("scores_val", "softmax scores of the validation set", ("scores_val.npy",), ""),
+    ("metrics", "accuracy, AP and means for val and test", ("metrics.json",), "1e"),
+    ("history", "one table of epochs for each setting", ("history",), "1f 1j"),
+    ("ranking", "top and bottom images of each class", ("ranking.json",), "1i"),
+    ("non_positive", "module -> percentage of non-positive values", ("non_positive.json",), "2a 2b"),
+    ("eigenvalues", "data set, model and module -> eigenvalues", ("eigenvalues.json",), "3a 3b"),
+    ("feature_maps", "pictures of the feature maps", ("feature_maps",), "2c"),
+    ("plots", "curves, ranked images, spectra as pictures", ("plots",), ""),
+    ("report", "the report, a PDF or a page", ("report.pdf", "report.html"), ""),
+    ("resources", "peak memory and batch size of the training", ("resources.json",), "1g"),
+    ("reproduction", "what the comparison routine found", ("reproduction.json",), ""),
 )
-KINDS = {kind.name: kind for kind in _ALL}
+KINDS = {
+    name: PieceKind(name, contents, places, frozenset(asked.split()))
+    for name, contents, places, asked in _ALL
+}
 
 
 def lacking(piece: str) -> str:

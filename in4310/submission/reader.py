@@ -29,7 +29,7 @@ from in4310.submission.pieces import KINDS
 from in4310.submission.plain import NotPlain, pack
 from in4310.submission.sandbox import messages
 from in4310.submission.state_dicts import Network
-from in4310.submission.weights import load_tensors
+from in4310.submission.weights import Tensors, load_tensors
 
 Arrays = Mapping[str, np.ndarray]
 Answer = tuple[Any, dict[str, np.ndarray]]
@@ -47,7 +47,7 @@ class Reader:
 
     def __init__(self, folder: Path, begin: Callable[[str], None]):
         self._folder, self._begin = folder, begin
-        self._loaded: dict[str, Mapping[str, Tensor]] = {}
+        self._loaded: dict[str, Tensors] = {}
         self._saved: dict[str, list[tuple[str, bytes]]] = {}
         self._without: dict[str, str] = {}
         self._viewer = Viewer()
@@ -120,7 +120,7 @@ class Reader:
         kinds = [[name, str(tensor.dtype).removeprefix("torch.")] for name, tensor in tensors.items()]
         return kinds, {name: numbers_of(tensor, name) for name, tensor in tensors.items()}
 
-    def _tensors(self, path: Path) -> Mapping[str, Tensor]:
+    def _tensors(self, path: Path) -> Tensors:
         name = str(path)
         if name not in self._loaded:
             self._begin(path.relative_to(self._folder).as_posix())

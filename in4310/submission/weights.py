@@ -24,7 +24,15 @@ DEPTH = 4
 SAVE = "save model.state_dict(), not the model: torch.save(model.state_dict(), 'model.pth')"
 
 
-def load_tensors(path: Path) -> dict[str, Tensor]:
+class Tensors(dict[str, Tensor]):
+    """Tensors by dotted name; beside them lists of texts or whole numbers, as a split is saved by torch.save."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lists: dict[str, list[str | int]] = {}
+
+
+def load_tensors(path: Path) -> Tensors:
     """Tensors of a .pth, .pt, .ckpt, .bin or .safetensors file by dotted name ('model_state_dict.conv1.weight').
 
     Floats keep their type; the tensors lie on the CPU. Raises ValueError, one line with the way to mend it, for pickled
@@ -54,9 +62,9 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # torch.load raises nearly every kind of exception on a damaged file
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise ValueError(f"is not a readable weights file ({reason})") from None
-    found: dict[str, Tensor] = {}
+    found = Tensors()
     _flatten(content, "", found, 0, iter(range(ENTRIES)))
-    if not found:
+    if not found and not found.lists:
         raise ValueError(f"holds no tensors but {type(content).__name__}; {SAVE}")
     return found
 
@@ -87,7 +95,7 @@ def _check_safetensors(path: Path, size: int) -> None:
         raise ValueError("has a header that lists no tensors")
 
 
-def _flatten(content: Any, prefix: str, found: dict[str, Tensor], depth: int, left: Iterator[int]) -> None:
+def _flatten(content: Any, prefix: str, found: Tensors, depth: int, left: Iterator[int]) -> None:
     if next(left, None) is None:
         raise ValueError(f"holds more than {ENTRIES} entries; {SAVE}")
     if isinstance(content, Tensor):
@@ -103,6 +111,13 @@ def _flatten(content: Any, prefix: str, found: dict[str, Tensor], depth: int, le
     elif isinstance(content, Mapping) and depth < DEPTH:
         for name, value in content.items():
             _flatten(value, f"{prefix}{str(name)[:200]}.", found, depth + 1, left)
+    elif isinstance(content, list | tuple) and content and _alike(content):
+        found.lists[prefix.removesuffix(".")] = list(content)
     elif isinstance(content, list | tuple) and depth < DEPTH and len(content) <= 64:
         for i, value in enumerate(content):
             _flatten(value, f"{prefix}{i}.", found, depth + 1, left)
+
+
+def _alike(content: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether all of a list are texts, or all whole numbers."""
+    return type(content[0]) in (str, int) and all(type(value) is type(content[0]) for value in content)

@@ -179,7 +179,7 @@ def absolute_paths_of_a_home(folder, world):
        follows=(*SCORED, "scores_are_probabilities", "eigenvalues_recomputed", "comparison_recomputed", "non_positive_recomputed"),
        says="row numbers")  # fmt: skip
 def split_stored_as_row_numbers(folder, world):
-    listing = sorted(world.data.labels)
+    listing = [str(path) for path in np.random.default_rng(0).permutation(sorted(world.data.labels))]
     numbers = {name: [listing.index(p) for p in rows(folder, name)] for name in SETS}
     for name in SETS:
         (folder / "split" / f"{name}.csv").unlink()

@@ -61,7 +61,7 @@ def archive(content):
 def understood(parsed):
     """All that is looked for in a table or a document."""
     listings.of_document(parsed, RESOLVE)
-    listings.is_indices(parsed)
+    listings.of_rows(parsed, RESOLVE)
     matrices.of_document(parsed, CLASSES)
     histories.as_history(parsed, "x")
     claims.as_metrics(parsed, "x", CLASSES)

@@ -1,6 +1,7 @@
 """What a check records is what the verdict says: nothing lost, nothing turned round, nothing passed unseen."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from in4310.judging.judge import Judge, listed
 from in4310.judging.mistake import Hypothesis, Match
 from in4310.judging.session import Session
 from in4310.judging.verdict import GOOD, Outcome
+from in4310.submission.pieces import KINDS, Missing
 
 figures = st.floats(-1e6, 1e6)
 
@@ -201,3 +203,28 @@ def test_trust_pays_the_share_that_it_says(share, outcome, points):
         outcome, points, points, 2 - points
     )  # fmt: skip
     assert not check.lost
+
+
+@pytest.mark.parametrize(
+    ("requirement", "lacking", "left"),
+    [
+        ("1a", ["split"], False),  # asked for here
+        ("1e", ["split"], True),  # figures were handed in: a person can look at them
+        ("1e", ["model"], True),
+        ("1e", ["split", "metrics"], False),
+        ("2b", ["model"], True),
+        ("2b", ["model", "non_positive"], False),
+        ("1d", ["model"], False),
+        ("1b", ["split"], False),
+        ("", ["split"], False),
+        ("2b", ["comparison data"], False),  # no piece of a hand-in
+    ],
+)
+def test_a_piece_that_another_requirement_asks_for_is_lost_there_alone(requirement, lacking, left):
+    session = Session(load_edition("demo"))
+    located = {piece: ("file", "") for piece in KINDS if piece not in lacking}
+    session.evidence = SimpleNamespace(submission=SimpleNamespace(located=located))
+    check = session.not_run("metrics_map", "", Missing(lacking[0]), None, requirement)
+    assert check.outcome is (Outcome.OPEN if left else Outcome.NOT_RUN)
+    assert (check.points, check.open_points) == (0, check.max_points if left else 0)
+    assert check.missing == lacking[0]

@@ -110,7 +110,44 @@ SPLITS = {
     "npy": lambda folder: [np.save(folder / f"{n}_paths.npy", np.array(p)) for n, p in SPLIT.items()],
     "npz": save_npz,
     "folders of images": image_folders,
+    "torch, one file": lambda folder: torch.save(SPLIT, folder / "split.pt"),
+    "torch, a file a set": lambda folder: [torch.save(p, folder / f"{n}_files.pt") for n, p in SPLIT.items()],
 }
+LISTED = sorted(PATHS, key=lambda path: path.split("/"))  # as ImageFolder lists them
+ROWS = {name: [LISTED.index(path) for path in paths] for name, paths in SPLIT.items()}
+ROW_FORMS = {
+    "json": lambda folder: write(folder, "split.json", json.dumps(ROWS)),
+    "a json a set": lambda folder: [write(folder, f"{n}.json", json.dumps(r)) for n, r in ROWS.items()],
+    "npy": lambda folder: [np.save(folder / f"{n}_idx.npy", np.array(r)) for n, r in ROWS.items()],
+    "npz": lambda folder: np.savez(folder / "split.npz", **{n: np.array(r) for n, r in ROWS.items()}),
+    "text": lambda folder: [np.savetxt(folder / f"{n}.txt", r) for n, r in ROWS.items()],
+    "tensors": lambda folder: torch.save({n: torch.tensor(r) for n, r in ROWS.items()}, folder / "split.pt"),
+    "lists in a .pt": lambda folder: [torch.save(r, folder / f"{n}_indices.pt") for n, r in ROWS.items()],
+}
+
+
+@pytest.mark.parametrize("form", ROW_FORMS)
+@pytest.mark.parametrize("right", [True, False])
+def test_row_numbers_are_those_of_the_sorted_listing_where_the_scores_say_so(folder, form, right):
+    ROW_FORMS[form](folder)
+    chosen = [(CLASSES.index(label(p)) + (not right)) % 6 for p in SPLIT["test"]]
+    np.save(folder / "scores.npy", np.eye(6)[chosen])
+    submission = found(folder)
+    if right:
+        assert {n: list(paths) for n, paths in submission.split.items()} == SPLIT
+    else:
+        with pytest.raises(Missing):
+            _ = submission.split
+        assert any("row numbers" in note for note in submission.notes)
+
+
+def test_row_numbers_without_scores_are_taken_where_the_classes_are_in_proportion(folder):
+    own = {c: [i for i, path in enumerate(LISTED) if label(path) == c] for c in CLASSES}
+    parts = {"train": slice(0, 14), "val": slice(14, 17), "test": slice(17, 20)}
+    rows = {name: [i for c in CLASSES for i in own[c][part]] for name, part in parts.items()}
+    write(folder, "split.json", json.dumps({"train": rows["train"], "test": rows["val"] + rows["test"]}))
+    split = found(folder).split
+    assert list(split["train"]) == [LISTED[i] for i in rows["train"]]
 
 
 @pytest.mark.parametrize("form", SPLITS)
