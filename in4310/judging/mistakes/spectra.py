@@ -22,9 +22,12 @@ ENOUGH = 0.9  # of the eigenvalues must lie in the range over draws of other ima
 Guess = Iterator[tuple[np.ndarray, str]]
 
 
-def eigenvalues(matrix: np.ndarray) -> np.ndarray:
-    """Real, descending."""
-    return np.linalg.eigvalsh(matrix)[::-1]
+def eigenvalues(x: np.ndarray) -> np.ndarray:
+    """Of x.T @ x for x (N, C), descending: by the smaller of that and x @ x.T, which has the same beside zeros."""
+    values = np.zeros(x.shape[1])
+    found = np.linalg.eigvalsh(x @ x.T if len(x) < x.shape[1] else x.T @ x)[::-1]
+    values[: len(found)] = found
+    return values
 
 
 def right(x: np.ndarray) -> np.ndarray:
@@ -43,19 +46,19 @@ def _either(values: np.ndarray, images: int, said: str = "") -> Guess:
 
 def _not_divided(x: np.ndarray, k: int) -> Guess:
     yield right(x) * len(x), ""
-    yield eigenvalues(x.T @ x), "and not centred"
+    yield eigenvalues(x), "and not centred"
 
 
 def _singular_values(x: np.ndarray, k: int) -> Guess:
     yield np.sqrt(right(x) * len(x)), ""
-    yield np.sqrt(np.maximum(eigenvalues(x.T @ x), 0)), "of features that were not centred"
+    yield np.sqrt(np.maximum(eigenvalues(x), 0)), "of features that were not centred"
 
 
 def _correlation(x: np.ndarray, k: int) -> Guess:
     """Features divided by their deviations; constant channels stay 0."""
     deviation = x.std(axis=0)
     z = (x - x.mean(axis=0)) / np.where(deviation > 1e-12, deviation, 1)
-    return _either(eigenvalues(z.T @ z / len(x)), len(x))
+    return _either(eigenvalues(z) / len(x), len(x))
 
 
 def _transposed(x: np.ndarray, k: int) -> Guess:
@@ -99,9 +102,11 @@ def _batch_average(x: np.ndarray, k: int) -> Guess:
     """Mean of covariances, each centred by its own batch."""
     for size in (s for s in BATCHES if s < len(x)):
         parts = [x[i : i + size] for i in range(0, len(x), size)]
-        yield eigenvalues(np.mean([np.cov(p.T, bias=True) for p in parts], axis=0)), f"batches of {size}"
-        if all(len(p) > 1 for p in parts):
-            yield eigenvalues(np.mean([np.cov(p.T) for p in parts], axis=0)), f"batches of {size}, N - 1"
+        # A mean of covariances is one product: rows centred by their batch, weighed so that each batch counts alike.
+        for less, said in ((0, f"batches of {size}"), (1, f"batches of {size}, N - 1")):
+            if all(len(p) > less for p in parts):
+                weighed = [(p - p.mean(axis=0)) / np.sqrt((len(p) - less) * len(parts)) for p in parts]
+                yield eigenvalues(np.concatenate(weighed)), said
 
 
 def _other_module(inside: Inside) -> Iterator[tuple[Maps, str]]:
@@ -122,7 +127,7 @@ def _flattened(inside: Inside) -> Iterator[tuple[dict[str, np.ndarray], str]]:
 # fmt: off
 hypotheses(
     "eigenvalues",
-    (lambda x, k: _either(eigenvalues(x.T @ x / len(x)), len(x)),
+    (lambda x, k: _either(eigenvalues(x) / len(x), len(x)),
      "not-centred", "the features were not centred", "subtract the mean over the images first", COV),
     (_not_divided, "not-divided", "the matrix was not divided by the number of images", "divide by N, or N - 1", COV),
     (_singular_values, "singular-values", "these are singular values: square them and divide by N", "s**2 / N", SVD),
