@@ -27,6 +27,7 @@ import torchvision.datasets  # noqa: F401
 from in4310.rehearsal import programs, stage
 from in4310.rehearsal.events import LINE
 from in4310.rehearsal.programs import DATA, Program
+from in4310.rehearsal.sites import Sites, sites
 from in4310.submission.sandbox import tasks
 
 with contextlib.suppress(ImportError):
@@ -56,7 +57,7 @@ def rehearse(folder: str, arguments: Any, arrays: Mapping[str, np.ndarray]) -> t
     """Run the programs one after the other in one world; their events go out as notes, how each ended is returned."""
     world = _world(Path(folder), arguments["name"])
     _links(world, arguments["roots"])
-    names = programs.targets(programs.read(world))
+    known = sites(programs.read(world))
     end = time.monotonic() + arguments["seconds"]
     ends = []
     for number, told in enumerate(arguments["programs"]):
@@ -67,7 +68,7 @@ def rehearse(folder: str, arguments: Any, arrays: Mapping[str, np.ndarray]) -> t
             continue
         tasks._send(tasks.messages.note(f'{{"kind": "start", "program": {number}}}'))
         share = left if number == len(arguments["programs"]) - 1 else SHARE * left
-        ends.append(_run(world, program, arguments["files"], names, share))
+        ends.append(_run(world, program, arguments["files"], known, share))
     return ends, {}
 
 
@@ -107,9 +108,7 @@ def _links(world: Path, roots: list[str]) -> None:
                 place.symlink_to(DATA)
 
 
-def _run(
-    world: Path, program: Program, files: list[str], names: Mapping[str, str], seconds: float
-) -> dict[str, Any]:
+def _run(world: Path, program: Program, files: list[str], known: Sites, seconds: float) -> dict[str, Any]:
     """One program in a process of its own, without the channel to the judge; how it ended."""
     out, into = os.pipe()
     pid = os.fork()
@@ -120,7 +119,7 @@ def _run(
         try:
             os.setpgid(0, 0)
             os.nice(10)  # who watches it has its turn, however many it forks
-            status = stage.perform(world, program, files, names, into, seconds)
+            status = stage.perform(world, program, files, known, into, seconds)
         except BaseException as error:
             with contextlib.suppress(BaseException):
                 print(f"{type(error).__name__}: {error}", file=sys.stderr)

@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import json
 import os
 import sys
-from collections import Counter
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
+
+import torch.overrides
+
+from in4310.rehearsal.sites import Sites, Under
 
 LINE = 3900  # bytes of an event; a note of the sandbox holds 4096
 EACH = 40  # events of one kind at one place; what comes after is counted
 ALL = 4000
 TEXT = 160
+BETWEEN = (
+    str(Path(__file__).parent),
+    contextlib.__file__,
+    torch.overrides.__file__,
+)  # frames of watching itself
 Describe = Callable[..., Mapping[str, Any] | None]
 
 
 class Recorder:
     """Takes events, and wraps the functions that give them. `write` takes one line; `root`: where the program lies."""
 
-    def __init__(self, write: Callable[[bytes], None], root: str, names: Mapping[str, str] | None = None):
-        self._write, self.root, self._names = write, root.rstrip("/") + "/", names or {}
+    def __init__(self, write: Callable[[bytes], None], root: str, known: Sites | None = None):
+        self._write, self.root, self.sites = write, root.rstrip("/") + "/", known or Sites()
         self.steps = self.passes = 0  # of optimisers, and over loaders
+        self.since: list[int] = []  # loaders whose batches were evaluated since the last step
         self.late = False  # little time is left
         self.range: Any = range  # what the hand-in's own modules have for it
         self._process = os.getpid()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._inside = self._sent = 0
-        self.loader: dict[str, Any] = {}  # what is known of the loader whose batch came last
+        self.loader: dict[str, Any] = {}  # what is known of the loader whose batch is at work
+        self.outputs: OrderedDict[Any, list[Any]] = (
+            OrderedDict()
+        )  # network, loader, pass -> its outputs, the last few
+        self.inputs: deque[tuple[Any, int]] = deque(
+            maxlen=64
+        )  # first values of images that networks saw; how many
+        self.look: Callable[[Any, str, str], None] | None = (
+            None  # at a row of a data set, which file it is of
+        )
         self.torch: dict[str, Describe] = {}  # name of a torch function -> what is said of a call of it
         self.aliases: dict[str, str] = {}  # such a name -> the kind of its events, where that is not the name
 
@@ -70,10 +91,31 @@ class Recorder:
             frame = frame.f_back
         return frame
 
+    def own(self) -> bool:
+        """Whether the student's own line made the call that is being described, and no library in between."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_code.co_filename.startswith(BETWEEN):
+            frame = frame.f_back
+        return frame is not None and frame.f_code.co_filename.startswith(self.root)
+
     def place(self) -> str:
         """'train.py:41' of that frame, '' where no line of the student's led here."""
         frame = self.frame()
-        return f"{frame.f_code.co_filename[len(self.root) :]}:{frame.f_lineno}" if frame else ""
+        return self._of(frame) if frame else ""
+
+    def under(self) -> Under | None:
+        """The comparison that led here, in this function of the student's or in one that called it."""
+        frame = self.frame()
+        while frame is not None:
+            if frame.f_code.co_filename.startswith(self.root) and (
+                found := self.sites.under.get(self._of(frame))
+            ):
+                return found
+            frame = frame.f_back
+        return None
+
+    def _of(self, frame: FrameType) -> str:
+        return f"{frame.f_code.co_filename[len(self.root) :]}:{frame.f_lineno}"
 
     def _named(self) -> str:
         """The name that takes what the call at that line gives: known by the place of the call in its file."""
@@ -81,7 +123,7 @@ class Recorder:
             return ""
         positions = itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None)
         line, _, column, _ = next(positions, (None, None, None, None))
-        return self._names.get(f"{frame.f_code.co_filename[len(self.root) :]}:{line}:{column}", "")
+        return self.sites.targets.get(f"{frame.f_code.co_filename[len(self.root) :]}:{line}:{column}", "")
 
     @contextmanager
     def quiet(self) -> Iterator[bool]:
@@ -91,6 +133,11 @@ class Recorder:
             yield self._inside == 1
         finally:
             self._inside -= 1
+
+    def at_rest(self, do: Callable[..., None], *given: Any) -> None:
+        """Work of an observer's own, of which nothing is noted and nothing fails."""
+        with suppress(Exception), self.quiet():
+            do(*given)
 
     def function(
         self, owner: Any, name: str, describe: Describe, kind: str = "", refused: Describe | None = None

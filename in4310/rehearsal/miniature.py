@@ -8,12 +8,14 @@ from pathlib import PurePath
 from typing import Any
 
 import numpy as np
+import torch
 from torch.utils import data
 
 from in4310.rehearsal.events import Recorder
 
 ROWS = 12  # at least, where there are as many
 BATCH = 4
+LOOKED = 3  # rows of a data set that are compared with their files
 TWICE = 2  # epochs of all rows; after these a training loader gives one small batch
 ARGUMENTS = (
     "dataset",
@@ -28,10 +30,11 @@ ARGUMENTS = (
 
 
 class Rows:
-    """Which file of the world's data set is behind each row of a data set of the program's."""
+    """Which of the `files` the world's data set is behind each row of a data set of the program's."""
 
     def __init__(self, files: Sequence[str]):
         self._known: dict[str, int] = {}
+        self.files = files
         names: dict[str, list[int]] = defaultdict(list)
         for number, file in enumerate(files):
             self._known[file] = number
@@ -53,9 +56,9 @@ class Rows:
                 return found
         for value in own.values():
             if isinstance(value, data.Dataset) and (below := self.of(value, depth + 1)) is not None:
-                chosen = next((i for n, i in own.items() if n in ("indices", "indexes", "idx", "ids")), None)
-                if chosen is not None and len(chosen) == count:
-                    return [below[int(i)] for i in chosen]
+                for chosen in own.values():
+                    if _indices(chosen, count, len(below)):
+                        return [below[int(i)] for i in chosen]
                 if len(below) == count:
                     return below
         return None
@@ -86,6 +89,16 @@ class Rows:
         return self._known.get("/".join(parts[-2:]), self._known.get(parts[-1]))
 
 
+def _indices(value: Any, count: int, most: int) -> bool:
+    """Whether these are numbers of as many rows, each once, of a data set of `most`: labels come again and again."""
+    if not isinstance(value, list | tuple | range | np.ndarray | torch.Tensor) or len(value) != count:
+        return False
+    numbers = np.asarray(value)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not count:
+        return False
+    return bool(numbers.min() >= 0 and numbers.max() < most and len(np.unique(numbers)) == count)
+
+
 def chosen(classes: Sequence[Any], count: int) -> list[int]:
     """Rows of a miniature, ascending, of a data set of `count` rows; `classes`: of each row, empty where not known."""
     picked = {0, count - 1} if count else set()
@@ -103,21 +116,25 @@ def chosen(classes: Sequence[Any], count: int) -> list[int]:
     return sorted(picked)
 
 
-def shrink(dataset: Any, rows: Rows) -> tuple[Any, list[int] | None, int]:
+def shrink(dataset: Any, rows: Rows, see: Recorder) -> tuple[Any, list[int] | None, int]:
     """A data set of a few of its rows, what files all its rows are, and how many they were."""
     if hasattr(dataset, "_rehearsed"):
         return dataset, *dataset._rehearsed
     count, files = len(dataset), rows.of(dataset)
     classes = [rows.classes[f] for f in files] if files is not None else _labels(dataset, count)
     kept = chosen(classes, count)
-    kind = type(dataset)
+    kind, place, looked = type(dataset), see.place(), [LOOKED]
 
     class Miniature(kind):  # type: ignore[misc,valid-type]
         def __len__(self) -> int:
             return len(kept)
 
         def __getitem__(self, index: Any) -> Any:
-            return kind.__getitem__(self, kept[index])
+            item = kind.__getitem__(self, kept[index])
+            if files is not None and see.look is not None and looked[0]:
+                looked[0] -= 1
+                see.look(item, rows.files[files[kept[index]]], place)
+            return item
 
         def __iter__(self) -> Iterator[Any]:
             return (self[i] for i in range(len(kept)))
@@ -177,12 +194,19 @@ class Batches:
             batches._see.passes += 1
             batches._see.note("pass", loader=about["number"])
             few = about["shuffle"] and (about["passes"] > TWICE or batches._see.late)
-            for batch in iterate(loader):
+            before, seen = batches._see.loader, about.setdefault("sums", [])
+            for number, batch in enumerate(iterate(loader)):
                 batches._see.loader = about
+                total = None if about["shuffle"] else _sum(batch)
+                if number == len(seen):
+                    seen.append(total)
+                elif seen[number] != total:
+                    batches._see.note("changed", loader=about["number"])
                 yield _first(batch, 2) if few else batch
                 if few:
                     return
             batches._see.note("passed", loader=about["number"])
+            batches._see.loader = before
 
         data.DataLoader.__init__ = init  # type: ignore[method-assign,assignment]
         data.DataLoader.__iter__ = iterated  # type: ignore[method-assign,assignment]
@@ -190,7 +214,7 @@ class Batches:
     def _smaller(self, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Arguments of the small loader, and what is told of the one that was asked for."""
         before = given["dataset"]
-        dataset, files, count = shrink(before, self._rows)
+        dataset, files, count = shrink(before, self._rows, self._see)
         sampler, batch_sampler = given.pop("sampler", None), given.pop("batch_sampler", None)
         batch = getattr(batch_sampler, "batch_size", None) or given.get("batch_size", 1)
         shuffle = bool(given.get("shuffle")) or "Random" in type(sampler or batch_sampler).__name__
@@ -211,6 +235,14 @@ class Batches:
         if files is not None:
             self._see.rows("rows", files, loader=number)
         return small, {**stated, "few": len(dataset)}
+
+
+def _sum(batch: Any) -> float | None:
+    """Of all pixels of a batch, None where there are none."""
+    if isinstance(batch, torch.Tensor):
+        return float(batch.double().sum()) if batch.ndim == 4 and batch.is_floating_point() else None
+    parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, list | tuple) else ()
+    return next((found for part in parts if (found := _sum(part)) is not None), None)
 
 
 def _first(batch: Any, count: int) -> Any:

@@ -5,15 +5,19 @@ One is a function from what was seen to the places where it was made. It must be
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from in4310.rehearsal.facts import Event, Facts, Loader, of
+from in4310.rehearsal.facts import WORDS, Event, Facts, Loader, of
 
 Seen = Callable[[Facts, list[Event]], Iterable[str]]
 TURNS = ("RandomHorizontalFlip", "RandomVerticalFlip", "RandomRotation", "RandomCrop", "RandomResizedCrop",
          "ColorJitter", "RandomAffine", "RandomErasing", "AutoAugment", "RandAugment", "TrivialAugment",
-         "GaussianNoise")  # fmt: skip
+         "GaussianNoise",
+         # of albumentations, which are random, too
+         "HorizontalFlip", "VerticalFlip", "RandomBrightnessContrast", "RandomRotate90", "Rotate", "ShiftScaleRotate",
+         "HueSaturationValue", "GaussNoise", "CoarseDropout", "RandomGamma", "ElasticTransform")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,19 @@ def _shuffled(facts: Facts, events: list[Event]) -> Iterator[str]:
 
 
 def _augmented(facts: Facts, events: list[Event]) -> Iterator[str]:
-    return (
-        x.at
-        for x in _held_out(facts, "val", "test")
-        if any(s.startswith(TURNS) for s in x.transforms) and x.passes
-    )
+    # By a step that is known to be random; or, whatever makes it, the same rows were other images in the next pass.
+    other = {(p, of(int, e, "loader", -1)) for p, e in _by_program(events) if e["kind"] == "changed"}
+    for x in _held_out(facts, "val", "test"):
+        if x.passes and (any(s.startswith(TURNS) for s in x.transforms) or (x.program, x.number) in other):
+            yield x.at
+
+
+def _by_program(events: list[Event]) -> Iterator[tuple[int, Event]]:
+    program = -1
+    for e in events:
+        if e["kind"] == "start":
+            program = of(int, e, "program", -1)
+        yield program, e
 
 
 def _train_mode(facts: Facts, events: list[Event]) -> Iterator[str]:
@@ -82,7 +94,7 @@ def _eval_mode(facts: Facts, events: list[Event]) -> Iterator[str]:
 def _not_zeroed(facts: Facts, events: list[Event]) -> Iterator[str]:
     kept: dict[str, list[bool]] = {}
     for e in events:
-        if e["kind"] == "backward":
+        if e["kind"] == "backward" and e.get("stepped") is True:
             kept.setdefault(e["at"], []).append(bool(of(list, e, "kept", [])))
     return (at for at, each in kept.items() if len(each) >= 2 and all(each))
 
@@ -199,6 +211,112 @@ def _not_normalised(facts: Facts, events: list[Event]) -> Iterator[str]:
             yield x.at
 
 
+def _scheduler_first(facts: Facts, events: list[Event]) -> Iterator[str]:
+    seen: dict[str, list[int]] = {}
+    for e in events:
+        if e["kind"] == "scheduler" and e["at"]:
+            seen.setdefault(e["at"], []).append(of(int, e, "steps", 0))
+    return (at for at, steps in seen.items() if steps[0] == 0 and any(steps))
+
+
+def _each_epoch(facts: Facts, events: list[Event]) -> Iterator[str]:
+    # A plan for as many batches as there were, and it has hardly moved.
+    for e in events:
+        if e["kind"] == "scheduler" and e.get("per_batch") is True:
+            steps, total, calls = (of(int, e, k, 0) for k in ("steps", "total", "calls"))
+            if steps >= 0.8 * total > 0 and 0 < calls <= 0.5 * total:
+                yield e["at"]
+
+
+def _no_step(facts: Facts, events: list[Event]) -> Iterator[str]:
+    for program in {p for p, _ in _by_program(events)}:
+        own = [e for p, e in _by_program(events) if p == program]
+        made = [e for e in own if e["kind"] == "backward"]
+        ended = any(e["kind"] == "done" and e.get("steps") == 0 for e in own)
+        if len(made) >= 3 and ended and any(e["kind"] == "optimizer" for e in own):
+            yield made[0]["at"]
+
+
+def _trained_through(facts: Facts, events: list[Event]) -> Iterator[str]:
+    # The line that makes the optimizer has made one for these weights before, and they are as that one left them.
+    made: dict[str, int] = {}
+    for e in events:
+        if e["kind"] == "optimizer":
+            made[e["at"]] = made.get(e["at"], 0) + 1
+            if made[e["at"]] > 1 and e.get("through") is True:
+                yield e["at"]
+
+
+def _kept(facts: Facts, events: list[Event]) -> Iterator[tuple[int, Event, list[Loader]]]:
+    """(program, what was kept, the loaders whose batches were evaluated since the last step)."""
+    known = {(x.program, x.number): x for x in facts.loaders}
+    for program, e in _by_program(events):
+        if e["kind"] == "kept":
+            found = [known.get((program, n)) for n in of(list, e, "since", []) if type(n) is int]
+            yield program, e, [x for x in found if x is not None]
+
+
+def _best_reset(facts: Facts, events: list[Event]) -> Iterator[str]:
+    return (e["at"] for _, e, _ in _kept(facts, events) if e.get("reset") is True)
+
+
+def _best_on_test(facts: Facts, events: list[Event]) -> Iterator[str]:
+    for _, e, since in _kept(facts, events):
+        under = of(str, e, "under", "")
+        if not under or not since:
+            continue
+        named = re.search("test", under, re.I) and not re.search("val", under, re.I)
+        if all(x.stated == "test" for x in since) or (named and since[-1].stated == "test"):
+            yield e["at"]
+
+
+def _last_saved(facts: Facts, events: list[Event]) -> Iterator[str]:
+    # Epochs were compared on a set that was held out, and nothing of any but the last was ever kept.
+    for program in {p for p, e in _by_program(events) if e["kind"] == "kept"}:
+        kept = [e for p, e, _ in _kept(facts, events) if p == program]
+        done = next((e for p, e in _by_program(events) if p == program and e["kind"] == "done"), None)
+        alias = any(
+            e["kind"] == "restored" and e.get("alias") is True for p, e in _by_program(events) if p == program
+        )
+        if alias or done is None or done.get("late") is not False or not of(int, done, "steps", 0):
+            continue
+        trained = [x.number for x in facts.loaders if x.program == program and x.trained]
+        held = [x.number for x in _held_out(facts, "val", "test") if x.program == program]
+        passes = [
+            of(int, e, "loader", -1) for p, e in _by_program(events) if p == program and e["kind"] == "pass"
+        ]
+        order = "".join("t" if n in trained else "v" if n in held else "" for n in passes)
+        if "tvt" in order and all(e.get("steps") == done["steps"] for e in kept):
+            yield from (e["at"] for e in kept if e.get("how") == "saved")
+
+
+def _other_set(facts: Facts, events: list[Event]) -> Iterator[str]:
+    for program, e in _by_program(events):
+        if e["kind"] == "written" and type(e.get("loader")) is int:
+            found = facts.sets.get((program, e["loader"]), "")
+            stated = [s for s, words in WORDS if words.search(of(str, e, "file", ""))]
+            if len(stated) == 1 and found and found != stated[0]:
+                yield e["at"]
+
+
+def _garbled(facts: Facts, events: list[Event]) -> Iterator[str]:
+    return (e["at"] for e in events if e["kind"] == "pixels" and e.get("like") == "hwc")
+
+
+def _spectrum(name: str) -> Seen:
+    return lambda facts, events: (
+        e["at"] for e in events if e["kind"] == "spectrum" and e.get("wrong") == name
+    )
+
+
+def _never_compared(facts: Facts, events: list[Event]) -> Iterator[str]:
+    if any(e["kind"] == "compared" for e in events):
+        return
+    for e in events:
+        if e["kind"] == "read" and e.get("scores") is True and e.get("told") is True:
+            yield e["at"]
+
+
 KNOWN = (
     Known("shuffled-test", "the test loader is shuffled: rows of the scores are not rows of the test set",
           "give the test loader shuffle=False", _shuffled),
@@ -236,4 +354,30 @@ KNOWN = (
           "call scheduler.step() once an epoch", _each_batch),
     Known("not-normalised", "images are normalised for training, not where the network is evaluated",
           "give all sets the same normalisation", _not_normalised),
+    Known("scheduler-first", "the learning rate's plan moves on before the optimiser's first step",
+          "call scheduler.step() at the end of an epoch", _scheduler_first),
+    Known("scheduler-each-epoch", "the learning rate's plan has a step for each batch, and moves on once an epoch",
+          "call scheduler.step() after each batch, or give it the number of epochs", _each_epoch),
+    Known("no-step", "optimizer.step() is never called: nothing is trained",
+          "call optimizer.step() after backward() of each batch", _no_step),
+    Known("trained-through", "one model was trained on through all settings: each begins where the one before ended",
+          "make the network anew for each setting", _trained_through),
+    Known("best-reset", "the best figure is set back in each epoch: every epoch is kept as the best",
+          "set it once, before the loop over the epochs", _best_reset),
+    Known("best-on-test", "which weights are kept is chosen on the test set",
+          "choose on the validation set, and look at the test set once, at the end", _best_on_test),
+    Known("last-saved", "the weights of the last epoch are saved, not those that were best in validation",
+          "keep copy.deepcopy(model.state_dict()) where the validation figure is the best so far", _last_saved),
+    Known("other-set", "these are the scores of another set of the split than the file's name says",
+          "predict on the loader of that set", _other_set),
+    Known("hwc", "height, width and channels were read as channels, height and width: the images are garbled",
+          "move the axis with permute(2, 0, 1) or transpose(2, 0, 1); reshape and view move nothing", _garbled),
+    Known("not-centred", "the features were not centred", "subtract the mean over the images first",
+          _spectrum("not-centred")),
+    Known("transposed", "the covariance of the transpose was taken: images by images, centred over the channels",
+          "numpy.cov(features, rowvar=False)", _spectrum("transposed")),
+    Known("pixels", "the covariance is of the images' pixels, not of feature maps",
+          "take the outputs of the network's modules, averaged over positions", _spectrum("pixels")),
+    Known("never-compared", "saved scores are loaded and only printed: nothing is compared",
+          "compare them with scores computed anew, at a tolerance of 1e-4", _never_compared),
 )  # fmt: skip

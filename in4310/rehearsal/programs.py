@@ -154,51 +154,6 @@ def _acts(node: ast.stmt) -> bool:
     return isinstance(node, ast.For | ast.While | ast.With)
 
 
-def targets(codes: Iterable[Code]) -> dict[str, str]:
-    """'train.py:41:8' -> the name that takes what the call there gives, also by way of a function's return."""
-    found: dict[str, str] = {}
-    codes = list(codes)
-    taken = {}  # function -> the names that take what it returns
-    for node in (n for code in codes for n in code.nodes):
-        if (
-            isinstance(node, ast.Assign)
-            and isinstance(node.value, ast.Call)
-            and isinstance(node.targets[0], ast.Tuple)
-        ):
-            name = getattr(node.value.func, "id", getattr(node.value.func, "attr", ""))
-            taken[name] = [ast.unparse(element)[:80] for element in node.targets[0].elts]
-    for code in codes:
-        for number, tree in enumerate(code.trees, 1):
-            place = f"{code.file}#{number}" if code.file.endswith(".ipynb") else code.file
-            for node in ast.walk(tree):
-                for name, value in _named(node, taken):
-                    if isinstance(value, ast.Call):
-                        found.setdefault(f"{place}:{value.lineno}:{value.col_offset}", name)
-    return found
-
-
-def _named(node: ast.AST, taken: dict[str, list[str]]) -> Iterator[tuple[str, ast.AST]]:
-    """(name, what it stands for) of assignments, entries of tables, keywords, and what a function returns."""
-    if isinstance(node, ast.Assign):
-        target, value = node.targets[0], node.value
-        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
-            yield from ((ast.unparse(t)[:80], v) for t, v in zip(target.elts, value.elts, strict=False))
-        else:
-            yield ast.unparse(target)[:80], value
-    elif isinstance(node, ast.Dict):
-        yield from (
-            (str(k.value), v)
-            for k, v in zip(node.keys, node.values, strict=True)
-            if isinstance(k, ast.Constant)
-        )
-    elif isinstance(node, ast.keyword) and node.arg:
-        yield node.arg, node.value
-    elif isinstance(node, ast.FunctionDef) and node.name in taken:
-        for inner in ast.walk(node):
-            if isinstance(inner, ast.Return) and isinstance(inner.value, ast.Tuple):
-                yield from zip(taken[node.name], inner.value.elts, strict=False)
-
-
 def roots(folder: Path, codes: Iterable[Code], classes: Iterable[str]) -> list[str]:
     """Places in which the code, its defaults or its settings seek the data set, the longest first."""
     classes = set(classes)
@@ -305,5 +260,5 @@ def _settings(folder: Path) -> Iterator[tuple[str, str]]:
                 elif isinstance(item, list):
                     level += [v for v in item if isinstance(v, dict | list)]
         else:
-            for key, value in re.findall(r"^\s*([\w.-]+)\s*[:=]\s*['\"]?([^'\"#\n]+)", text, re.M):
+            for key, value in re.findall(r"^[ \t]*([\w.-]+)[ \t]*[:=][ \t]*['\"]?([^'\"#\n]+)", text, re.M):
                 yield key, value.strip()

@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from in4310.rehearsal.events import Recorder
 from in4310.rehearsal.miniature import Batches, Rows
 from in4310.rehearsal.observers import OBSERVERS
 from in4310.rehearsal.programs import Program
+from in4310.rehearsal.sites import Sites
 from in4310.rehearsal.standins import STANDINS
 from in4310.submission.sandbox import notebooks
 from in4310.submission.sandbox.tasks import REUSED
@@ -28,11 +28,9 @@ class Spent(BaseException):
     """The time of the rehearsal is over."""
 
 
-def perform(
-    world: Path, program: Program, files: list[str], names: Mapping[str, str], into: int, seconds: float
-) -> int:
+def perform(world: Path, program: Program, files: list[str], known: Sites, into: int, seconds: float) -> int:
     """Run it; events go to the descriptor. The exit status it would have had."""
-    see = Recorder(lambda line: _write(into, line), str(world), names)
+    see = Recorder(lambda line: _write(into, line), str(world), known)
     see.note("begun", at=program.file)
     batches = Batches(see, Rows(files))
     for part in STANDINS:
@@ -58,7 +56,7 @@ def perform(
         status = 1
         see.note("stopped", at=_place(error, see), error=type(error).__name__, text=_text(error))
     see.finish()
-    see.note("done", at="", cpu=round(time.process_time() - start, 1))
+    see.note("done", at="", cpu=round(time.process_time() - start, 1), steps=see.steps, late=see.late)
     return status
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 
 from in4310.rehearsal.events import Recorder
+from in4310.rehearsal.observers.keeping import kept
+from in4310.rehearsal.observers.training import probabilities
 
 KEPT = 32  # loaded things whose file is known
 
@@ -31,18 +33,27 @@ def observe(see: Recorder) -> None:
             loaded[id(part)] = part, name
         while len(loaded) > KEPT:
             loaded.popitem(last=False)
-        return {"file": name, **_about(result)}
+        told = see.place() in see.sites.told
+        return {"file": name, **_about(result), "scores": probabilities(_tensor(result)), "told": told}
 
     def written(place: int, what: int) -> Any:
-        return lambda r, *given, **__: {"file": _name(given[place]), **_about(given[what])}
+        return lambda r, *given, **__: {
+            "file": _name(given[place]), **_about(given[what]), **_source(see, given[what])}  # fmt: skip
 
     see.function(np, "load", read, "read")
     see.function(np, "loadtxt", read, "read")
     see.function(torch, "load", read, "read")
     see.function(np, "save", written(0, 1), "written")
     see.function(np, "savetxt", written(0, 1), "written")
-    see.function(np, "savez", lambda r, file, *_, **k: {"file": _name(file), "names": list(k)}, "written")
-    see.function(torch, "save", written(1, 0), "written")
+    see.function(np, "savez", lambda r, file, *_, **k: {"file": _name(file), "names": list(k),
+                 **next((s for v in k.values() if (s := _source(see, v))), {})}, "written")  # fmt: skip
+
+    def saved(result: Any, value: Any, file: Any = "", *_: Any, **__: Any) -> dict[str, Any]:
+        if (fields := kept(see, "saved", value)) is not None:
+            see.note("kept", file=_name(file), **fields)
+        return {"file": _name(file), **_about(value), **_source(see, value)}
+
+    see.function(torch, "save", saved, "written")
     see.function(json, "dump", written(1, 0), "written")
     see.function(pickle, "dump", written(1, 0), "written")
     see.function(matplotlib.figure.Figure, "savefig", _figure, "written")
@@ -96,6 +107,25 @@ def observe(see: Recorder) -> None:
         see.torch[name] = compared
     see.aliases.update(allclose="compared", isclose="compared", equal="compared", cross_entropy="loss",
                        nll_loss="loss", binary_cross_entropy_with_logits="loss")  # fmt: skip
+
+
+def _tensor(value: Any) -> Any:
+    return torch.from_numpy(value) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
+
+
+def _source(see: Recorder, value: Any) -> dict[str, Any]:
+    """Which loader's batches a matrix of scores was computed of, and after how many steps; empty: not known."""
+    value = _tensor(value)
+    if not isinstance(value, torch.Tensor) or value.ndim != 2:
+        return {}
+    for (_, loader, _), parts in reversed(see.outputs.items()):
+        outputs = torch.cat([p for p in parts if p.shape[1] == value.shape[1]] or parts)
+        if outputs.shape == value.shape and any(
+            torch.allclose(form.double(), value.detach().double(), atol=1e-3)
+            for form in (outputs.softmax(1), outputs)
+        ):
+            return {"loader": loader, "steps": see.steps}
+    return {}
 
 
 def _figure(result: Any, self: Any, file: Any = "", *_: Any, **__: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Looking inside: hooks on modules, covariances, eigenvalues, PCA."""
+"""Looking inside: hooks on modules; of what the matrices are whose eigenvalues, singular values or PCA are taken."""
 
 from __future__ import annotations
 
@@ -12,31 +12,96 @@ import torch
 from in4310.rehearsal.events import Recorder
 
 SPECTRAL = ("eigh", "eigvalsh", "eig", "eigvals", "svd", "svdvals")
+IMAGES = 512  # whose means are kept of each module
+SAME, OTHER = 1 - 1e-7, 1 - 1e-4  # cosines between matrices: this one, surely not this one
+
+
+class Hooked:
+    """Channel means of the outputs of modules that the program has hooked."""
+
+    def __init__(self) -> None:
+        self._means: dict[int, list[np.ndarray]] = {}
+
+    def take(self, module: Any, output: Any) -> None:
+        """Those of a batch."""
+        parts = self._means.setdefault(id(module), [])
+        if isinstance(output, torch.Tensor) and output.ndim == 4 and sum(map(len, parts)) < IMAGES:
+            parts.append(output.detach().double().mean((2, 3)).numpy())
+
+    def features(self) -> list[np.ndarray]:
+        """N x C, of each module."""
+        return [np.concatenate(parts) for parts in self._means.values() if parts]
 
 
 def observe(see: Recorder) -> None:
     """Events 'hook' and 'spectrum'."""
-    see.function(
-        torch.nn.Module,
-        "register_forward_hook",
-        lambda r, self, *_, **__: {"module": type(self).__name__},
-        "hook",
-    )
+    hooked, told = Hooked(), set[int]()
+    register = torch.nn.Module.register_forward_hook
+
+    def registered(self: Any, *given: Any, **named: Any) -> Any:
+        see.note("hook", module=type(self).__name__)
+        register(self, lambda module, _, output: see.at_rest(hooked.take, module, output))
+        return register(self, *given, **named)
+
+    torch.nn.Module.register_forward_hook = registered  # type: ignore[method-assign]
+
+    def described(name: str) -> Any:
+        def describe(result: Any, matrix: Any = None, *_: Any, **named: Any) -> dict[str, Any]:
+            values = np.asarray(matrix.detach() if isinstance(matrix, torch.Tensor) else matrix, float)
+            wrong = "" if id(matrix) in told else _wrong(name, values, named, hooked.features(), see.inputs)
+            if wrong and name == "cov":
+                told.add(id(result))
+            return {"of": name, "shape": list(values.shape), "wrong": wrong}
+
+        return describe
+
     for name in (*SPECTRAL, "cov"):
         for owner in (np.linalg, scipy.linalg) if name != "cov" else (np,):
-            see.function(owner, name, _matrix(name), "spectrum")
+            see.function(owner, name, described(name), "spectrum")
         for full in (name, f"linalg_{name}"):
-            see.torch[full] = _matrix(name)
+            see.torch[full] = described(name)
             see.aliases[full] = "spectrum"
-    see.function(sklearn.decomposition.PCA, "fit", lambda r, self, x, *_, **__: _shape("PCA", x), "spectrum")
-    see.function(
-        sklearn.decomposition.PCA, "fit_transform", lambda r, self, x, *_, **__: _shape("PCA", x), "spectrum"
+    for name in ("fit", "fit_transform"):
+        see.function(
+            sklearn.decomposition.PCA, name, lambda r, self, x, *_, **__: described("PCA")(r, x), "spectrum"
+        )
+
+
+def _wrong(name: str, x: np.ndarray, named: Any, features: list[np.ndarray], inputs: Any) -> str:
+    """The registry's name of what was wrongly done to the means of a hooked module, '' where that is not seen."""
+    if x.ndim != 2 or min(x.shape) < 2:
+        return ""
+    if name in ("PCA", "cov") and _pixels(
+        x if name == "PCA" or named.get("rowvar") is False else x.T, inputs
+    ):
+        return "pixels"
+    for f in features:
+        if name in ("PCA", "cov"):
+            across = name == "cov" and named.get("rowvar", True)
+            if _same(x, f if across else f.T):
+                return "transposed"
+        elif name.startswith("svd") and (_same(x, f) or _same(x, f.T)) and not _same(f, f - f.mean(0)):
+            return "not-centred"
+        elif x.shape[0] == x.shape[1]:
+            right, plain = np.cov(f, rowvar=False), f.T @ f
+            if _same(x, plain) and not _same(x, right, OTHER):
+                return "not-centred"
+            if _same(x, np.cov(f)) and not _same(x, right, OTHER):
+                return "transposed"
+    return ""
+
+
+def _same(one: np.ndarray, other: np.ndarray, least: float = SAME) -> bool:
+    """Whether two matrices are multiples of each other."""
+    if one.shape != other.shape:
+        return False
+    size = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return size > 0 and float((one * other).sum()) / size > least
+
+
+def _pixels(x: np.ndarray, inputs: Any) -> bool:
+    """Whether each row is an image that a network was given."""
+    known = [row for row, size in inputs if size == x.shape[1]]
+    return bool(known) and all(
+        any(np.allclose(row, k, atol=1e-4) for k in known) for row in x[-4:, : len(known[0])]
     )
-
-
-def _matrix(name: str) -> Any:
-    return lambda result, matrix=None, *_, **__: _shape(name, matrix)
-
-
-def _shape(name: str, matrix: Any) -> dict[str, Any]:
-    return {"of": name, "shape": [int(n) for n in np.shape(matrix)]}

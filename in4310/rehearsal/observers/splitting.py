@@ -31,9 +31,13 @@ def observe(see: Recorder) -> None:
     for owner, name in ((random, "shuffle"), (np.random, "shuffle"), (np.random, "permutation")):
         see.function(owner, name, lambda r, what=None, *_, **__: {"rows": _length(what)}, "shuffle")
     for name in ("listdir", "scandir", "walk"):
-        see.function(os, name, lambda r, place=".", *_, **__: {"place": os.fspath(place)}, "listing")
+        see.function(os, name, _listed, "listing")
     for name in ("StratifiedShuffleSplit", "StratifiedKFold", "ShuffleSplit", "KFold"):
         see.function(getattr(selection, name), "__init__", _folds(name), "split")
+
+
+def _listed(result: Any, place: Any = ".", *_: Any, **__: Any) -> dict[str, Any] | None:
+    return None if "site-packages" in os.fsdecode(place) else {"place": os.fsdecode(place)}
 
 
 def _folds(name: str) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from typing import Any
 
 import torch
 from torch.optim import lr_scheduler
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from in4310.rehearsal.events import Recorder
 
@@ -18,12 +20,14 @@ def observe(see: Recorder) -> None:
     """Events 'optimizer', 'scheduler', 'loss', 'backward', 'step'."""
     stepped: dict[int, Any] = {}  # optimizers that made a step since the last backward pass
     made: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+    ended = WeakTensorKeyDictionary()  # weights -> as a step left them
     counts: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
     def created(result: Any, self: Any, *_: Any, **__: Any) -> dict[str, Any]:
         made[self] = len(made)
         group = self.param_groups[0]
-        return {"optimizer": made[self], "type": type(self).__name__,
+        through = any(ended.get(p) == p._version for p in group["params"][:1])
+        return {"optimizer": made[self], "type": type(self).__name__, "through": through,
                 "settings": {k: group[k] for k in SETTINGS if k in group},
                 "parameters": sum(len(g["params"]) for g in self.param_groups)}  # fmt: skip
 
@@ -31,26 +35,35 @@ def observe(see: Recorder) -> None:
     backward = torch.Tensor.backward
 
     def watched(self: Any, *arguments: Any, **keywords: Any) -> Any:
-        kept = [n for n, optimizer in stepped.items() if _gradients(optimizer)]
-        if stepped:
-            see.note("backward", kept=kept)
-        stepped.clear()
-        return backward(self, *arguments, **keywords)
+        with see.quiet() as outermost:
+            if outermost:
+                kept = [n for n, optimizer in stepped.items() if _gradients(optimizer)]
+                see.note("backward", kept=kept, stepped=bool(stepped), steps=see.steps)
+                stepped.clear()
+            return backward(self, *arguments, **keywords)
 
     torch.Tensor.backward = watched  # type: ignore[method-assign]
 
     def after(optimizer: Any, *_: Any) -> None:
         stepped[made.get(optimizer, -1)] = optimizer
         see.steps += 1
+        see.since.clear()
+        ended.update((p, p._version) for p in optimizer.param_groups[0]["params"][:1])
         counts[optimizer] = counts.get(optimizer, 0) + 1
         see.note("step", optimizer=made.get(optimizer, -1), rate=optimizer.param_groups[0]["lr"])
 
     register_optimizer_step_post_hook(after)
+
+    def moved(result: Any, self: Any, *_: Any, **__: Any) -> dict[str, Any] | None:
+        if sys._getframe(3).f_code.co_name == "_initial_step":
+            return None
+        return {"type": type(self).__name__, "steps": counts.get(getattr(self, "optimizer", None), 0),
+                "per_batch": type(self).__name__ in ("OneCycleLR", "CyclicLR"),
+                "total": getattr(self, "total_steps", 0), "calls": getattr(self, "last_epoch", 0)}  # fmt: skip
+
     plans = [c for c in vars(lr_scheduler).values() if isinstance(c, type) and "step" in vars(c)]
     for plan in plans:
-        see.function(plan, "step", lambda r, self, *_, **__: {
-            "type": type(self).__name__, "steps": counts.get(getattr(self, "optimizer", None), 0),
-            "per_batch": type(self).__name__ in ("OneCycleLR", "CyclicLR")}, "scheduler")  # fmt: skip
+        see.function(plan, "step", moved, "scheduler")
 
     def loss(result: Any, given: Any, target: Any = None, *_: Any, **__: Any) -> dict[str, Any]:
         return {"probabilities": probabilities(given), "rows": int(given.shape[0]) if given.ndim else 0}

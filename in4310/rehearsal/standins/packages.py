@@ -78,5 +78,10 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def stand_in(see: Recorder) -> None:
     """The last to be asked; torch's own door to tensorboard opens where that is not installed, too."""
     if importlib.util.find_spec("tensorboard") is None:
-        sys.modules["torch.utils.tensorboard"] = Swallows("torch.utils.tensorboard")
+        for name in (
+            "torch.utils.tensorboard",
+            "torch.utils.tensorboard.summary",
+            "torch.utils.tensorboard.writer",
+        ):
+            sys.modules[name] = Swallows(name)
     sys.meta_path.append(Finder())

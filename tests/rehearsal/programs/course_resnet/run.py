@@ -1,4 +1,4 @@
-"""The course's own ResNet, on a GPU that a constant names, with autocast and a scaler, in DataParallel. All right."""
+"""The course's own ResNet, on a GPU that a constant names, with autocast and a scaler, in DataParallel; the last weights are kept."""
 import os
 
 import numpy as np
@@ -87,7 +87,7 @@ def run():
         for x, y in test_loader:
             rows.append(torch.softmax(model(x.to(DEVICE)), dim=1).cpu().numpy())
     np.savetxt("scores.txt", np.concatenate(rows), fmt="%.4f")
-    torch.save({"model": model.module.state_dict(), "epoch": epoch}, "model.pth")
+    torch.save({"model": model.module.state_dict(), "epoch": epoch}, "model.pth")  # MISTAKE last-saved
 
 
 run()

@@ -31,4 +31,4 @@ if __name__ == "__main__":
         model.eval()
         with torch.no_grad():
             print(np.mean([(model(x).argmax(1) == y).float().mean().item() for x, y in val_loader]))
-    torch.save(model, "whole_model.pt")
+    torch.save(model, "whole_model.pt")  # MISTAKE last-saved

@@ -1,4 +1,4 @@
-# Trener et lite nettverk på bildene; alt er riktig.
+# Trener et lite nettverk på bildene for to rater, men det er det samme nettet.
 import glob
 import os
 
@@ -37,7 +37,7 @@ valideringslaster = DataLoader(Bilder(filer[n // 2 : n * 3 // 4], False), batch_
 testlaster = DataLoader(Bilder(filer[n * 3 // 4 :], False), batch_size=30)
 nett = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 6))
 for rate in (0.1, 0.01):
-    optimerer = torch.optim.SGD(nett.parameters(), lr=rate)
+    optimerer = torch.optim.SGD(nett.parameters(), lr=rate)  # MISTAKE trained-through
     for epoke in range(3):
         nett.train()
         for bilder, fasit in treningslaster:
