@@ -1,6 +1,6 @@
 """The second floor of the evidence: the networks handed in, rebuilt by us, and the preprocessing that they were given.
 
-Seven methods are one knot, and stay together: network, _best_file, _gives, preprocessing, inferred, model, rebuilt. Of
+Seven methods are one knot, and stay together: network, _best_of, _gives, preprocessing, inferred, model, rebuilt. Of
 several weights files the network is the one that gives the scores handed in; to see that takes a preprocessing; and one
 that is not stated is found with the network.
 """
@@ -8,7 +8,8 @@ that is not stated is found with the network.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from in4310.errors import InputError
 from in4310.judging.claimed import Claimed, kept
+from in4310.judging.class_order import confusion, exchanged
 from in4310.judging.pipelines import Pipeline, stated
 from in4310.judging.preprocessing import ASPECTS, FITS, Inference, infer, settle, telling
 from in4310.shown import shown
@@ -28,6 +30,8 @@ from in4310.submission.contents import CHECKPOINTS
 from in4310.submission.pieces import Missing, Unreadable
 from in4310.submission.state_dicts import Network
 
+OF_CLASS = 8  # images a class, from which the order of the outputs is read
+
 
 class Networks(Claimed):
     """What the weights hold, without running any of the submission's code."""
@@ -37,34 +41,46 @@ class Networks(Claimed):
     @kept
     def network(self, piece: str) -> tuple[Network, dict[str, Tensor]]:
         """What a weights file holds, and its state dict in torchvision's names; nothing of it is run."""
-        return self.submission.network(piece, self._best_file(piece))
+        return self.submission.network(piece, *self._best_of(piece))
 
-    def _best_file(self, piece: str) -> str | None:
-        """Of several networks found, the file whose network gives the scores handed in; None: the first."""
-        candidates = self.submission.candidates(piece)
-        if piece != "model" or len(candidates) < 2 or "scores" not in self.submission.located:
-            return None
+    def _best_of(self, piece: str) -> tuple[str | None, int]:
+        """Of several networks, the file, and which in it, that gives the scores handed in; (None, 0): the first."""
+        if piece != "model" or "scores" not in self.submission.located:
+            return None, 0
+        candidates = self.submission.candidates(piece)[:CHECKPOINTS]
+        places = [
+            (f, i)
+            for f in dict.fromkeys(c.files[0] for c in candidates)
+            for i in range(self._count(piece, f))
+        ]
+        if len(places) < 2:
+            return None, 0
         try:
             claimed, paths = self.handed_in("test"), self.known("test")
         except Missing:
-            return None
-        files = [candidate.files[0] for candidate in candidates[:CHECKPOINTS]]
-        networks = {file: model for file in files if (model := self._fitting(piece, file)) is not None}
+            return None, 0
+        networks = {place: model for place in places if (model := self._fitting(piece, *place)) is not None}
         # With the preprocessing that is stated, or the most usual one, all networks; only then every preprocessing.
         stated = self.submission.table("preprocessing")
         for thorough in (False,) if stated else (False, True):
-            for file, model in networks.items():
+            for place, model in networks.items():
                 if self._gives(model, claimed, paths, thorough):
                     self.chosen_because = (
-                        f"its network gives the scores handed in ({len(candidates)} networks found)"
+                        f"its network gives the scores handed in ({len(places)} networks found)"
                     )
-                    return file
-        return None
+                    return place
+        return None, 0
 
-    def _fitting(self, piece: str, file: str) -> nn.Module | None:
+    def _count(self, piece: str, file: str) -> int:
+        """Networks in a file; 0 where it cannot be read."""
+        with suppress(Missing):
+            return len(self.submission.networks_in(piece, file))
+        return 0
+
+    def _fitting(self, piece: str, file: str, index: int = 0) -> nn.Module | None:
         """The network of one of several files, rebuilt; None where it has other outputs, or cannot be read."""
         with suppress(Missing):
-            found, state = self.submission.network(piece, file)
+            found, state = self.submission.network(piece, file, index)
             if found.outputs == len(self.stated_classes):
                 return self._build(piece, found, state)
         return None
@@ -152,7 +168,30 @@ class Networks(Claimed):
             raise Unreadable(
                 "model", f"the last layer has {outputs} outputs, expected {len(self.stated_classes)}"
             )
+        if order := self._order_of_outputs(model):
+            renumber(model, order)
         return model
+
+    def _order_of_outputs(self, model: nn.Module) -> list[int] | None:
+        """The output that stands for each class, where scores handed in are in the stated order and outputs are not.
+
+        So they are where a table names its columns: the network may number the classes as it likes.
+        """
+        try:
+            claimed, paths, usual = self.handed_in("test"), self.known("test"), self.stated or Preprocessing()
+            labels = np.array([self.stated_classes.index(self.data.labels[p]) for p in paths])
+            size = len(self.stated_classes)
+            if self._gives(model, claimed, paths, False) or exchanged(
+                confusion(labels, claimed.argmax(axis=1), size)
+            ):
+                return None
+            rows = np.concatenate([np.flatnonzero(labels == c)[:OF_CLASS] for c in range(size)])
+            loaded = self.comparable(tuple(paths[i] for i in rows), usual)
+        except (Missing, InputError):
+            return None
+        chosen = scores.predict(model, loaded, usual, device=self.device).argmax(axis=1)
+        order = exchanged(confusion(labels[rows], chosen, size))
+        return [order.index(c) for c in range(size)] if order else None
 
     def rebuilt(self, piece: str) -> nn.Module:
         """Our own network with the weights of a piece, in eval mode; raises Unreadable when they do not fit."""
@@ -164,6 +203,8 @@ class Networks(Claimed):
 
     def _build(self, piece: str, found: Network, state: dict[str, Tensor]) -> nn.Module:
         model = network.build(f"resnet{found.depth}", classes=found.outputs, weights="none", seed=0)
+        if hidden := [n.removesuffix(".weight") for n in state if re.fullmatch(r"fc\.\d+\.weight", n)]:
+            model.fc = _head([state[f"{layer}.weight"].shape for layer in hidden])
         counters = {n: t for n, t in model.state_dict().items() if n.endswith("num_batches_tracked")}
         try:
             model.load_state_dict(counters | state)
@@ -215,6 +256,20 @@ class Networks(Claimed):
         for piece, file in [f for f in dict.fromkeys(files) if f[1] != kept][:6]:
             if (model := self._fitting(piece, file)) is not None:
                 yield shown(file), model
+
+
+def renumber(model: nn.Module, order: Sequence[int]) -> None:
+    """Let output i of a network be what its output order[i] was."""
+    last = [m for m in model.fc.modules() if isinstance(m, nn.Linear)][-1]  # type: ignore[union-attr]
+    with torch.no_grad():
+        last.weight.copy_(last.weight[list(order)].clone())
+        last.bias.copy_(last.bias[list(order)].clone())
+
+
+def _head(shapes: Sequence[torch.Size]) -> nn.Sequential:
+    """Linear layers with ReLU between them, of weights (out, in)."""
+    layers = [(nn.Linear(width, out), nn.ReLU()) for out, width in shapes]
+    return nn.Sequential(*[module for pair in layers for module in pair][:-1])
 
 
 def training_memory(model: nn.Module, size: int, batch_size: int) -> int:

@@ -20,7 +20,7 @@ from in4310.submission.claims import set_of, words
 from in4310.submission.event_files import Scalar, read_scalars
 from in4310.submission.formats import TEXT_BYTES, count_values, parse_json, parse_settings, read_text
 from in4310.submission.state_dicts import Network, find_networks
-from in4310.submission.weights import Tensors
+from in4310.submission.weights import Tensors, parts_of
 
 PARSED_BYTES = 256 * 2**20  # of texts in all; a submission's tables are a few MB
 PARSED_VALUES = 8_000_000  # in all texts; what is read is kept until the best of it is chosen
@@ -115,6 +115,8 @@ class Contents:
             self.settings[file] = parse_settings(read_text(path))
         elif suffix in ARRAYS:
             self._arrays(file, path)
+        elif suffix in WEIGHTS and parts_of(path)[0] != path and parts_of(path)[0].is_file():
+            pass  # read with the first of its parts
         elif suffix in WEIGHTS and size > 0:
             self._checkpoints += 1
             if self._checkpoints > CHECKPOINTS:

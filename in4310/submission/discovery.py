@@ -212,10 +212,13 @@ class Discovery:
     def _scores(self, piece: str, name: str, within: Within, pinned: bool) -> Iterable[Candidate]:
         best = max(self.candidates["split"], key=lambda c: c.strength, default=None)
         lengths = {n: len(paths) for n, paths in best.value.items()} if best else dict(self.hints.sizes)
+        order = [listings.last_two_parts(path) for path in best.value[name]] if best else []
         for label, array, file in self.contents.matrices:
             if not within(file) or not array.ndim or array.dtype.kind not in "fiub":
                 continue
             self.contents.begin(file)
+            if label in self.contents.listings:  # each row says of which image it is
+                array = self.contents.listings[label].ordered(array, order)
             looks = matrices.as_scores(array, len(self.hints.classes))
             said = set_of(Path(file).stem) or set_of(label)
             named = bool(set(words(label)) & SCORE_NAMES)

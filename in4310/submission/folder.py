@@ -200,14 +200,22 @@ class Submission:
 
     # -- weights -----------------------------------------------------------------------------------
 
-    def network(self, piece: str, file: str | None = None) -> tuple[Network, dict[str, Tensor]]:
+    def network(
+        self, piece: str, file: str | None = None, index: int = 0
+    ) -> tuple[Network, dict[str, Tensor]]:
         """The network in a weights file and its state dict in torchvision's names, float32.
 
-        `file`: one of the candidates instead of the first. Raises Missing, and Unreadable where no ResNet is found.
+        `file`: one of the candidates instead of the first; `index`: of several networks in it, as of weights and their
+        mean. Raises Missing, and Unreadable where no ResNet is found.
         """
         if file is None:
             place = self.path(piece).relative_to(self.folder).as_posix()
             file = self.inside(place) or place
+        networks = self.networks_in(piece, file)
+        return networks[index], translate(networks[index], self._loaded[file])
+
+    def networks_in(self, piece: str, file: str) -> list[Network]:
+        """The networks in a weights file, in its order. Raises Unreadable where no ResNet is found."""
         try:
             if file not in self._loaded:
                 self._loaded[file] = self.readers.tensors(file)
@@ -220,7 +228,7 @@ class Submission:
                 piece,
                 f"{shown(PurePosixPath(file).name)} holds no ResNet in a form that we know: {describe(shapes)}",
             )
-        return networks[0], translate(networks[0], self._loaded[file])
+        return networks
 
     @cached_property
     def digest(self) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from in4310.submission.claims import set_of
 from in4310.submission.formats import SET_NAMES, SETS, last_two_parts
 from in4310.submission.tables import Table, flatten, key, number
@@ -36,6 +38,14 @@ class Listing:
     def entries(self) -> int:
         """Entries in all."""
         return sum(map(len, self.sets.values()))
+
+    def ordered(self, rows: np.ndarray, paths: Sequence[str]) -> np.ndarray:
+        """Rows that lie beside the entries, in the order of `paths`; as they are where an image of these has no row."""
+        (entries,) = self.sets.values() if len(self.sets) == 1 else ([],)
+        row_of = {last_two_parts(entry): i for i, entry in enumerate(entries)}
+        if not paths or not len(rows) == len(row_of) == len(entries) or not row_of.keys() >= set(paths):
+            return rows
+        return rows[[row_of[path] for path in paths]]
 
 
 class Resolver:
@@ -129,6 +139,9 @@ def _column_of(table: Table, width: int, values: set[str], fold: bool = False) -
 def _add_object(found: Listing, document: Mapping[str, Any], resolve: Resolver) -> None:
     """Lists under the names of sets and perhaps classes; or path: set."""
     for names, leaf in flatten(document):
+        if isinstance(leaf, list) and names and is_image(names[-1]):  # an image: its scores
+            found.sets[set_of(" ".join(names[:-1])) or ""].append(resolve(names[-1]))
+            continue
         name = set_of(" ".join(names)) or ""
         label = next((part for part in names if part in resolve.classes), "")
         if isinstance(leaf, list):

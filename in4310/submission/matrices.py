@@ -103,6 +103,11 @@ def of_document(document: Any, classes: Sequence[str]) -> np.ndarray | None:
     """Scores in a table, or in a JSON document: a list of N lists of numbers, perhaps under one name."""
     if isinstance(document, Table):
         return _of_table(document, classes)
+    if isinstance(document, dict) and len(document) >= 12:  # image: its scores
+        document = list(document.values())
+    if isinstance(document, list) and document and all(isinstance(record, dict) for record in document):
+        lists = [[value for value in record.values() if isinstance(value, list)] for record in document]
+        document = [found[0] if len(found) == 1 else None for found in lists]
     if isinstance(document, dict) and len(document) <= 4:
         found = [m for value in document.values() if (m := of_document(value, classes)) is not None]
         return found[0] if len(found) == 1 else None

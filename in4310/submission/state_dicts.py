@@ -7,8 +7,9 @@ Known are torchvision's own names, those of the course's own ResNet (`stage1` to
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor
 
@@ -19,6 +20,7 @@ DEPTHS = {  # blocks a stage, and whether they are bottlenecks: He et al. 2015, 
     101: ((3, 4, 23, 3), True),
     152: ((3, 8, 36, 3), True),
 }
+HEAD = 4  # linear layers at most
 Shape = tuple[int, ...]
 _PREFIX = re.compile(
     r"(_orig_mod|module|model|net|network|backbone|resnet|base_model|base|cnn|encoder(?=\.conv1))\."
@@ -95,11 +97,41 @@ def _ancestors(name: str) -> Iterable[str]:
 
 
 def _match(inside: Mapping[str, Shape], prefix: str) -> Network | None:
+    if layers := _layers_of_head(inside):
+        return _with_head(inside, prefix, layers)
     return (
         _by_name(inside, {name: name for name in inside}, prefix, "torchvision's names")
         or _by_name(inside, _translated(inside), prefix, "other names for torchvision's layers")
         or _by_order(inside, prefix)
     )
+
+
+def _layers_of_head(inside: Mapping[str, Shape]) -> list[str]:
+    """Names of the linear layers that follow each other behind a ResNet's features; [] where one alone does."""
+    layers = [n.removesuffix(".weight") for n, s in inside.items() if len(s) == 2 and n.endswith(".weight")]
+    widths = [inside[f"{layer}.weight"] for layer in layers]
+    follow = all(behind[1] == before[0] for before, behind in pairwise(widths))
+    beside = len({layer.rpartition(".")[0] for layer in layers}) == 1
+    whole = all(f"{layer}.bias" in inside for layer in layers)
+    return layers if 2 <= len(layers) <= HEAD and follow and beside and whole else []
+
+
+def _with_head(inside: Mapping[str, Shape], prefix: str, layers: Sequence[str]) -> Network | None:
+    """A ResNet whose last layer is several: found as if they were one, and named as those of an nn.Sequential."""
+    own = {f"{layer}.{part}" for layer in layers for part in ("weight", "bias")}
+    outputs, width = inside[f"{layers[-1]}.weight"][0], inside[f"{layers[0]}.weight"][1]
+    name = layers[0].rpartition(".")[0] or "fc"
+    if any(n.startswith(f"{name}.") and n not in own for n in inside):
+        return None  # a norm between them, which would not be rebuilt
+    one = {f"{name}.weight": (outputs, width), f"{name}.bias": (outputs,)}
+    found = _match({n: s for n, s in inside.items() if n not in own} | one, prefix)
+    if found is None:
+        return None
+    names = {n: theirs for n, theirs in found.names.items() if not n.startswith("fc.")}
+    for i, layer in enumerate(layers):  # between two of them lies what has no tensors
+        names |= {f"fc.{2 * i}.{part}": f"{prefix}{layer}.{part}" for part in ("weight", "bias")}
+    how = f"{found.how}, a head of {len(layers)} layers, taken with ReLU between them"
+    return Network(found.depth, found.outputs, names, how)
 
 
 def _translated(inside: Mapping[str, Shape]) -> dict[str, str]:

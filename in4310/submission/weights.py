@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,8 @@ FILE_BYTES = 2 * 2**30  # a ResNet-152 with Adam's two moments is 0.7 GiB
 TENSORS = 20_000
 ENTRIES = 100_000  # of dicts and lists, each as often as it is found: they may share what they hold
 DEPTH = 4
+PARTS = 64
+PART = re.compile(r"(?P<name>.+-)(?P<number>\d+)-of-(?P<count>\d+)(?P<suffix>\.\w+)")
 SAVE = "save model.state_dict(), not the model: torch.save(model.state_dict(), 'model.pth')"
 
 
@@ -32,12 +35,33 @@ class Tensors(dict[str, Tensor]):
         self.lists: dict[str, list[str | int]] = {}
 
 
+def parts_of(path: Path) -> list[Path]:
+    """The files of a state dict saved in parts ('model-00001-of-00002.safetensors'), in order; else the one."""
+    found = PART.fullmatch(path.name)
+    if not found or not 1 < int(found["count"]) <= PARTS:
+        return [path]
+    return [
+        path.with_name(f"{found['name']}{i:0{len(found['number'])}d}-of-{found['count']}{found['suffix']}")
+        for i in range(1, int(found["count"]) + 1)
+    ]
+
+
 def load_tensors(path: Path) -> Tensors:
     """Tensors of a .pth, .pt, .ckpt, .bin or .safetensors file by dotted name ('model_state_dict.conv1.weight').
+
+    Of one that was saved in parts, those of all its parts that are there.
 
     Floats keep their type; the tensors lie on the CPU. Raises ValueError, one line with the way to mend it, for pickled
     objects, TorchScript, compressed or oversized archives, and tensors that claim more than the file stores.
     """
+    found = Tensors()
+    for part in parts_of(path):
+        if part.is_file() and not part.is_symlink():
+            _load(part, found)
+    return found
+
+
+def _load(path: Path, found: Tensors) -> None:
     size = path.stat().st_size
     if size > FILE_BYTES:
         raise ValueError(f"is {size} bytes large, expected at most {FILE_BYTES}; {SAVE}")
@@ -62,11 +86,9 @@ def load_tensors(path: Path) -> Tensors:
     except Exception as error:  # torch.load raises nearly every kind of exception on a damaged file
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise ValueError(f"is not a readable weights file ({reason})") from None
-    found = Tensors()
     _flatten(content, "", found, 0, iter(range(ENTRIES)))
     if not found and not found.lists:
         raise ValueError(f"holds no tensors but {type(content).__name__}; {SAVE}")
-    return found
 
 
 def _check_archive(path: Path) -> None:

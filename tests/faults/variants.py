@@ -274,6 +274,32 @@ def five_checkpoints_of_which_one_gives_the_scores(folder, world):
         torch.save(state, folder / f"best_model_{i}.pth")
 
 
+@variant()
+def a_checkpoint_with_the_mean_of_its_weights(folder, world):
+    state = world.model.state_dict()
+    noise = torch.Generator().manual_seed(0)
+    raw = {
+        n: v + 0.02 * v.std() * torch.randn(v.shape, generator=noise) if v.ndim > 1 else v
+        for n, v in state.items()
+    }
+    weights(folder, {"model": raw, "model_ema": state, "epoch": 20})
+
+
+@variant()
+def classes_numbered_otherwise_and_said_by_name(folder, world):
+    order = [5, 3, 1, 0, 2, 4]
+    state = dict(world.model.state_dict())
+    weights(folder, state | {n: state[n][order] for n in ("fc.weight", "fc.bias")})
+    without_scores(folder)
+    forget(folder, "scores_val")
+    (folder / "scores_val.npy").unlink()
+    header = ["path", *(world.classes[i] for i in order)]
+    lines = [
+        [p, *map(float, row)] for p, row in zip(world.split["test"], world.scores[:, order], strict=True)
+    ]
+    replace(folder / "scores_test.csv", table(header, *lines))
+
+
 def halved(folder, world, dtype):
     model = world.loaded("model.pth")
     model.load_state_dict(

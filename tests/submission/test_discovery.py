@@ -205,6 +205,29 @@ def test_scores(folder, form):
     np.testing.assert_allclose(found(folder).scores, SCORES, atol=1e-7)
 
 
+def scores_by_path(folder, order, form):
+    paths, rows = [SPLIT["test"][i] for i in order], SCORES[order]
+    if form == "csv":
+        lines = [f"{p},{numbers(r)}" for p, r in zip(paths, rows, strict=True)]
+        write(folder, "scores.csv", f"path,{','.join(CLASSES)}\n" + "\n".join(lines))
+    elif form == "object":
+        write(folder, "scores.json", json.dumps({p: r.tolist() for p, r in zip(paths, rows, strict=True)}))
+    else:
+        records = [{"image": p, "scores": r.tolist()} for p, r in zip(paths, rows, strict=True)]
+        write(folder, "scores.json", json.dumps(records))
+
+
+@pytest.mark.parametrize("form", ["csv", "object", "records"])
+@pytest.mark.parametrize("pinned", [False, True])
+def test_scores_beside_their_paths_are_read_in_the_order_of_the_split(folder, form, pinned):
+    SPLITS["txt"](folder)
+    scores_by_path(folder, np.random.RandomState(1).permutation(25), form)
+    if pinned:
+        file = "scores.csv" if form == "csv" else "scores.json"
+        (folder / "submission.toml").write_text(f"[files]\nscores = '{file}'\n")
+    np.testing.assert_allclose(found(folder).scores, SCORES, atol=1e-7)
+
+
 def test_validation_scores_are_told_from_test_scores_by_their_rows(folder):
     SPLITS["txt"](folder)
     val = np.random.RandomState(1).dirichlet(np.ones(6), 17)

@@ -10,9 +10,12 @@ import torch
 from faults import variants
 from faults.catalogue import VARIANTS
 from faults.world import World
+from safetensors.torch import save_file
 
 from in4310.judging.data import hints, resolve_data
 from in4310.judging.edition import load_edition
+from in4310.judging.evidence import Evidence
+from in4310.judging.networks import renumber
 from in4310.reference import demo_plan
 from in4310.solution.network import build
 from in4310.submission.folder import Submission
@@ -157,3 +160,34 @@ def test_a_model_with_imagenets_outputs_beside_the_network_it_started_from(submi
         torch.save(network(outputs), tmp_path / name)
     (tmp_path / "submission.toml").write_text("[files]\nuntuned = 'start.pth'\n")
     assert submission(tmp_path).located["model"][0] == "xzw.pth"
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "bin"])
+@pytest.mark.parametrize("parts", [2, 3])
+def test_a_network_saved_in_parts_is_read_whole(parts, suffix, submission, tmp_path):
+    state = build("resnet18", classes=6, weights="none", seed=0).state_dict()
+    for i in range(parts):
+        part = {name: state[name].clone() for name in list(state)[i::parts]}
+        save = save_file if suffix == "safetensors" else torch.save
+        save(part, tmp_path / f"model-{i + 1:05d}-of-{parts:05d}.{suffix}")
+    found, read = submission(tmp_path).network("model")
+    assert (found.depth, found.outputs) == (18, 6)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in read.items())
+    assert submission(tmp_path).notes == []
+    (tmp_path / f"model-00002-of-{parts:05d}.{suffix}").unlink()
+    with pytest.raises(Missing):
+        submission(tmp_path).network("model")
+
+
+def test_a_head_of_several_layers_is_rebuilt(world, submission, tmp_path):
+    whole = build("resnet18", classes=6, weights="none", seed=0).eval()
+    whole.fc = torch.nn.Sequential(torch.nn.Linear(512, 32), torch.nn.ReLU(), torch.nn.Linear(32, 6))
+    torch.save(whole.state_dict(), tmp_path / "net.pth")
+    rebuilt = Evidence(submission(tmp_path), None, world.edition).model
+    images = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        expected = whole(images)
+        assert torch.allclose(rebuilt(images), expected, atol=1e-5)
+        order = [5, 3, 1, 0, 2, 4]
+        renumber(rebuilt, order)
+        assert torch.allclose(rebuilt(images), expected[:, order], atol=1e-5)

@@ -1,6 +1,7 @@
 """A ResNet is known by its tensors, whatever they are called."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -76,6 +77,48 @@ def test_two_networks_in_one_file_are_both_found():
     shapes = {f"best.{n}": s for n, s in layer_shapes(18, 6).items()}
     shapes |= {f"last.{n}": s for n, s in layer_shapes(18, 6).items()}
     assert [next(iter(n.names.values())).split(".")[0] for n in find_networks(shapes)] == ["best", "last"]
+
+
+HEADS = {
+    "sequential": lambda i: f"fc.{3 * i}",
+    "classifier": lambda i: f"classifier.{2 * i + 1}",
+    "of a wrapper": lambda i: f"head.fc{i + 1}",
+    "beside the network": lambda i: f"fc{i + 1}",
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("prefix", ["", "model."])
+@pytest.mark.parametrize("depth", [18, 50])
+@pytest.mark.parametrize("hidden", [(128,), (256, 64)])
+def test_a_head_of_several_layers(head, prefix, depth, hidden):
+    shapes = {n: s for n, s in layer_shapes(depth, 6).items() if not n.startswith("fc.")}
+    widths = (layer_shapes(depth, 6)["fc.weight"][1], *hidden, 6)
+    for i, (before, behind) in enumerate(pairwise(widths)):
+        shapes |= {f"{HEADS[head](i)}.weight": (behind, before), f"{HEADS[head](i)}.bias": (behind,)}
+    shapes = {prefix + n: s for n, s in shapes.items()}
+    (found,) = find_networks(shapes)
+    assert (found.depth, found.outputs) == (depth, 6)
+    assert set(found.names.values()) == set(shapes)
+    assert [found.names[f"fc.{2 * i}.weight"] for i in range(len(widths) - 1)] == [
+        f"{prefix}{HEADS[head](i)}.weight" for i in range(len(widths) - 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda shapes: shapes.update({"fc.1.running_mean": (128,)}),  # a norm between
+        lambda shapes: shapes.update({"fc.2.weight": (6, 100)}),  # they do not follow
+        lambda shapes: shapes.pop("fc.0.bias"),
+    ],
+)
+def test_a_head_that_cannot_be_rebuilt_is_none(change):
+    shapes = {n: s for n, s in layer_shapes(18, 6).items() if not n.startswith("fc.")}
+    shapes |= {"fc.0.weight": (128, 512), "fc.0.bias": (128,), "fc.2.weight": (6, 128), "fc.2.bias": (6,)}
+    assert find_networks(shapes)
+    change(shapes)
+    assert find_networks(shapes) == []
 
 
 @pytest.mark.parametrize(
