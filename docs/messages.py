@@ -68,7 +68,7 @@ def said_in_records() -> Found:
     folders += [PACKAGE / "submission/sandbox"]
     files = [f for folder in folders for f in sorted(folder.glob("*.py")) if f.stem not in ASIDE]
     files += [PACKAGE / "grading" / f"{name}.py" for name in GRADING]
-    files += [PACKAGE / "rehearsal" / f"{name}.py" for name in ("story", "mistakes")]
+    files += [PACKAGE / "rehearsal" / f"{name}.py" for name in ("story", "mistakes", "programs")]
     for file in [*sorted(checks_folder().glob("test_*.py")), *files]:
         for message in Reader().read(ast.parse(file.read_text(encoding="utf-8"))):
             places = found.setdefault(message, [])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -20,10 +21,10 @@ from in4310.door import console
 @click.option(
     "--seconds", type=options.Finite(5, 3600), default=120.0, help="Time for all programs together."
 )
-@options.folder("--out", None, "Folder to write rehearsal.json into.")
+@options.folder("--report", None, "Folder to write rehearsal.html and rehearsal.json into.")
 @options.language("What is said")
 def rehearse(
-    submission: Path, data: Path | None, edition: str, seconds: float, out: Path | None, language: str
+    submission: Path, data: Path | None, edition: str, seconds: float, report: Path | None, language: str
 ) -> None:
     """Run the student's own programs, unchanged, on a few rows of each of their data sets, and tell the story.
 
@@ -38,6 +39,7 @@ def rehearse(
     from in4310.rehearsal.story import place, story, summary
     from in4310.reporting.language import translated
     from in4310.reporting.language_record import said
+    from in4310.reporting.rehearsal_page import rehearsal_page
     from in4310.solution.saving import write_aside
     from in4310.submission.intake import take_in
     from in4310.submission.sandbox.worker import Sandbox
@@ -62,11 +64,19 @@ def rehearse(
     screen.print()
     if not tell(summary(seen)):
         screen.print(translated("Nothing known to be wrong was seen.", language))
-    if out:
-        text = json.dumps(seen.as_document(), indent=1, ensure_ascii=False)
-        write_aside(out / "rehearsal.json", lambda file: file.write(text.encode()))
-        screen.print(str(out / "rehearsal.json"), soft_wrap=True)
+    if report:
+        page = rehearsal_page(seen, submission.resolve().name, language)
+        document = json.dumps(seen.as_document(), indent=1, ensure_ascii=False)
+        for name, text in (("rehearsal.json", document), ("rehearsal.html", page)):
+            write_aside(report / name, partial(_filled, text.encode()))
+        screen.print(
+            translated("Report: {place}", language).format(place=report / "rehearsal.html"), soft_wrap=True
+        )
     sys.exit(0 if seen.programs and all(p.end == "ended" and not p.status for p in seen.programs) else 1)
+
+
+def _filled(text: bytes, file: IO[bytes]) -> None:
+    file.write(text)
 
 
 COMMANDS: tuple[Any, ...] = (rehearse,)

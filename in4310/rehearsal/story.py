@@ -8,7 +8,7 @@ from typing import Any
 
 from in4310.rehearsal.events import EACH
 from in4310.rehearsal.facts import SETS, Event, of
-from in4310.rehearsal.rehearse import Rehearsal, Started
+from in4310.rehearsal.rehearse import Rehearsal
 from in4310.shown import shown
 
 Line = tuple[str, str]  # where, and what
@@ -27,9 +27,8 @@ def story(seen: Rehearsal) -> Iterator[Line]:
         )
     for number, program in enumerate(seen.programs):
         yield program.file, f"was started: {program.why}"
-        events = _of_program(seen.events, number)
-        yield from _timeline(events)
-        yield program.file, _ending(program, events)
+        yield from ((at, sentence) for at, sentence, _ in timeline(seen, number))
+        yield program.file, ending(seen, number)
 
 
 def summary(seen: Rehearsal) -> Iterator[Line]:
@@ -52,20 +51,23 @@ def _of_program(events: list[Event], number: int) -> list[Event]:
     return found
 
 
-def _timeline(events: list[Event]) -> Iterator[Line]:
-    """Each sentence once a place, in the order in which it first came."""
-    said: dict[Line, int] = {}
-    for event in events:
+def timeline(seen: Rehearsal, number: int) -> Iterator[tuple[str, str, str]]:
+    """(place, sentence, stage) of one program: each sentence once a place, in the order in which it first came."""
+    said: dict[tuple[str, str, str], int] = {}
+    for event in _of_program(seen.events, number):
         tell = TELL.get(event["kind"])
         if tell is not None and (sentence := tell(event)):
-            line = event["at"], sentence
+            stage = "evaluation" if event.get("training") is False else STAGES.get(event["kind"], "training")
+            line = event["at"], sentence, stage
             said[line] = said.get(line, 0) + 1
-    for (at, sentence), times in said.items():
-        more = " or more" if times >= EACH else ""
-        yield place(at), sentence + (f" ({times} times{more})" if times > 1 else "")
+    for (at, sentence, stage), times in said.items():
+        again = f"{times} times or more" if times >= EACH else f"{times} times"
+        yield place(at), f"{sentence}; {again}" if times > 1 else sentence, stage
 
 
-def _ending(program: Started, events: list[Event]) -> str:
+def ending(seen: Rehearsal, number: int) -> str:
+    """How a program ended: at its end, at which line and why and how to mend it, or with its time."""
+    program, events = seen.programs[number], _of_program(seen.events, number)
     stopped = next((e for e in events if e["kind"] == "stopped"), None)
     if stopped is not None:
         error, text = shown(stopped.get("error", ""), 60), shown(stopped.get("text", ""), 200)
@@ -134,6 +136,9 @@ def _compared(e: Event) -> str:
     return f"compares arrays {_shape(e)}{' of ' + ' and '.join(files) if files else ''}{tolerance}"
 
 
+STAGES = {"seed": "data", "split": "data", "loader": "data", "argument": "data", "metric": "evaluation",
+          "compared": "evaluation", "written": "files", "read": "files", "restored": "files", "hook": "inside",
+          "spectrum": "inside"}  # fmt: skip
 TELL: dict[str, Callable[[Event], str]] = {
     "seed": lambda e: f"seeds {shown(e.get('library', ''), 20)} with {shown(e.get('seed'), 20)}",
     "split": _split,

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from benchmarks.measured import measured
 from benchmarks.page import render_benchmarks
+from rehearsal.records import STOPPED, rehearsal
 
 from browser.classes import AT, PAIRS, class_of
 from browser.figures import plot
 from in4310.grading.class_page import class_page
 from in4310.grading.likeness_page import likeness_page
 from in4310.reporting.html import render
+from in4310.reporting.rehearsal_page import rehearsal_page
 
 PICTURES = {"pictures/sizes-1.png": plot()}
 
@@ -54,6 +56,8 @@ PAGES = {
     "class": Page(lambda request: class_page(class_of(7), AT)),
     "class-500": Page(lambda request: class_page(class_of(500), AT), slow=True),
     "class-empty": Page(lambda request: class_page([], AT)),
+    "rehearsal": Page(lambda request: rehearsal_page(rehearsal([STOPPED], status=1), "kari")),
+    "rehearsal-nb": Page(lambda request: rehearsal_page(rehearsal(), "kari", "nb")),
     "likeness-none": Page(lambda request: likeness_page([], 7, [])),
     "likeness": Page(lambda request: likeness_page(PAIRS, 7, ["per: an empty zip"])),
 }

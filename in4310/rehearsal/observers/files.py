@@ -82,7 +82,7 @@ def observe(see: Recorder) -> None:
     def compared(
         result: Any, one: Any = None, other: Any = None, *rest: Any, **keywords: Any
     ) -> dict[str, Any] | None:
-        if not hasattr(one, "shape") or not hasattr(other, "shape"):
+        if not hasattr(one, "shape") or not hasattr(other, "shape") or not see.own():
             return None
         files = [file_of(one), file_of(other)]
         equal = bool(result) if isinstance(result, bool | np.bool_) else None
