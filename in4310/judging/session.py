@@ -138,7 +138,8 @@ class Session:
         """Whether another requirement asks for a piece, and all that this one asks for was handed in."""
         own = [kind.name for kind in KINDS.values() if requirement in kind.asked]
         located = self.evidence.submission.located if self.evidence and own else {}
-        return piece in KINDS and piece not in own and bool(own) and all(name in located for name in own)
+        elsewhere = piece in KINDS and bool(KINDS[piece].asked) and piece not in own
+        return elsewhere and bool(own) and all(name in located for name in own)
 
     def broken(self, name: str, title: str, error: str) -> Check:
         """The judge itself failed: never points, and never blamed on the submission."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -91,7 +92,14 @@ def spectra(
 
     def computed() -> Spectra:
         loaded = evidence.images(paths) if data == "course" else evidence.comparison_images(data, paths)
-        return spectrum.eigenvalues(net, evidence.batches(loaded)(), modules, k=None, flatten=flatten)
+        often = [] if flatten else run_often(net, modules)
+        once = [name for name in modules if name not in often]
+        fed = evidence.batches(loaded)
+        found = spectrum.eigenvalues(net, fed(), once, k=None, flatten=flatten) if once else {}
+        return found | {
+            name: _spectrum_of(rows)
+            for name, rows in (_of_each_image(net, fed(), often, _channel_means) if often else {}).items()
+        }
 
     try:
         root = evidence.data.root if data == "course" else evidence.data.comparison.get(data)
@@ -128,12 +136,75 @@ def shares_and_spectra(
     )
 
 
+def run_often(model: nn.Module, modules: Sequence[str]) -> list[str]:
+    """Modules that run more than once in a forward pass, as the ReLU that a block shares."""
+    runs: Counter[str] = Counter()
+    device = next(model.parameters()).device
+    counters = {name: [lambda _, name=name: runs.update([name])] for name in modules}
+    observe(model, [torch.zeros(1, 3, 64, 64, device=device)], counters)
+    return [name for name in modules if runs[name] > 1]
+
+
+def shares_of_runs(
+    evidence: Evidence, paths: tuple[str, ...], modules: Sequence[str]
+) -> dict[str, list[float]]:
+    """Module that runs several times in a pass -> its non-positive percentage in the first of them, and in the last.
+
+    A hook that writes into a dict keeps the last, one that looks whether it is there the first; both are outputs of it.
+    """
+    often = run_often(evidence.model, modules)
+    images = evidence.images(paths)
+    found: dict[str, list[float]] = {name: [] for name in often}
+    for which in (0, -1) if often else ():
+        shares = _of_each_image(evidence.model, evidence.batches(images)(), often, _shares, which)
+        for name, values in shares.items():
+            found[name].append(float(values.mean()))
+    return found
+
+
 # -- over images that the submission does not name -------------------------------------------------
 
 
-def typical_images(evidence: Evidence) -> tuple[str, ...]:
-    """Images of the course to compare with where the submission does not name its own: of the test set, spread."""
-    return spread(evidence.known("test"), TYPICAL)
+def typical_images(evidence: Evidence, all_sets: bool = False) -> tuple[str, ...]:
+    """Images of the course to compare with where a submission does not name its own: of the test set, or all."""
+    return spread(sorted(evidence.data.labels) if all_sets else evidence.known("test"), TYPICAL)
+
+
+def usual_images(
+    evidence: Evidence, data: str = "course", count: int = 0
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Images that are often taken and not named, with words for them: the first of a set as it is listed or sorted.
+
+    `count`: how many, where that is stated. Those that were right before come first.
+    """
+    count = count or evidence.edition.statistics.images
+    lists: dict[str, Sequence[str]] = {}
+    if data == "course":
+        lists = {"the whole test set": evidence.known("test")}
+        for name in ("train", "test", "val"):
+            lists |= {f"the first {count} images of the {name} list": evidence.known(name)[:count]}
+            lists |= {
+                f"the first {count} images of the sorted {name} list": sorted(evidence.known(name))[:count]
+            }
+        lists |= {f"the first {count} images of the sorted data set": sorted(evidence.data.labels)[:count]}
+    elif data in evidence.data.comparison:
+        all_of = find_comparison(evidence.data.comparison[data])
+        lists = {f"the first {count} images of {data}": all_of[:count], f"all images of {data}": all_of}
+    before = _were_right(evidence, data)
+    tried = set()
+    for words, paths in sorted(lists.items(), key=lambda item: item[0] not in before):
+        if paths and tuple(paths) not in tried:
+            tried.add(tuple(paths))
+            yield words, tuple(paths)
+
+
+def were_right(evidence: Evidence, words: str, data: str = "course") -> None:
+    """Remember that figures were those of `usual_images`: the next are looked for there first."""
+    _were_right(evidence, data).append(words)
+
+
+def _were_right(evidence: Evidence, data: str) -> list[str]:
+    return evidence.once(("usual_images", data), list)
 
 
 def typical_non_positive(evidence: Evidence, modules: Sequence[str]) -> dict[str, tuple[float, float]]:
@@ -143,7 +214,7 @@ def typical_non_positive(evidence: Evidence, modules: Sequence[str]) -> dict[str
         evidence.model,
         evidence.batches(loaded)(),
         modules,
-        lambda output: (output <= 0).flatten(1).double().mean(dim=1) * 100,
+        _shares,
     )
     return {
         name: (float(v.mean()), float(v.std(ddof=1)) if len(v) > 1 else 0.0) for name, v in shares.items()
@@ -156,7 +227,7 @@ def standard_error(deviation: float, ours: int, theirs: int) -> float:
 
 
 def typical_spectra(
-    evidence: Evidence, model: str, data: str, modules: Sequence[str]
+    evidence: Evidence, model: str, data: str, modules: Sequence[str], all_sets: bool = False
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Module -> lowest and highest of each eigenvalue over draws of the edition's number of images, float64 (C,).
 
@@ -164,7 +235,7 @@ def typical_spectra(
     """
     net = evidence.model if model == "tuned" else evidence.untuned
     if data == "course":
-        loaded = evidence.images(typical_images(evidence))
+        loaded = evidence.images(typical_images(evidence, all_sets))
     elif data in evidence.data.comparison:
         loaded = evidence.comparison_images(data, tuple(find_comparison(evidence.data.comparison[data])))
     else:
@@ -173,7 +244,7 @@ def typical_spectra(
         net,
         evidence.batches(loaded)(),
         modules,
-        lambda output: output.flatten(2).mean(dim=2).double() if output.ndim > 2 else output.double(),
+        _channel_means,
     )
     generator = np.random.default_rng(0)
     return {
@@ -187,10 +258,12 @@ def _range_of_spectra(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest of each eigenvalue over draws of `images` rows of features (N, C)."""
     size = min(images, len(features))
+    nearly_all = size > len(features) // 2
     drawn = []
-    for _ in range(DRAWS):
-        # With replacement where nearly all are taken: without, every draw would be the same set.
-        rows = generator.choice(len(features), size, replace=size > len(features) // 2)
+    for i in range(DRAWS):
+        # Without replacement, as images are taken. Where nearly all would be, all draws were one set: one has each
+        # image once; the others, with some twice, say how far sets lie apart, and lack small eigenvalues.
+        rows = generator.choice(len(features), size, replace=nearly_all and i > 0)
         centred = features[rows] - features[rows].mean(axis=0)
         values = np.linalg.svd(centred, compute_uv=False) ** 2 / size
         drawn.append(np.pad(values, (0, max(0, features.shape[1] - len(values))))[: features.shape[1]])
@@ -200,11 +273,16 @@ def _range_of_spectra(
 
 
 def _of_each_image(
-    model: nn.Module, batches: Iterable[Tensor], modules: Sequence[str], of: Callable[[Tensor], Tensor]
+    model: nn.Module,
+    batches: Iterable[Tensor],
+    modules: Sequence[str],
+    of: Callable[[Tensor], Tensor],
+    which: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Module that runs -> `of` its output, a row an image.
 
-    Where it runs several times: the mean of a number over its runs; features, whose width may differ, of the last.
+    Where it runs several times: of the run that is asked for; else the mean of a number over its runs; features, whose
+    width may differ, of the last.
     """
     runs: dict[str, list[Tensor]] = {name: [] for name in modules}
     rows: dict[str, list[Tensor]] = {name: [] for name in modules}
@@ -214,7 +292,8 @@ def _of_each_image(
             yield batch
             for name, found in runs.items():
                 if found:
-                    whole = torch.stack(found).mean(dim=0) if found[0].ndim == 1 else found[-1]
+                    mean = which is None and found[0].ndim == 1
+                    whole = torch.stack(found).mean(dim=0) if mean else found[-1 if which is None else which]
                     rows[name].append(whole.cpu())
                 found.clear()
 
@@ -223,6 +302,22 @@ def _of_each_image(
 
     observe(model, fed(), {name: [partial(take, name)] for name in modules})
     return {name: torch.cat(kept).numpy() for name, kept in rows.items() if kept}
+
+
+def _shares(output: Tensor) -> Tensor:
+    """Percentage of the values of each image that are 0 or less, (N,)."""
+    return (output <= 0).flatten(1).double().mean(dim=1) * 100
+
+
+def _channel_means(output: Tensor) -> Tensor:
+    """Mean of each channel over its positions, (N, C)."""
+    return output.flatten(2).mean(dim=2).double() if output.ndim > 2 else output.double()
+
+
+def _spectrum_of(features: np.ndarray) -> Spectrum:
+    """Of features (N, C): eigenvalues of their covariance, divided by N."""
+    values = np.linalg.eigvalsh(np.cov(features.T, bias=True, ddof=0))[::-1].clip(0)
+    return Spectrum(values, float(values.sum()), len(features), features.shape[1])
 
 
 # -- spectra that a class asks for again -----------------------------------------------------------

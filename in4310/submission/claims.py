@@ -158,6 +158,8 @@ def as_ranking(document: Document, name: str, classes: Sequence[str]) -> Nested 
     # more, as there a list that is wrong in every entry must still be seen.
     found: Nested = {}
     index = {key(c): c for c in classes}
+    if isinstance(document, Mapping) and all(str(k).isdecimal() and int(k) < len(classes) for k in document):
+        document = {classes[int(k)]: table for k, table in document.items()}
     for entries, *said in _ranked(document, words(name)):
         for own in said:
             which = {"top" for w in own if w in _TOP} | {"bottom" for w in own if w in _BOTTOM}
@@ -325,6 +327,23 @@ def is_record_of_spectra(document: Any) -> bool:
     return all(isinstance(one, Mapping) and isinstance(one.get("modules"), Mapping) for one in series)
 
 
+def record_of_spectra(document: Mapping[str, Any]) -> dict[str, Any]:
+    """That record with the house's names of modules, networks and data sets, where others are used that we know."""
+
+    def renamed(one: Mapping[str, Any]) -> dict[str, Any]:
+        found = {**one, "modules": {_module(str(m)): values for m, values in one["modules"].items()}}
+        for name in ("model", "data"):
+            said = _tokens(value) if isinstance(value := one.get(name), str) else []
+            if name == "data":
+                own = {_DATA[word] for word in said if word in _DATA}
+            else:
+                own = {"untuned"} if _UNTUNED & set(said) else {"tuned"} if _TUNED & set(said) else set()
+            found |= {name: own.pop()} if len(own) == 1 else {}
+        return found
+
+    return {**document, "series": [renamed(one) for one in document["series"]]}
+
+
 def module_in(names: Sequence[str]) -> str | None:
     """The module that one of the names is, or holds between spaces, dashes or underscores; the last of them."""
     cut = re.compile(r"[\s/|:,]+|__|-|(?<=[a-z0-9])_(?=[a-z])")
@@ -343,6 +362,9 @@ def lists_in(table: Table) -> Iterable[tuple[tuple[str, ...], list[float]]]:
             if len(values) > 1:
                 yield (title,), values
         return
+    if (alone := _one_column(table)) is not None:
+        yield (), alone
+        return
     grouped: dict[tuple[str, ...], list[float]] = {}
     for row in table.rows:
         names = tuple(cell for cell in row if cell and number(cell) is None)
@@ -354,6 +376,17 @@ def lists_in(table: Table) -> Iterable[tuple[tuple[str, ...], list[float]]]:
     for names, values in grouped.items():
         if len(values) > 1:
             yield names, values
+
+
+def _one_column(table: Table) -> list[float] | None:
+    """The numbers of a table that has nothing else but perhaps their index, 0, 1, 2 ... or 1, 2, 3 ..."""
+    rows = [[number(cell) for cell in row] for row in table.rows]
+    if len(rows) < 2 or any(None in row for row in rows) or len({len(row) for row in rows}) > 1:
+        return None
+    columns = [[v for v in column if v is not None] for column in zip(*rows, strict=True)]
+    if len(columns) == 2 and columns[0] in ([*range(len(rows))], [*range(1, len(rows) + 1)]):
+        return columns[1]
+    return columns[0] if len(columns) == 1 else None
 
 
 def _tokens(text: str) -> list[str]:

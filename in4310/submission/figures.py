@@ -182,7 +182,12 @@ class Figures:
         numbers = [(file, names, row) for file, names, row in self.contents.numbers if within(file)]
         for file, document in self._documents(within):
             if claims.is_record_of_spectra(document):
-                yield (file,), f"a record of eigenvalues, {len(document['series'])} series", 2.0, document
+                yield (
+                    (file,),
+                    f"a record of eigenvalues, {len(document['series'])} series",
+                    2.0,
+                    claims.record_of_spectra(document),
+                )
                 continue
             path = PurePosixPath(file)
             numbers += [(file, (path.parent.name, path.stem, *n), leaf) for n, leaf in _leaves(document)]

@@ -155,6 +155,9 @@ def _calls(file: str, cell: int, source: str) -> list[Call]:
     return reader.found
 
 
+DIFFERENCE = "largest_difference"  # how abs(a - b) < 1e-4 is kept
+
+
 class _Reader(ast.NodeVisitor):
     """Collects calls; a name that is bound once, at the top, to a literal stands for it."""
 
@@ -164,6 +167,7 @@ class _Reader(ast.NodeVisitor):
         self._inside: list[str] = []
         self._constants: dict[str, Any] = {}
         self._targets: dict[ast.AST, str] = {}
+        self._differences: dict[str, str] = {}  # name -> the absolute difference that it stands for
 
     def visit_Module(self, node: ast.Module) -> None:
         for statement in node.body:
@@ -185,6 +189,8 @@ class _Reader(ast.NodeVisitor):
         if node.value is not None:
             target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
             self._targets[node.value] = shown(_source(target), TEXT)
+            if _is_difference(value := _source(node.value)) and isinstance(target, ast.Name):
+                self._differences[target.id] = value
         self.generic_visit(node)
 
     visit_AnnAssign = visit_Assign
@@ -193,6 +199,15 @@ class _Reader(ast.NodeVisitor):
         for key, value in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and isinstance(key.value, str):
                 self._targets.setdefault(value, shown(key.value, TEXT))
+        self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        left, limit = _source(node.left), self._value(node.comparators[0])
+        found = left if _is_difference(left) else self._differences.get(left.partition(".")[0], "")
+        small = isinstance(node.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE) and type(limit) in (int, float)
+        if found and small:  # a comparison written out, kept as the call that it is in place of
+            about = {"atol": limit}, "", ".".join(self._inside), self.cell
+            self.found.append(Call(self.file, node.lineno, DIFFERENCE, (f"<{found}>",), *about))
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
@@ -217,6 +232,10 @@ class _Reader(ast.NodeVisitor):
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:
             return f"<{_source(node)}>"
         return value if value is None or isinstance(value, bool | int | float) else f"<{_source(node)}>"
+
+
+def _is_difference(source: str) -> bool:
+    return "abs(" in source and " - " in source
 
 
 def _source(node: ast.AST) -> str:
@@ -284,7 +303,7 @@ def comparisons(calls: Iterable[Call]) -> list[tuple[float | None, Call]]:
     found = []
     for call in calls:
         if call.last not in ("allclose", "isclose", "assert_allclose", "assert_close", "array_equal", "equal",
-                             "assert_array_equal", "assert_array_almost_equal"):  # fmt: skip
+                             "assert_array_equal", "assert_array_almost_equal", DIFFERENCE):  # fmt: skip
             continue
         given = [call.given(keyword, place) for keyword, place in (("rtol", 2), ("atol", 3))]
         numbers = [float(v) for v in given if isinstance(v, int | float) and not isinstance(v, bool)]

@@ -218,6 +218,7 @@ def test_trust_pays_the_share_that_it_says(share, outcome, points):
         ("1b", ["split"], False),
         ("", ["split"], False),
         ("2b", ["comparison data"], False),  # no piece of a hand-in
+        ("1h", ["reproduction"], False),  # nothing else asks for it
     ],
 )
 def test_a_piece_that_another_requirement_asks_for_is_lost_there_alone(requirement, lacking, left):

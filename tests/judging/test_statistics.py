@@ -181,3 +181,55 @@ def test_a_share_over_unnamed_images_is_that_over_named_ones(reference_evidence)
     for name, (_, deviation) in found.items():  # between images, and not between the runs of a module
         each = [non_positive(evidence.model, [x], [name])[name] for batch in loaded() for x in batch.split(1)]
         assert deviation == pytest.approx(np.std(each, ddof=1), abs=1e-3)
+
+
+def test_a_module_that_runs_twice_in_a_pass_has_the_figures_of_each_run(reference_evidence):
+    evidence = reference_evidence()
+    names, paths = ["layer1.0.relu", "layer3.1.relu"], tuple(statistics.typical_images(evidence)[:12])
+    loaded, seen = evidence.batches(evidence.images(paths)), {name: [] for name in names}
+    handles = [
+        evidence.model.get_submodule(name).register_forward_hook(
+            lambda _m, _i, out, name=name: seen[name].append(out.detach().clone())
+        )
+        for name in names
+    ]
+    with torch.inference_mode():
+        evidence.model(torch.cat(list(loaded())))
+    for handle in handles:
+        handle.remove()
+    assert statistics.run_often(evidence.model, ["conv1", *names, "layer4"]) == names
+    shares = statistics.shares_of_runs(evidence, paths, ["conv1", *names])
+    spectra = statistics.spectra(evidence, "tuned", "course", paths, ["layer1", *names], False)
+    assert list(shares) == names
+    for name, (first, last) in seen.items():
+        expected = [100 * float((out <= 0).double().mean()) for out in (first, last)]
+        assert shares[name] == pytest.approx(expected, abs=1e-6)
+        means = last.double().flatten(2).mean(dim=2).numpy()
+        right = np.linalg.svd(means - means.mean(axis=0), compute_uv=False) ** 2 / len(means)
+        assert spectra[name].values[: len(right)] == pytest.approx(right, rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("pool", [400, 200, 150])
+def test_the_range_over_unnamed_images_holds_what_other_images_give(pool):
+    """Also where nearly all images that we have are taken, and there are fewer images than features."""
+    features = np.random.default_rng(3).normal(size=(pool, 256)) * np.linspace(3, 0.1, 256)
+    generator = np.random.default_rng(0)
+    low, high = statistics._range_of_spectra(features, 200, generator)
+    others = [np.random.default_rng(seed).choice(pool, min(pool, 200), replace=False) for seed in range(5)]
+    for rows in others:
+        centred = features[rows] - features[rows].mean(axis=0)
+        values = np.linalg.svd(centred, compute_uv=False) ** 2 / len(rows)
+        inside = (values >= low[: len(values)] - 1e-9) & (values <= high[: len(values)] + 1e-9)
+        assert inside.mean() > 0.95
+
+
+def test_images_that_are_often_taken_are_tried_once_each_and_what_was_right_first(reference_evidence):
+    evidence = reference_evidence()
+    tried = dict(statistics.usual_images(evidence))
+    assert len(set(tried.values())) == len(tried) >= 5
+    assert set().union(*tried.values()) <= set(evidence.data.labels)
+    last = list(tried)[-1]
+    statistics.were_right(evidence, last)
+    assert next(statistics.usual_images(evidence)) == (last, tried[last])
+    assert {len(p) for words, p in statistics.usual_images(evidence, count=50) if "50" in words} == {50}
+    assert list(statistics.usual_images(evidence, "a data set that is not there")) == []

@@ -167,10 +167,24 @@ MEASURES = {
 }
 
 
+def _is_infinite(value):
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _diverged(history):
+    """Runs whose losses became NaN or infinite, and say so: settings that were tried, besides the best run."""
+    reached = {name: max((v for e in run["epochs"] if (v := number(e, "val_map")) is not None), default=0.0)
+               for name, run in history.items()}  # fmt: skip
+    best = max(reached, key=reached.__getitem__, default="")
+    losses = ("train_loss", "val_loss")
+    return {name for name, run in history.items() if name != best
+            and any(_is_infinite(e.get(loss)) for e in run["epochs"] for loss in losses)}  # fmt: skip
+
+
 @pytest.mark.in4310_requirement("1f", partial=True)
 def test_history_complete(evidence, edition, judge):
     """Record of loss, accuracy and mAP after each epoch"""
-    asked, gaps = 0, []
+    asked, gaps, diverged = 0, [], _diverged(evidence.submission.history)
     for name, run in evidence.submission.history.items():
         epochs = run["epochs"]
         numbers = [e.get("epoch") for e in epochs]
@@ -186,6 +200,7 @@ def test_history_complete(evidence, edition, judge):
             for e in epochs or [{}]
             for measure, (low, high) in MEASURES.items()
             if (value := number(e, measure)) is None or not low <= value <= high
+            if not (name in diverged and _is_infinite(e.get(measure)))
         ]
     judge.cover(
         1 - len(gaps) / asked if asked else 0.0,
@@ -410,8 +425,10 @@ def _compare_loss(evidence, judge):
 def test_loss_curves(evidence, edition, judge):
     """Plot of the losses against the epochs"""
     wanted = ["train_loss", "val_loss"] + (["test_loss"] if edition.training.test_curve else [])
+    diverged = _diverged(evidence.submission.history)
     for name, run in evidence.submission.history.items():
-        lacking = [w for w in wanted if any(number(e, w) is None for e in run["epochs"])]
+        lacking = [w for w in wanted if any(number(e, w) is None and not (name in diverged and _is_infinite(e.get(w)))
+                                            for e in run["epochs"])]  # fmt: skip
         judge.expect(
             not lacking,
             f"{name}: losses recorded",

@@ -352,6 +352,7 @@ RANKED = {
 }
 RANKINGS = {
     "house": lambda f: write(f, "r.json", json.dumps(RANKED)),
+    "class indices": lambda f: write(f, "r.json", json.dumps({CLASSES.index(c): t for c, t in RANKED.items()})),
     "flat": lambda f: write(f, "r.json", json.dumps({f"{c}_{s}10": p for c, t in RANKED.items() for s, p in t.items()})),
     "side first": lambda f: write(f, "r.json", json.dumps({s: {c: RANKED[c][s] for c in RANKED} for s in ("top", "bottom")})),
     "pairs": lambda f: write(f, "r.json", json.dumps({c: {s: [[p, 0.5] for p in l] for s, l in t.items()} for c, t in RANKED.items()})),
@@ -399,6 +400,12 @@ SPECTRA = {
     "json": lambda f: write(f, "e.json", json.dumps({d: {m: v for (dd, m), v in EIGEN.items() if dd == d} for d, _ in EIGEN})),
     "json, module first": lambda f: write(f, "e.json", json.dumps({m: {d: v for (d, mm), v in EIGEN.items() if mm == m} for _, m in EIGEN})),
     "long csv": lambda f: write(f, "e.csv", "data,module,index,value\n" + "\n".join(f"{d},{m},{i},{x}" for (d, m), v in EIGEN.items() for i, x in enumerate(v))),
+    "text files": lambda f: [np.savetxt(f / f"{d}_{m}.txt", v) for (d, m), v in EIGEN.items()],
+    "text files with an index": lambda f: [write(f, f"{d}/{m}.csv", "k,eigenvalue\n" + "\n".join(f"{i},{x}" for i, x in enumerate(v, 1)))
+                                           for (d, m), v in EIGEN.items()],
+    "house, other names": lambda f: write(f, "e.json", json.dumps({"series": [
+        {"model": "fine-tuned" if d == "course" else "pretrained", "data": {"course": "scenes", "imagenet": "ILSVRC", "cifar10": "CIFAR-10"}[d],
+         "modules": {f"model.{m.replace('layer', 'stage')}": v for (dd, m), v in EIGEN.items() if dd == d}} for d in dict.fromkeys(d for d, _ in EIGEN)]})),
     "columns": lambda f: write(f, "e.csv", ",".join(f"{d} {m}" for d, m in EIGEN) + "\n" + "\n".join(",".join(map(str, r)) for r in zip(*EIGEN.values(), strict=True))),
 }  # fmt: skip
 
@@ -408,6 +415,16 @@ def test_eigenvalues(folder, form):
     SPECTRA[form](folder)
     got = {(s["data"], m): v for s in found(folder).eigenvalues["series"] for m, v in s["modules"].items()}
     assert got == {k: pytest.approx(v) for k, v in EIGEN.items()}
+
+
+@pytest.mark.parametrize(
+    "said", ["tuned", "finetuned", "Fine-tuned", "trained", "untuned", "pretrained", "initial"]
+)
+def test_networks_of_a_record_of_spectra_by_other_names(folder, said):
+    record = {"series": [{"model": said, "data": "course", "modules": {"layer1": [2.0, 1.0]}}]}
+    write(folder, "e.json", json.dumps(record))
+    tuned = said in ("tuned", "finetuned", "Fine-tuned", "trained")
+    assert [s["model"] for s in found(folder).eigenvalues["series"]] == ["tuned" if tuned else "untuned"]
 
 
 def test_submission_toml_overrides_what_would_be_found(folder):

@@ -107,6 +107,9 @@ def test_the_script_that_is_meant(calls):
 @pytest.mark.parametrize(
     ("text", "tolerance"),
     [("np.allclose(a, b, atol=1e-4)", 1e-4), ("np.allclose(a, b)", None), ("np.array_equal(a, b)", 0.0),
+     ("d = np.abs(a - b).max()\nassert d < 1e-4, d", 1e-4), ("ok = torch.all((a - b).abs() <= 1e-5)", 1e-5),
+     ("EPS = 1e-3\nif torch.max(torch.abs(a - b)) > EPS:\n    raise ValueError", 1e-3),
+     ("def f(a, b):\n    d = (a - b).abs().max()\n    return d.item() < 0.001", 1e-3),
      ("torch.allclose(a, b, 1e-3, 0.1)", 0.1), ("torch.allclose(a, b, atol=EPS)", None)],
 )  # fmt: skip
 def test_tolerances(calls, text, tolerance):
