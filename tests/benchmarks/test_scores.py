@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from benchmarks.side_by_side import OwnProcess, median_ratio, seconds
+from benchmarks.side_by_side import OwnProcess, median_ratio, seconds, turns
 from torch import Tensor, nn
 
 from in4310.solution.engine.hardware import arithmetic, keep_large_buffers
@@ -61,8 +61,8 @@ def test_scores_beside_the_plain_loop(benchmark, claim, images: Images, device: 
 
     difference = float(np.abs(ours() - plain_loop(device)()).max())
     with OwnProcess(__file__, "plain_loop", device) as plain:
-        turns = [(plain.seconds(), seconds(ours)) for _ in range(3)]
-    theirs, own = zip(*turns, strict=True)
+        pairs = [(plain.seconds(), seconds(ours)) for _ in turns(3)]
+    theirs, own = zip(*pairs, strict=True)
     claim(
         f"softmax scores at 224 x 224, {device}, {precision}, against the plain loop (fp32, NCHW, no_grad)",
         median_ratio(theirs, own),
@@ -116,7 +116,7 @@ def test_statistics_beside_the_bare_forward_pass(
     bare(ready[0])
     observed(ready[0])
     # Batch by batch in turn: what else the machine does then falls on both alike.
-    pairs = [(seconds(lambda: bare(b)), seconds(lambda: observed(b))) for b in ready * 2]  # noqa: B023
+    pairs = [(seconds(lambda: bare(b)), seconds(lambda: observed(b))) for b in ready * len(turns(2))]  # noqa: B023
     over = 100 * (median_ratio([b for _, b in pairs], [a for a, _ in pairs]) - 1)
     claim(
         f"{statistic} of six modules over the bare forward pass, {device}, {precision}",

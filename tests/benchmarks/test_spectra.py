@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from benchmarks.side_by_side import OwnProcess, seconds
+from benchmarks.side_by_side import OwnProcess, seconds, turns
 from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.decomposition import PCA, IncrementalPCA
 from torch import Tensor, nn
@@ -40,7 +40,7 @@ def in_turn(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, flo
     beside whatever comes next.
     """
     times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
+    for _ in turns(rounds):
         for name, run in runs.items():
             run()
             times[name].append(seconds(run))
@@ -151,7 +151,7 @@ def test_gram_matrix_of_flattened_layer1(benchmark: Any) -> None:
     assert errors["ours"] < 1e-12
 
     times = in_turn({"ours": ours, **peers}, 3)
-    full, mine = zip(*[(seconds(pca(features, "full")), seconds(ours)) for _ in range(2)], strict=True)
+    full, mine = zip(*[(seconds(pca(features, "full")), seconds(ours)) for _ in turns(2)], strict=True)
     over_full = statistics.median(full) / statistics.median(mine)
     over_fastest = min(times[name] for name in peers) / times["ours"]
     claim(
@@ -223,7 +223,7 @@ def test_channel_means_beside_the_forward_pass(benchmark: Any, modules: tuple[st
     for _ in range(10):  # so that the moments are there
         statistics_()
     # Ten batches at a time: how often features are folded into the covariance is part of the cost.
-    pairs = [(seconds(forward), seconds(lambda: [statistics_() for _ in range(10)]) / 10) for _ in range(5)]
+    pairs = [(seconds(forward), seconds(lambda: [statistics_() for _ in range(10)]) / 10) for _ in turns(5)]
     over = 100 * statistics.median(b for _, b in pairs) / statistics.median(a for a, _ in pairs)
     claim(
         benchmark,

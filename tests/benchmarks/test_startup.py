@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from benchmarks.side_by_side import turns
 
 COMMANDS = {"help": ["--help"], "help of check": ["check", "--help"], "version": ["--version"]}
 HEAVY = {"torch", "torchvision", "numpy", "matplotlib", "scipy", "sklearn", "pydantic", "pytest", "PIL", "jinja2",
@@ -58,10 +59,10 @@ def test_startup(benchmark, arguments):
     bare = [sys.executable, "-c", "pass"]
     seconds(ours)  # compiled files are there from now on
     before = processor_seconds()
-    for _ in range(ROUNDS):
+    for _ in turns(ROUNDS):
         seconds(ours)
-    computed = (processor_seconds() - before) / ROUNDS
-    pairs = [(seconds(ours), seconds(bare)) for _ in range(ROUNDS)]
+    computed = (processor_seconds() - before) / len(turns(ROUNDS))
+    pairs = [(seconds(ours), seconds(bare)) for _ in turns(ROUNDS)]
     taken = statistics.median(a for a, _ in pairs)
     benchmark.extra_info.update(
         {

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks.side_by_side import OwnProcess, in_turn, median_ratio, seconds
+from benchmarks.side_by_side import OwnProcess, in_turn, median_ratio, seconds, turns
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -123,8 +123,8 @@ def test_step_beside_the_plain_loop(benchmark, claim, device: str):
     ours = our_epoch(noise(BATCH, 224), 224, device)
     ours()
     with OwnProcess(__file__, "plain_step", 224, device) as plain:
-        turns = [(plain.seconds(), seconds(ours)) for _ in range(3)]
-    theirs, own = zip(*turns, strict=True)
+        pairs = [(plain.seconds(), seconds(ours)) for _ in turns(3)]
+    theirs, own = zip(*pairs, strict=True)
     claim(
         f"training step, ResNet-18, batch 64, 224 x 224, {device}, against the plain loop (fp32, NCHW)",
         median_ratio(theirs, own),
@@ -145,7 +145,7 @@ def test_step_beside_the_rate_of_the_matrix_product(benchmark, claim, device: st
     step = bare_step(images, size, device)
     step()
     shares = []
-    for _ in range(3):
+    for _ in turns(3):
         taken = min(seconds(step) for _ in range(2))
         shares.append(100 * BATCH / taken * STEP / product_rate(device))
     claim(
