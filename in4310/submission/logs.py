@@ -22,6 +22,9 @@ _FIGURE = re.compile(
 )
 # Within an epoch: a batch, or a progress bar.
 _BATCH = re.compile(r"\b(?:batch(?:es)?|iter(?:ation)?|step)\b\s*+[:=#\[]?\s*+\d|\d\s*+%\s*+\||it/s\]", re.I)
+_COLOUR = re.compile(r"\x1b\[[\d;]{0,20}[A-Za-z]")
+_WRAPPED = re.compile(r"\b(?:np\.|numpy\.|torch\.)?(?:float\d\d|tensor|array)\(([^(),]{1,40})[^()]{0,100}\)")
+_FULL_BAR = re.compile(r"\b100\s*+%\s*+\|")
 _OF_THE_BEST = {"best", "highest", "max", "early"}
 
 
@@ -31,17 +34,26 @@ def as_history(text: str, name: str) -> dict[str, dict[str, Any]] | None:
     A run ends where the epochs start anew. Lines about batches and the best value so far are left aside; an epoch that
     gives the same figure twice is none that we understand, and neither is its log.
     """
+    # A bar that is full tells an epoch as it ends, and is drawn again and again. Rows of columns stand below a heading
+    # that begins with the epoch; of any other line the figures are those beside their names.
     runs: list[tuple[str, list[dict[str, str]]]] = []
     heading, last = "", None
+    columns: list[str] = []
     for line in text.splitlines()[:LINES]:
-        line = line.rpartition("\r")[2][:2000]
-        if _BATCH.search(line):
+        line = _plain(line.rpartition("\r")[2][:2000])
+        bar = bool(_FULL_BAR.search(line)) and bool(_EPOCH.match(line.lstrip()))
+        if _BATCH.search(line) and not bar:
             continue
-        found = _EPOCH.search(line)
-        rest = line[found.end() :] if found else line
-        figures = list(_figures(re.sub(r"^\s*/\s*\d+\]?", "", rest)))
-        if found:
-            epoch = int(found[1] or found[2])
+        cells = _cells(line)
+        if len(cells) > 1 and cells[0].lower() in ("epoch", "epoke") and _is_heading(cells):
+            columns = cells
+            continue
+        if columns and len(cells) == len(columns) and cells[0].isdecimal():
+            epoch: int | None = int(cells[0][:5])
+            figures = [(t, v) for t, v in zip(columns, cells, strict=True) if measure(t)]
+        else:
+            epoch, figures = _named(line, bar)
+        if epoch is not None:
             # Back at its first epoch it is another run, in the middle one that was resumed: there the last counts.
             if last is None or not runs or (epoch < last and epoch <= int(runs[-1][1][0]["epoch"])):
                 runs.append((heading or f"{name}-{len(runs) + 1}", []))
@@ -55,7 +67,7 @@ def as_history(text: str, name: str) -> dict[str, dict[str, Any]] | None:
             continue
         record = runs[-1][1][-1]
         for title, value in figures:
-            if title in record:
+            if record.get(title, value) != value and not bar:
                 return None
             record[title] = value
     whole: dict[str, dict[str, Any]] = {}
@@ -68,6 +80,37 @@ def as_history(text: str, name: str) -> dict[str, dict[str, Any]] | None:
             title = own if history and len(history) > 1 else label
             whole[title if title not in whole else f"{title} ({number})"] = run
     return whole or None
+
+
+def _plain(line: str) -> str:
+    """A line without colours, and of np.float64(0.93) and tensor(0.93, device='cuda:0') the number alone."""
+    return _WRAPPED.sub(r"\1", _COLOUR.sub("", line))
+
+
+def _is_heading(cells: list[str]) -> bool:
+    """Whether cells name columns of figures, and hold none."""
+    return any(map(measure, cells)) and not any(re.search(r"\d|[:=]", cell) for cell in cells)
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of a row that is set out in columns, by lines or by spaces."""
+    for mark in "│┃":
+        line = line.replace(mark, "|")
+    return [cell.strip() for cell in line.strip().strip("|").split("|")] if "|" in line else line.split()
+
+
+def _named(line: str, bar: bool) -> tuple[int | None, list[tuple[str, str]]]:
+    """The epoch that a line names, and its figures by their names."""
+    line = line.replace("'", "").replace('"', "")
+    found = _EPOCH.search(line)
+    if found is None:
+        return None, list(_figures(line))
+    rest = line[found.end() :]
+    if bar:
+        rest = re.split(r"it/s|s/it", rest)[-1]
+    elif "{" in line[: found.start()]:  # a dict, which may have its epoch last
+        rest = f"{line[: found.start()].rpartition('{')[2]}, {rest}"
+    return int(found[1] or found[2]), list(_figures(re.sub(r"^\s*/\s*\d+\]?", "", rest)))
 
 
 def _figures(line: str) -> Iterator[tuple[str, str]]:

@@ -164,15 +164,38 @@ LOGS = {
     "segments": "Run {name}\n" + "Epoch: {i} | Train Loss: 0.5 Acc: 0.7 | Val Loss: 0.4 Acc: 0.8 mAP: {v}\n",
     "keras": "Run {name}\n" + "Epoch {i} - loss: 0.5 - acc: 0.7 - val_loss: 0.4 - val_acc: 0.8 - val_map: {v}\n",
     "decimal comma": "Run {name}\n" + "Epoke {i}: train loss = 0,5; val loss = 0,4; val acc = 80 %; val mAP = {v}\n",
+    "a dict": "Run {name}\n" + "{{'epoch': {i}, 'train_loss': 0.5, 'val_loss': 0.4, 'val_acc': 0.8, 'val_map': {v}}}\n",
+    "a dict, its epoch last": "Run {name}\n" + "INFO 12:30:01,123 {{'train_loss': 0.5, 'val_loss': 0.4, 'val_acc': 0.8, 'val_map': {v}, 'epoch': {i}.0}}\n",
+    "JSON": "Run {name}\n" + '{{"epoch": {i}, "train_loss": 0.5, "val_loss": 0.4, "val_acc": 0.8, "val_map": {v}}}\n',
+    "numpy": "Run {name}\n" + "epoch {i}: {{'train_loss': np.float64(0.5), 'val_loss': np.float32(0.4), 'val_acc': np.float64(0.8), 'val_map': np.float64({v})}}\n",
+    "tensors": "Run {name}\n" + "Epoch {i} train loss: tensor(0.5, device='cuda:0', grad_fn=<MeanBackward0>), val loss: tensor(0.4, device='cuda:0'), "
+               "val acc: tensor(0.8000, dtype=torch.float64), val mAP: tensor({v})\n",
+    "colours": "\x1b[1mRun {name}\x1b[0m\n" + "\x1b[32mEpoch {i}/{n}\x1b[0m train_loss: \x1b[33m0.5\x1b[0m val_loss: \x1b[1;31m0.4\x1b[0m val_acc: 0.8 val_map: {v}\n",
+    "a progress bar": "Run {name}\n" + "Epoch {i}:  50%|#####     | 7/14 [00:02<00:02,  2.81it/s, train_loss=0.9]\n"
+                      "Epoch {i}: 100%|##########| 14/14 [00:05<00:00,  2.77it/s, train_loss=0.6]\n"
+                      "Epoch {i}: 100%|##########| 14/14 [00:06<00:00,  2.33it/s, v_num=3, train_loss=0.5, val_loss=0.4, val_acc=0.8, val_map={v}]\n",
+    "a slow bar, redrawn": "Run {name}\n" + "Epoch {i}/{n}:   7%|7  | 1/14 [00:02<?, ?s/it, train_loss=0.9]\rEpoch {i}/{n}: 100%|###| 14/14 [00:51<00:00,  3.68s/it, "
+                           "train_loss=0.5, val_loss=0.4, val_acc=0.8, val_map={v}]\n",
+    "twice": "Run {name}\n" + 2 * "Epoch {i}, train loss: 0.5, val loss: 0.4, val acc: 0.8, val mAP: {v}\n",
+    "twice, by two loggers": "Run {name}\n" + "Epoch {i}, train loss: 0.5, val loss: 0.4, val acc: 0.8, val mAP: {v}\n"
+                             "INFO:root:Epoch {i}, train loss: 0.5, val loss: 0.4, val acc: 0.8, val mAP: {v}\n",
     "with batches": "Run {name}\n" + "Epoch {i} batch 10/99 loss: 0.9\nEpoch {i} batch 20/99 loss: 0.8\nEpoch {i} train_loss: 0.5 val_loss: 0.4 val_acc: 0.8 val_map: {v}\n",
 }  # fmt: skip
+
+
+COLUMNS = {
+    "fastai": ("epoch     train_loss  valid_loss  accuracy  mAP       time    \n", "{i}         0.500000    0.400000    0.800000  {v}  00:12     \n"),
+    "lines between": ("| epoch | train loss | val loss | val acc | val mAP |\n|-------|-----|-----|----|-----|\n", "| {i} | 0.5 | 0.4 | 0.8 | {v} |\n"),
+    "rich": ("┃ Epoch ┃ Train loss ┃ Val loss ┃ Val accuracy ┃ Val mAP ┃\n", "│ {i}     │ 0.5        │ 0.4      │ 0.8          │ {v}     │\n"),
+}  # fmt: skip
+LOGS |= {form: f"Run {{name}}\n{row}" for form, (_, row) in COLUMNS.items()}
 
 
 def printed(form):
     head, _, body = LOGS[form].partition("\n")
     text = ""
     for name, values in EPOCHS.items():
-        text += head.format(name=name) + "\n"
+        text += head.format(name=name) + "\n" + COLUMNS.get(form, [""])[0]
         for i, v in enumerate(values, 1):
             shown = str(v).replace(".", ",") if form == "decimal comma" else str(v)
             text += body.format(i=i, n=len(values), v=shown)
