@@ -31,6 +31,8 @@ from in4310.submission.pieces import KINDS, Missing, Unreadable
 from in4310.submission.reading import Readers
 from in4310.submission.sandbox.worker import Sandbox
 
+# Figures that are asked for in the report.
+IN_WORDS = ("metrics", "history", "ranking", "non_positive", "eigenvalues")
 FEW = 0.05  # share of a split's images that the data must have; a part of the course's photographs has 0.3
 STATIC = "no code of the submission was run: its files were read and its figures recomputed from its weights"
 
@@ -130,9 +132,16 @@ class Session:
             + (f" as {' or '.join(kind.places)}, or name its file in submission.toml" if kind else "")
         )
         found: dict[str, Any] = {"reason": str(why), "missing": why.piece, "mend": mend}
-        if self._rests_on_another(why.piece, requirement):
+        if document := self._document() if why.piece in IN_WORDS and not broken else "":
+            found["reason"] = f"{why}; it may stand in {document}, which nobody has read"
+        if document or self._rests_on_another(why.piece, requirement):
             found |= {"outcome": Outcome.OPEN, "open_points": self.edition.points_of[name]}
         return self._verdict(name, title, judge, **found)
+
+    def _document(self) -> str:
+        """The report, where it is one that the judge cannot read figures from; else ''."""
+        file, _ = self.evidence.submission.located.get("report", ("", "")) if self.evidence else ("", "")
+        return shown(file) if file.lower().endswith((".pdf", ".docx")) else ""
 
     def _rests_on_another(self, piece: str, requirement: str) -> bool:
         """Whether another requirement asks for a piece, and all that this one asks for was handed in."""

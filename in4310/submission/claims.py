@@ -147,6 +147,22 @@ def _metrics_of_table(table: Table, index: Mapping[str, str], put: Any) -> None:
 
 # -- ranking ---------------------------------------------------------------------------------------
 
+_BESIDE = {
+    "image",
+    "images",
+    "class",
+    "score",
+    "scores",
+    "rank",
+    "of",
+    "for",
+    "the",
+    "bilder",
+    "klasse",
+    "test",
+}
+LINES = 200_000  # of a text
+_APART = re.compile(r"[\s,;()\[\]'\"]+")
 _TOP = {"top", "highest", "best", "most", "topp", "first"}
 _BOTTOM = {"bottom", "lowest", "worst", "least", "bunn", "last", "low"}
 
@@ -174,6 +190,30 @@ def as_ranking(document: Document, name: str, classes: Sequence[str]) -> Nested 
                     sides = found.setdefault(index.get(key(c)) or c, {})
                     sides[side] = sides.get(side) or table[side]
     return found if any(map(any, (t.values() for t in found.values()))) else None
+
+
+def ranking_of_text(text: str, classes: Sequence[str]) -> Nested | None:
+    """As `as_ranking`, of what was printed: paths behind a heading that names a class and a side, or on its line."""
+    found: Nested = {}
+    index = {key(c): c for c in classes}
+    own, side = "", ""
+    for line in text.splitlines()[:LINES]:
+        line = line[:4000]
+        paths = [part for part in _APART.split(line) if _is_path(part)]
+        before = words(line.partition(paths[0])[0] if paths else line)
+        named = [index[w] for w in before if w in index]
+        sides = {"top" for w in before if w in _TOP} | {"bottom" for w in before if w in _BOTTOM}
+        other = {w for w in before if not w.isdecimal()} - index.keys() - _TOP - _BOTTOM - _BESIDE
+        if (paths and other) or not (paths or named or sides or not line.strip()):
+            own = side = ""  # a line about something else
+            continue
+        own = named[0] if named else own
+        side = next(iter(sides)) if len(sides) == 1 else side
+        if own and side and paths:
+            scores = [number(part) for part in _APART.split(line.rpartition(paths[-1])[2])]
+            score = next((v for v in scores if v is not None), None) if len(paths) == 1 else None
+            found.setdefault(own, {}).setdefault(side, []).extend([path, score] for path in paths)
+    return found or None
 
 
 def _ranked(document: Document, name: list[str]) -> Iterator[tuple[list[Any], list[str], list[str]]]:

@@ -161,6 +161,9 @@ class Figures:
     def ranking(self, within: Within, pinned: bool) -> Iterable[Found]:
         """Top and bottom images of classes, from all files that give some."""
         parts = [(file, ranked) for file, _ in self._documents(within) if (ranked := self.ranked(file))]
+        for file, text in self.contents.printed.items() if not parts else ():
+            if within(file) and (ranked := claims.ranking_of_text(text, self.classes)):
+                parts.append((file, ranked))
         yield from _merged(parts, "paths of images at the top and the bottom of a class")
 
     def non_positive(self, within: Within, pinned: bool) -> Iterable[Found]:
@@ -172,7 +175,8 @@ class Figures:
                     share = claims.as_non_positive(tables.pairs_of(self.contents.printed[file]))
                 except ValueError:
                     continue
-            if share and (pinned or not self._is_history(file)):
+            # A notebook prints its history, and all else.
+            if share and (pinned or file.endswith(".ipynb") or not self._is_history(file)):
                 count = len(share["percent"])
                 hint = bool(set(words(_label(file))) & SHARE_WORDS)
                 yield (file,), f"{count} modules with a percentage", count / 100 + hint, share

@@ -12,7 +12,7 @@ from in4310.judging.judge import Judge, listed
 from in4310.judging.mistake import Hypothesis, Match
 from in4310.judging.session import Session
 from in4310.judging.verdict import GOOD, Outcome
-from in4310.submission.pieces import KINDS, Missing
+from in4310.submission.pieces import KINDS, Missing, Unreadable
 
 figures = st.floats(-1e6, 1e6)
 
@@ -203,6 +203,20 @@ def test_trust_pays_the_share_that_it_says(share, outcome, points):
         outcome, points, points, 2 - points
     )  # fmt: skip
     assert not check.lost
+
+
+@pytest.mark.parametrize("piece", KINDS)
+@pytest.mark.parametrize("report", ["report.pdf", "Rapport.DOCX", "report.html", None])
+def test_figures_that_may_stand_in_a_document_are_left_to_the_teacher(piece, report):
+    session = Session(load_edition("demo"))
+    located = {"report": (report, "")} if report else {}
+    session.evidence = SimpleNamespace(submission=SimpleNamespace(located=located))
+    figures = piece in ("metrics", "history", "ranking", "non_positive", "eigenvalues")
+    left = figures and report in ("report.pdf", "Rapport.DOCX")
+    check = session.not_run("metrics_map", "", Missing(piece), None, "1e")
+    assert check.outcome is (Outcome.OPEN if left else Outcome.NOT_RUN)
+    assert (f"it may stand in {report}" in check.reason) == left
+    assert session.not_run("metrics_map", "", Unreadable(piece, "is broken"), None, "1e").points == 0
 
 
 @pytest.mark.parametrize(

@@ -352,6 +352,10 @@ RANKED = {
 }
 RANKINGS = {
     "house": lambda f: write(f, "r.json", json.dumps(RANKED)),
+    "printed": lambda f: write(f, "out.txt", "Ranking of the test set\n" + "\n".join(
+        f"{s} 10 {c}:\n" + "\n".join(f"  {p} 0.5" for p in l) for c, t in RANKED.items() for s, l in t.items()) + "\nsaved plots/rank.png\n"),
+    "printed, class first": lambda f: write(f, "out.log", "\n".join(
+        f"class {c}\n" + "\n".join(f"{s}: {l}" for s, l in t.items()) for c, t in RANKED.items())),
     "class indices": lambda f: write(f, "r.json", json.dumps({CLASSES.index(c): t for c, t in RANKED.items()})),
     "flat": lambda f: write(f, "r.json", json.dumps({f"{c}_{s}10": p for c, t in RANKED.items() for s, p in t.items()})),
     "side first": lambda f: write(f, "r.json", json.dumps({s: {c: RANKED[c][s] for c in RANKED} for s in ("top", "bottom")})),
