@@ -28,6 +28,7 @@ FLOORS = (
     "in4310.judging.networks",
     "in4310.judging.evidence",
     "in4310.judging.inside in4310.judging.statistics",
+    "in4310.judging.own_size",
     "in4310.judging.mistakes",
     "in4310.judging",
     "requirements",

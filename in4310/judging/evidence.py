@@ -22,6 +22,7 @@ scored       labels and scores, or None         of another set, as far as they a
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -39,7 +40,7 @@ from in4310.judging.pipelines import Pipeline
 from in4310.judging.preprocessing import SIZES
 from in4310.places import cache_folder
 from in4310.solution import images, metrics, scores
-from in4310.solution.images import IMAGENET_MEAN, IMAGENET_STD, Images, Problems
+from in4310.solution.images import IMAGENET_MEAN, IMAGENET_STD, Images, Preprocessing, Problems
 from in4310.submission.formats import finite
 from in4310.submission.pieces import Missing, Unreadable
 
@@ -130,6 +131,18 @@ class Evidence(Networks):
         if problems.unreadable:
             raise Unreadable("eigenvalues", f"{min(problems.unreadable)!r} cannot be decoded")
         return loaded
+
+    def prepared(self, preprocessing: Preprocessing) -> Evidence:
+        """The same evidence with images that are prepared in another way; kept, with what is computed of it."""
+
+        def view() -> Evidence:
+            model, made = self.model, copy.copy(self)
+            made._kept = {}
+            made.__dict__.pop("_all_images", None)
+            made.__dict__ |= {"model": model, "preprocessing": preprocessing}
+            return made
+
+        return self.once(("prepared", preprocessing), view)
 
     def batches(self, loaded: Images) -> Callable[[], Any]:
         """Normalised batches of images on the device, float32 NCHW, without labels."""

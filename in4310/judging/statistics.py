@@ -207,15 +207,16 @@ def _were_right(evidence: Evidence, data: str) -> list[str]:
     return evidence.once(("usual_images", data), list)
 
 
+def shares_of_images(
+    evidence: Evidence, paths: tuple[str, ...], modules: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Module that runs -> percentage of non-positive values of each image, float64 (N,)."""
+    return _of_each_image(evidence.model, evidence.batches(evidence.images(paths))(), modules, _shares)
+
+
 def typical_non_positive(evidence: Evidence, modules: Sequence[str]) -> dict[str, tuple[float, float]]:
     """Module -> mean over images of the percentage of values that are 0 or less, and its deviation between images."""
-    loaded = evidence.images(typical_images(evidence))
-    shares = _of_each_image(
-        evidence.model,
-        evidence.batches(loaded)(),
-        modules,
-        _shares,
-    )
+    shares = shares_of_images(evidence, typical_images(evidence), modules)
     return {
         name: (float(v.mean()), float(v.std(ddof=1)) if len(v) > 1 else 0.0) for name, v in shares.items()
     }

@@ -1,6 +1,7 @@
 """Statistics that share a forward pass, and spectra that are kept: the same figures, and when they are computed anew."""
 
 import dataclasses
+import json
 import shutil
 from itertools import count
 
@@ -9,12 +10,14 @@ import pytest
 import torch
 
 from in4310.errors import InputError
-from in4310.judging import statistics
+from in4310.judging import own_size, statistics
 from in4310.judging.data import resolve_data
 from in4310.judging.edition import load_edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.statistics import kept_spectra, key_of, shares_and_spectra
+from in4310.judging.verdict import Outcome
 from in4310.solution.feature_maps import non_positive
+from in4310.solution.handin import spread
 from in4310.solution.images import Preprocessing
 from in4310.solution.spectrum import Spectrum, eigenvalues
 from in4310.submission.folder import Submission
@@ -233,3 +236,58 @@ def test_images_that_are_often_taken_are_tried_once_each_and_what_was_right_firs
     assert next(statistics.usual_images(evidence)) == (last, tried[last])
     assert {len(p) for words, p in statistics.usual_images(evidence, count=50) if "50" in words} == {50}
     assert list(statistics.usual_images(evidence, "a data set that is not there")) == []
+
+
+def test_statistics_of_another_size_than_the_networks_are_found(reference_evidence, run_check):
+    """Task 3 asks for 224, whatever the network was trained at: shares and spectra have a size of their own."""
+    modules = ["maxpool", "layer1", "layer4"]
+    for size in (96, 224):
+        evidence = reference_evidence()
+        paths = tuple(spread(evidence.known("test"), 24))
+        view = evidence.prepared(dataclasses.replace(evidence.preprocessing, size=size, resize=size))
+        percent = statistics.non_positive(view, paths, modules)
+        spectra = statistics.spectra(view, "tuned", "course", paths, modules, False)
+        values = {name: {"values": found.values[:10].tolist()} for name, found in spectra.items()}
+        series = {"model": "tuned", "data": "course", "paths": list(paths), "modules": values}
+        for name, table in (
+            ("non_positive", {"images": list(paths), "percent": percent}),
+            ("eigenvalues", {"series": [series]}),
+        ):
+            file = evidence.submission.folder / f"{name}.json"
+            file.unlink()
+            file.write_text(json.dumps(table))
+        evidence = Evidence(Submission(evidence.submission.folder), evidence.data, evidence.edition)
+        for check in ("non_positive_recomputed", "eigenvalues_recomputed"):
+            found = run_check(check, evidence).findings
+            told = [f for f in found if "layer" in f.asked or "maxpool" in f.asked]
+            assert len(told) == len(modules)
+            assert {f.outcome for f in told} == {Outcome.PASSED}, (size, told)
+            assert all(str(size) in f.tolerance for f in told)
+
+
+def test_figures_that_no_size_gives_are_found_under_none(reference_evidence):
+    evidence = reference_evidence()
+    paths = tuple(spread(evidence.known("test"), 24))
+    assert own_size.of_shares(evidence, paths, {"maxpool": 90.0, "layer1": 5.0}, 0.02) is None
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_preprocessing_without_scores_is_that_which_gives_the_metrics(
+    reference_evidence, monkeypatch, right
+):
+    usual = [Preprocessing(size=s, resize=s) for s in (96, 32, 64, 48)]
+    monkeypatch.setattr("in4310.judging.networks.candidates", lambda: iter(usual))
+    evidence = reference_evidence()
+    folder = evidence.submission.folder
+    stated = evidence.preprocessing
+    for file in ("scores_test.npy", "scores_val.npy", "submission.toml"):
+        (folder / file).unlink()
+    if not right:
+        table = json.loads((folder / "metrics.json").read_text())
+        for figures in table.values():
+            figures["map"] -= 0.05
+        (folder / "metrics.json").unlink()
+        (folder / "metrics.json").write_text(json.dumps(table))
+    evidence = Evidence(Submission(folder), evidence.data, evidence.edition)
+    assert evidence.inferred.fits == right
+    assert (evidence.preprocessing == stated) == right
