@@ -70,8 +70,10 @@ def pytest_configure(config: pytest.Config) -> None:
                 room_for(Path(run.order.report))
     judging = run.order.submission and not config.getoption("help") and not config.option.collectonly
     if judging and run.sandbox is None:
+        from in4310.options import look_at_secret
         from in4310.submission.sandbox.worker import Sandbox
 
+        look_at_secret()
         # It imports torch while pytest collects: two seconds that nobody waits for.
         run.sandbox = run.stack.enter_context(Sandbox())
         run.sandbox.start()

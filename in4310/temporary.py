@@ -50,6 +50,15 @@ def remove(folder: str | None) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def sweep_partial(folder: Path) -> None:
+    """Remove files below a folder of ours that runs, now killed, were about to rename."""
+    for path in folder.rglob(".*.partial"):
+        pid = path.suffixes[-2][1:] if len(path.suffixes) > 1 else ""
+        if pid.isdecimal() and not _start(int(pid)) and path.is_file():
+            with suppress(OSError):
+                path.unlink()
+
+
 def sweep() -> None:
     """Remove what runs that were killed have left."""
     for folder in left_over():

@@ -27,6 +27,7 @@ from in4310.judging.session import versions
 from in4310.judging.verdict import Results
 from in4310.places import SECRET_VARIABLE
 from in4310.progress import QUIET, Progress
+from in4310.temporary import sweep_partial
 
 STUDENTS = "students"
 ROOM = 4 * 2**20  # bytes: less cannot take a report
@@ -254,6 +255,7 @@ def _alone(out: Path) -> Iterator[None]:
     try:
         (out / STUDENTS).mkdir(parents=True, exist_ok=True)
         with FileLock(out / ".lock", timeout=0):
+            sweep_partial(out)
             yield
     except Timeout:
         raise InputError(

@@ -1,5 +1,6 @@
 """What a killed run left in the folder for temporary files is removed by the next; what is in use, or another's, stays."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from in4310.submission.sandbox.worker import Sandbox
-from in4310.temporary import is_left_over, left_over, ours
+from in4310.temporary import is_left_over, left_over, ours, sweep_partial
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
 
@@ -75,3 +76,22 @@ def test_what_is_left_over_is_of_our_own_user_only(monkeypatch):
         assert left not in left_over()
     finally:
         left.rmdir()
+
+
+def test_files_that_a_killed_run_was_about_to_rename_are_swept(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (tmp_path / "students" / "kari").mkdir(parents=True)
+    (tmp_path / f".folder.{gone.pid}.partial").mkdir()
+    kept = [
+        f".index.html.{os.getpid()}.partial",
+        "marks.csv",
+        f"a.{gone.pid}.partial",
+        ".partial",
+        ".b.partial",
+        ".c.x.partial",
+    ]
+    for name in (f".index.html.{gone.pid}.partial", f"students/kari/.r.json.{gone.pid}.partial", *kept):
+        (tmp_path / name).write_text("")
+    sweep_partial(tmp_path)
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == sorted(kept)
