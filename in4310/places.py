@@ -12,10 +12,12 @@ from pathlib import Path
 import platformdirs
 
 from in4310.errors import InputError
+from in4310.temporary import sweep_partial
 
 CACHE_VARIABLE = "IN4310_CACHE"
 DATA_VARIABLE = "IN4310_DATA"
 SECRET_VARIABLE = "IN4310_SECRET"
+DAY = 86400.0  # seconds: no decoding takes so long
 COURSE_FOLDERS = ("", "scenes", "mandatory1_data")
 
 
@@ -43,6 +45,7 @@ def decoded_folder() -> Path:
             f"{folder}: expected the folder of decoded images, and it cannot be made ({error.strerror}); "
             f"remove what is there, or set {CACHE_VARIABLE}"
         ) from None
+    sweep_partial(folder.glob("*.partial"), DAY)
     return folder
 
 
@@ -55,6 +58,7 @@ def room_for(folder: Path, size: int = 4 << 20) -> None:
     trial = folder / f".in4310.{os.getpid()}.partial"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        sweep_partial(folder.glob("*.partial"))
         try:
             trial.write_bytes(bytes(size))
         finally:

@@ -6,6 +6,8 @@ import os
 import shutil
 import stat
 import tempfile
+import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,12 +52,22 @@ def remove(folder: str | None) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def sweep_partial(folder: Path) -> None:
-    """Remove files below a folder of ours that runs, now killed, were about to rename."""
-    for path in folder.rglob(".*.partial"):
-        pid = path.suffixes[-2][1:] if len(path.suffixes) > 1 else ""
-        if pid.isdecimal() and not _start(int(pid)) and path.is_file():
-            with suppress(OSError):
+def sweep_partial(files: Iterable[Path], age: float = 0.0) -> None:
+    """Remove those of these files that a run, now killed, was about to rename: `.NAME.PROCESS.partial`.
+
+    age: seconds for which they must not have been touched, where processes of another machine write there too.
+    """
+    for path in files:
+        parts = path.name.split(".")
+        ours = len(parts) > 3 and not parts[0] and parts[-1] == "partial" and parts[-2].isdecimal()
+        with suppress(OSError):
+            found = path.lstat()
+            if (
+                ours
+                and stat.S_ISREG(found.st_mode)
+                and not _start(int(parts[-2]))
+                and time.time() - found.st_mtime >= age
+            ):
                 path.unlink()
 
 

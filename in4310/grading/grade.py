@@ -255,7 +255,7 @@ def _alone(out: Path) -> Iterator[None]:
     try:
         (out / STUDENTS).mkdir(parents=True, exist_ok=True)
         with FileLock(out / ".lock", timeout=0):
-            sweep_partial(out)
+            sweep_partial(out.rglob("*.partial"))
             yield
     except Timeout:
         raise InputError(

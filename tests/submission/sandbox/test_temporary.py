@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from in4310.places import decoded_folder, room_for
 from in4310.submission.sandbox.worker import Sandbox
 from in4310.temporary import is_left_over, left_over, ours, sweep_partial
 
@@ -78,20 +79,34 @@ def test_what_is_left_over_is_of_our_own_user_only(monkeypatch):
         left.rmdir()
 
 
-def test_files_that_a_killed_run_was_about_to_rename_are_swept(tmp_path):
+def test_files_that_a_killed_run_was_about_to_rename_are_swept(tmp_path, monkeypatch):
+    """By who writes to the same folder next: grade below its own, a report in its own, and of the cache what is old."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    (tmp_path / "students" / "kari").mkdir(parents=True)
-    (tmp_path / f".folder.{gone.pid}.partial").mkdir()
-    kept = [
-        f".index.html.{os.getpid()}.partial",
-        "marks.csv",
-        f"a.{gone.pid}.partial",
-        ".partial",
-        ".b.partial",
-        ".c.x.partial",
-    ]
-    for name in (f".index.html.{gone.pid}.partial", f"students/kari/.r.json.{gone.pid}.partial", *kept):
-        (tmp_path / name).write_text("")
-    sweep_partial(tmp_path)
-    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == sorted(kept)
+    monkeypatch.setenv("IN4310_CACHE", str(tmp_path / "cache"))
+    out, cache = tmp_path / "out", tmp_path / "cache" / "decoded"
+    swept = [f".index.html.{gone.pid}.partial", f"students/.r.{gone.pid}.partial"]
+    kept = [f".a.{os.getpid()}.partial", "marks.csv", f"a.{gone.pid}.partial", ".partial", ".b.partial", ".c.x.partial",
+            f".{gone.pid}.partial", f".d.{gone.pid}.partial.csv"]  # fmt: skip
+    for place in (out, cache):
+        (place / "students").mkdir(parents=True)
+        (place / f".folder.{gone.pid}.partial").mkdir()
+        (place / f".link.{gone.pid}.partial").symlink_to(out / "marks.csv")
+        for name in (*swept, *kept):
+            (place / name).write_text("")
+
+    def left(place):
+        return {name for name in (*swept, *kept) if (place / name).exists()}
+
+    room_for(out)
+    assert left(out) == {*swept[1:], *kept}
+    sweep_partial(out.rglob("*"))
+    assert left(out) == {*kept}
+    decoded_folder()
+    assert left(cache) == {*swept, *kept}  # who knows which machine writes it
+    for name in (*swept, *kept):
+        os.utime(cache / name, (0, 0))
+    decoded_folder()
+    assert left(cache) == {*swept[1:], *kept}
+    assert (out / f".folder.{gone.pid}.partial").is_dir()
+    assert (out / f".link.{gone.pid}.partial").is_symlink()
