@@ -23,5 +23,7 @@ _LACKING = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE
 
 
 def of_the_machine(error: BaseException) -> bool:
-    """Whether an error says that the machine lacks space, memory or open files, and nothing of what was read."""
-    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _LACKING)
+    """Whether an error is the machine's: it lacks space, memory or open files, and nothing is said of what was read."""
+    return isinstance(error, MemoryError | NotJudged) or (
+        isinstance(error, OSError) and error.errno in _LACKING
+    )

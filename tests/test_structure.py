@@ -117,6 +117,25 @@ def test_the_solution_imports_none_of_the_others(house):
     assert {name for name in found if not name.startswith("in4310.solution")} <= leaves
 
 
+def without_formats(file):
+    """Lines where Pillow may try any of its formats, some of which are read by starting a program."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        opens = isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Image.open")
+        if opens and "formats" not in {keyword.arg for keyword in node.keywords}:
+            yield f"{file.name}:{node.lineno}"
+
+
+def test_pictures_are_opened_in_named_formats_only(tmp_path):
+    """The solution, which students run on the course's photographs, opens whatever Pillow knows."""
+    files = dict([*modules(ROOT / "in4310", "in4310"), *modules(checks_folder(), "requirements")])
+    judges = {file for name, file in files.items() if not name.startswith("in4310.solution.")}
+    assert [line for file in sorted(judges) for line in without_formats(file)] == []
+    (tmp_path / "x.py").write_text(
+        "Image.open(a, formats=B)\nPIL.Image.open(\na)\nImage.open(a, 'r')\nopen(a)\n"
+    )
+    assert list(without_formats(tmp_path / "x.py")) == ["x.py:2", "x.py:4"]
+
+
 def test_the_floors_name_nothing_that_is_gone(house):
     assert {name for name in FLOOR_OF if name not in house} == {"requirements"}  # a folder, and no package
 

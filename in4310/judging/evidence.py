@@ -38,7 +38,7 @@ from in4310.judging.class_order import confusion, exchanged
 from in4310.judging.networks import Networks
 from in4310.judging.pipelines import Pipeline
 from in4310.judging.preprocessing import SIZES
-from in4310.places import cache_folder
+from in4310.places import decoded_folder
 from in4310.solution import images, metrics, scores
 from in4310.solution.images import IMAGENET_MEAN, IMAGENET_STD, Images, Preprocessing, Problems
 from in4310.submission.formats import finite
@@ -98,7 +98,7 @@ class Evidence(Networks):
 
     @cached_property
     def _all_images(self) -> tuple[Images, Problems]:
-        return self._load(tuple(sorted(self.data.labels)), cache_folder() / "decoded")
+        return self._load(tuple(sorted(self.data.labels)), decoded_folder())
 
     def _load(self, paths: tuple[str, ...], cache: Path | None = None) -> tuple[Images, Problems]:
         data, classes = self.data, self.stated_classes

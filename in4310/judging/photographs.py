@@ -14,6 +14,7 @@ from in4310.judging.judge import Judge
 from in4310.places import cache_folder
 from in4310.shown import shown
 from in4310.solution.saving import write_aside
+from in4310.submission.formats import IMAGE_FORMATS
 from in4310.submission.looks import Look
 
 GROUND = 0.05  # of a drawing's pixels have the colour of its ground, to the last bit; of a photograph's 0.01
@@ -62,7 +63,7 @@ def _hashes(data: DataSet, paths: list[str]) -> np.ndarray:
 
 def _hash_of(path: Path) -> np.ndarray:
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=IMAGE_FORMATS) as picture:
             return _hash(picture)
     except OSError:
         return np.zeros(8, np.uint8)

@@ -14,8 +14,9 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+from in4310.submission.sandbox.tiers import Tier
 from in4310.submission.sandbox.walls import Limits
-from in4310.submission.sandbox.worker import Sandbox, Tier, WorkerFailed
+from in4310.submission.sandbox.worker import Sandbox, WorkerFailed
 from in4310.submission.sandbox.zygote import descendants
 
 MIB = 2**20

@@ -28,8 +28,9 @@ from in4310.submission.pieces import KINDS, Missing
 from in4310.submission.plain import NotPlain
 from in4310.submission.reading import RESTARTS, Readers
 from in4310.submission.sandbox import worker
+from in4310.submission.sandbox.tiers import Tier
 from in4310.submission.sandbox.walls import Limits
-from in4310.submission.sandbox.worker import Answer, Sandbox, Tier
+from in4310.submission.sandbox.worker import Answer, Sandbox
 
 pytestmark = pytest.mark.slow  # all of them run in CI
 CLASSES = ("buildings", "forest", "glacier", "mountain", "sea", "street")

@@ -9,7 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from in4310.submission.sandbox.worker import Sandbox, Tier, WorkerFailed
+from in4310.submission.sandbox.tiers import Tier
+from in4310.submission.sandbox.worker import Sandbox, WorkerFailed
 
 # Each is run by code of a submission. v: a file of the judge that all may read, n: a neighbour's folder, j: the judge's
 # number, s: a file of the system (Python's own), o: a file of the submission itself.

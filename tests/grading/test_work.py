@@ -1,15 +1,20 @@
 """What a worker gives back: a verdict, or that there is none and whether the submission is the reason."""
 
 import errno
+import os
+import select
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from in4310.errors import of_the_machine
+from in4310.errors import InputError, NotJudged, of_the_machine
 from in4310.grading.work import Job, digest_of, judge
 from in4310.judging.order import Order
 from in4310.submission.reading import Readers
+from in4310.submission.sandbox import worker
+from in4310.submission.sandbox.zygote import children_of
 
 
 @pytest.fixture
@@ -45,8 +50,35 @@ def test_what_the_machine_lacks_is_not_the_students_fault(job, monkeypatch, erro
     assert "not judged" in done.error
 
 
+@pytest.mark.parametrize("whom", ["reader", "keeper", "zygote"])
+def test_a_reader_that_the_machine_kills_is_not_the_students_fault(job, monkeypatch, whom):
+    """As the kernel does where memory runs short, before anything was read: another time the same is judged."""
+    real, killed = worker.Worker.call, []
+
+    def call(self, task, *more):
+        if task == "read" and not killed:
+            real(self, "ping", {})  # all of them are there
+            keeper = self._watch.pid
+            status = Path(f"/proc/{keeper}/status").read_text()
+            zygote = int(status.partition("PPid:")[2].split()[0])
+            killed.append({"reader": children_of(keeper)[0], "keeper": keeper, "zygote": zygote}[whom])
+            os.kill(killed[0], signal.SIGKILL)
+            select.select([self._channel], [], [])  # until it has hung up
+        return real(self, task, *more)
+
+    monkeypatch.setattr(worker.Worker, "call", call)
+    done = judge(job)
+    assert len(killed) == 1
+    assert (done.again, done.results) == (True, "")
+    assert done.error == f"not judged: {worker.OUTSIDE}"
+    if whom == "reader":
+        assert judge(job).error == ""
+
+
 def test_an_error_of_a_file_is_told_from_one_of_the_machine():
     assert of_the_machine(OSError(errno.ENOSPC, ""))
+    assert of_the_machine(NotJudged("x"))
+    assert not of_the_machine(InputError("x"))
     assert not of_the_machine(OSError(errno.ENOENT, ""))
     assert not of_the_machine(FileNotFoundError("x"))
     assert not of_the_machine(ValueError("x"))

@@ -9,7 +9,8 @@ from in4310.judging.judge import Judge
 from in4310.judging.verdict import Outcome
 from in4310.submission.live import Live
 from in4310.submission.reading import Readers
-from in4310.submission.sandbox.worker import Sandbox, Tier
+from in4310.submission.sandbox.tiers import Tier
+from in4310.submission.sandbox.worker import Sandbox
 
 CLASSES = ["buildings", "forest", "glacier", "mountain", "sea", "street"]
 RIGHT = """

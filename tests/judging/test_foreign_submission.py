@@ -9,7 +9,7 @@ import torch
 
 from in4310.judging.verdict import Outcome
 from in4310.runner import judge_submission
-from in4310.submission.sandbox.worker import Tier
+from in4310.submission.sandbox.tiers import Tier
 
 FULL_POINTS = 110
 

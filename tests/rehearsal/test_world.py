@@ -9,8 +9,9 @@ from in4310.errors import NotJudged
 from in4310.rehearsal.facts import event_of, facts_of
 from in4310.rehearsal.programs import programs, read, roots
 from in4310.rehearsal.rehearse import rehearse
+from in4310.submission.sandbox.tiers import Tier
 from in4310.submission.sandbox.walls import World
-from in4310.submission.sandbox.worker import Sandbox, Tier
+from in4310.submission.sandbox.worker import Sandbox
 
 CLASSES = ["forest", "sea"]
 

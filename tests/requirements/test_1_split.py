@@ -16,7 +16,7 @@ from in4310.judging.mistakes.search import seen
 from in4310.judging.verdict import Outcome
 from in4310.solution.metrics import wilson
 from in4310.solution.splits import Split, overlap_by_content, overlap_by_name, stratified_split
-from in4310.submission.formats import SETS, is_absolute
+from in4310.submission.formats import IMAGE_FORMATS, SETS, is_absolute
 from in4310.submission.pieces import Missing
 from in4310.submission.source import seeds
 
@@ -64,7 +64,7 @@ def test_split_covers_data(evidence, judge):
 
 def _decodes(path):
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=IMAGE_FORMATS) as picture:
             picture.convert("RGB")
     except (OSError, SyntaxError, ValueError):
         return False

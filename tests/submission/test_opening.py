@@ -15,7 +15,8 @@ from in4310.submission.archives import Bounds, unpack
 from in4310.submission.containers import BATCH, opened_here
 from in4310.submission.intake import take_in
 from in4310.submission.opening import opener_of
-from in4310.submission.sandbox.worker import Answer, Tier, WorkerFailed
+from in4310.submission.sandbox.tiers import Tier
+from in4310.submission.sandbox.worker import Answer, WorkerFailed
 
 SMALL = Bounds(entries=2000, total_bytes=64 << 20, file_bytes=32 << 20, archives=3)
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from in4310.rehearsal.events import Recorder
 from in4310.rehearsal.programs import DATA
+from in4310.submission.formats import IMAGE_FORMATS
 
 ALIKE, UNLIKE = 0.95, 0.6  # correlations
 
@@ -36,7 +37,7 @@ def _like(item: Any, file: str) -> str:
     if found is None:
         return ""
     _, height, width = found.shape
-    with Image.open(f"{DATA}/{file}") as image:
+    with Image.open(f"{DATA}/{file}", formats=IMAGE_FORMATS) as image:
         right = np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR), float)
     if _correlation(found, right.transpose(2, 0, 1)) > UNLIKE:
         return ""

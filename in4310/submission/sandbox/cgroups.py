@@ -15,6 +15,7 @@ from in4310.submission.sandbox.walls import Limits
 from in4310.temporary import is_left_over
 
 CONTROLLERS = ("memory", "pids", "cpu")
+HUGE = 4 * 2**20
 SLACK = 64 * 2**20  # the watch, which can say what was too much, comes first
 
 
@@ -101,11 +102,31 @@ def step_back(place: str | None) -> None:
             file.write(tenth)
 
 
-def out_of_memory(place: str | None) -> bool:
-    """Whether the kernel has killed a process of this memory group for want of memory."""
+def out_of_memory(place: str | None) -> bool | None:
+    """Whether this memory group was at its own bound when the kernel killed a process of it for want of memory.
+
+    None where it killed none. False: a group around it, or the machine, had too little.
+    """
+    # 'oom_kill' counts kills for whatever want; 'oom' (version 2) those tries that reached the bound of this group.
+    # Version 1 has its highest use: 'failcnt' stays 0 where the kernel's own memory, page tables say, was too much.
     for name in ("memory.events", "memory.oom_control") if place else ():
         with suppress(OSError, ValueError), open(f"{place}/{name}") as file:
-            return dict(line.split() for line in file).get("oom_kill", "0") != "0"
+            found = dict(line.split() for line in file)
+            if found.get("oom_kill", "0") == "0":
+                return None
+            bounds = ("memory", "memory.memsw") if "oom" not in found else ()
+            return found.get("oom", "0") != "0" or any(_was_full(f"{place}/{bound}") for bound in bounds)
+    return None
+
+
+def _was_full(kind: str) -> bool:
+    """Whether what was tried last, a huge page at most, can have been more than there was room for."""
+    with (
+        suppress(OSError, ValueError),
+        open(f"{kind}.max_usage_in_bytes") as used,
+        open(f"{kind}.limit_in_bytes") as limit,
+    ):
+        return int(used.read()) > int(limit.read()) - HUGE
     return False
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from in4310.submission.sandbox.probes import traps
+from in4310.submission.sandbox.tiers import TIERS, Tier
 from in4310.submission.sandbox.walls import Limits
-from in4310.submission.sandbox.worker import TIERS, Sandbox, Tier, WorkerFailed
+from in4310.submission.sandbox.worker import Sandbox, WorkerFailed
 from in4310.temporary import ours
 
 MIB = 2**20

@@ -25,11 +25,13 @@ FEW = 8 + 2 * (os.cpu_count() or 1)  # processes and threads that take their tur
 
 
 class Watch:
-    """Watches the process `pid` and its descendants until `stop`. `found`: why it ended them, None where it did not."""
+    """Watches the process `pid` and its descendants until `stop`. `found`: why it ended them, None where it did not;
+    `outside`: whether that was no limit of theirs, but the machine's want of memory."""
 
     def __init__(self, pid: int, limits: Limits, zygote: int, private: str | None, groups: Mapping[str, str]):
         self.pid, self._group, self._cpu = pid, groups.get("memory"), groups.get("cpu")
         self.found: str | None = None
+        self.outside = False
         self._limits, self._private = limits, private
         self._inherited = anonymous(zygote)
         self._stopped = threading.Event()
@@ -57,8 +59,10 @@ class Watch:
         return self.found or self._ended_by_the_kernel()
 
     def _ended_by_the_kernel(self) -> str | None:
-        if not out_of_memory(self._group):
+        own = out_of_memory(self._group)
+        if own is None:
             return None
+        self.outside = not own
         return f"needed more than {self._limits.memory_bytes // 2**20} MiB over all its processes"
 
     def waited(self) -> float:

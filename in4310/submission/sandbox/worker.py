@@ -14,15 +14,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from in4310.errors import NotJudged
 from in4310.shown import shown
 from in4310.submission.sandbox import messages
 from in4310.submission.sandbox.messages import BadMessage, Message
 from in4310.submission.sandbox.probes import traps
+from in4310.submission.sandbox.tiers import NONE, TIERS, Tier
 from in4310.submission.sandbox.visible import readable_by_others
 from in4310.submission.sandbox.walls import NOWHERE, Limits, World
 from in4310.submission.sandbox.watch import WATCH, Watch
@@ -30,6 +33,10 @@ from in4310.submission.sandbox.zygote import kill_tree
 from in4310.temporary import sweep
 
 KEPT_OUTPUT = 2**16
+OUTSIDE = (
+    "the process that reads it or runs its code was killed from outside, as where the machine runs short of memory;"
+    " free some, or judge fewer at a time"
+)
 
 
 class WorkerFailed(Exception):
@@ -40,36 +47,6 @@ class WorkerFailed(Exception):
         super().__init__(shown(message, 400))
 
 
-@dataclass(frozen=True)
-class Tier:
-    """Which walls hold on this machine, found out by trying."""
-
-    namespaces: bool
-    landlock: bool
-    why: str = ""
-    abi: int = 99  # what later versions of Landlock than this one know is not asked for
-
-    @property
-    def confined(self) -> bool:
-        """Whether files, network and processes are confined, so that others' code may be run."""
-        return self.namespaces or self.landlock
-
-    def describe(self) -> str:
-        """One sentence for reports."""
-        if self.namespaces and self.landlock:
-            return "namespaces, Landlock, seccomp, limits: no network, no files but the submission, an ordinary user"
-        if self.namespaces:
-            return "namespaces, seccomp, limits: no network, no files but the submission, an ordinary user"
-        if self.landlock:
-            return (
-                "Landlock, seccomp and limits, without namespaces: no network, no files but the submission; "
-                "whether a file exists whose name is guessed can be asked"
-            )
-        return f"not isolated{f' ({self.why})' if self.why else ''}"
-
-
-TIERS = (Tier(True, True), Tier(True, False), Tier(False, True))  # the strongest first
-NONE = Tier(False, False, "no way to confine a process on this system")
 GRANTED = 3  # times the seconds of a call may be added for waiting behind others
 ANSWER_SECONDS = 30.0  # for the zygote, which does little
 START_SECONDS = 300.0  # where it may import torch or torchvision first
@@ -213,7 +190,8 @@ class Sandbox:
         """A confined child that sees the folder, read-only, and nothing else of ours; not `live`: it only reads.
 
         Raises WorkerFailed('refused') where files, network and processes cannot be confined, unless `trusted`: then
-        the code is run with what walls there are, on Linux at least with limits.
+        the code is run with what walls there are, on Linux at least with limits. A call raises NotJudged where the
+        child was killed, and neither by itself nor for a limit of its own.
         """
         if not self.tier.confined and not (trusted and sys.platform == "linux"):
             raise WorkerFailed("refused", f"code of a submission is not run here: {self.tier.describe()}")
@@ -248,7 +226,9 @@ class Sandbox:
             assert zygote is not None
             watch = Watch(pid, limits, zygote.pid, started["private"], started["groups"])
             try:
-                yield Worker(ours, out, watch, limits)
+                # Behind no pid namespace of its own, code that is run can kill itself.
+                outside = partial(self._killed, pid, zygote) if tier.namespaces or not live else lambda: False
+                yield Worker(ours, out, watch, limits, outside)
             finally:
                 watch.stop()  # first: the number of the process may be given to another one afterwards
                 if self._zygote is zygote:  # else it ended, and its children with it
@@ -260,6 +240,13 @@ class Sandbox:
             os.close(out)
             if into >= 0:
                 os.close(into)
+
+    def _killed(self, pid: int, zygote: subprocess.Popen[bytes]) -> bool:
+        """Whether a child that hung up was killed, or the zygote was, and it with that."""
+        try:
+            return self._zygote is not zygote or bool(self._ask({"do": "why", "pid": pid})["killed"])
+        except WorkerFailed:
+            return True
 
 
 def _line(control: socket.socket) -> dict[str, Any]:
@@ -276,7 +263,10 @@ def _line(control: socket.socket) -> dict[str, Any]:
 class Worker:
     """A confined child. `call` asks it for a task; when it fails, it is of no further use."""
 
-    def __init__(self, channel: socket.socket, output: int, watch: Watch, limits: Limits):
+    def __init__(
+        self, channel: socket.socket, output: int, watch: Watch, limits: Limits, killed: Callable[[], bool]
+    ):
+        self._killed = killed  # asked when it has hung up: whether that was done to it
         self._channel, self._output, self._watch, self._limits = channel, output, watch, limits
         self._channel.setblocking(False)
         os.set_blocking(output, False)
@@ -294,7 +284,8 @@ class Worker:
         seconds: float | None = None,
         noted: Callable[[str], None] = lambda name: None,
     ) -> Answer:
-        """Do a task in the child. Raises WorkerFailed when it dies, hangs, floods, lies, or says that it failed.
+        """Do a task in the child. Raises WorkerFailed when it dies, hangs, floods, lies, or says that it failed;
+        NotJudged where the machine ended it.
 
         `noted` is told each thing that the child says it begins to read.
         """
@@ -378,7 +369,10 @@ class Worker:
 
     def _check(self) -> None:
         if self._watch.found is not None:  # not `reason`, which opens a file: this is asked all the time
-            raise WorkerFailed("memory", self._watch.found)
+            raise self._too_much(self._watch.found)
+
+    def _too_much(self, why: str) -> Exception:
+        return NotJudged(OUTSIDE) if self._watch.outside else WorkerFailed("memory", why)
 
     def _drain(self) -> None:
         with suppress(BlockingIOError):
@@ -391,9 +385,11 @@ class Worker:
                 if self._printed_bytes > self._limits.output_bytes:
                     raise WorkerFailed("output", f"printed more than {self._limits.output_bytes} bytes")
 
-    def _gone(self) -> WorkerFailed:
+    def _gone(self) -> Exception:
         reason = self._watch.reason()
         if reason is not None:
-            return WorkerFailed("memory", reason)
+            return self._too_much(reason)
+        if self._killed():
+            return NotJudged(OUTSIDE)
         last = self._text().strip().splitlines()[-1:] or ["nothing"]
         return WorkerFailed("died", f"ended without an answer; the last it printed: {last[0]}")

@@ -27,9 +27,13 @@ from in4310.submission.sandbox.visible import unreachable
 from in4310.submission.sandbox.walls import Limits, World
 from in4310.temporary import ours, remove
 
+KILLED = 9  # a keeper's exit status
+EXITING = 4  # PF_EXITING of the kernel's flags of a process: proc_pid_stat(5)
+EXIT_SECONDS = 20.0  # for a process on its way out, which frees its memory
+
 
 def main(control: socket.socket) -> None:
-    """Serve the judge until it hangs up: 'start' (with two descriptors) and 'kill'."""
+    """Serve the judge until it hangs up: 'start' (with two descriptors), 'why' it ended, and 'kill'."""
     import numpy  # noqa: F401
     import torch  # noqa: F401
 
@@ -93,6 +97,8 @@ def _answer(
         children[pid] = private, group
         return {"pid": pid, "private": private, "groups": group.places}
     pid = request["pid"]
+    if request["do"] == "why":
+        return {"killed": pid in children and _killed(pid)}
     if pid in children:  # not waited for until now, so that no other process can have got its number
         kill_tree(pid)
         with suppress(ChildProcessError):
@@ -126,8 +132,7 @@ def _fork(
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         control.close()
         os.setsid()
-        _keep(request, descriptors, base, private, group)
-        status = 0
+        status = _keep(request, descriptors, base, private, group)
     except BaseException as error:
         with suppress(OSError):
             os.write(2, f"{type(error).__name__}: {error}\n".encode()[:500])
@@ -137,8 +142,11 @@ def _fork(
 
 def _keep(
     request: dict[str, Any], descriptors: list[int], base: str, private: str | None, group: cgroups.Group
-) -> None:
-    """The keeper: new namespaces, one more fork, and when the child has ended, nothing of it stays."""
+) -> int:
+    """The keeper: new namespaces, one more fork, and when the child has ended, nothing of it stays.
+
+    Returns its own exit status, which says whether the child was killed.
+    """
     channel, output = descriptors
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0)
@@ -158,22 +166,46 @@ def _keep(
         walls.die_with_parent()
         walls.enter(doors)
         _become(request, channel, base, private, uid)
-        return
+        return 0
     walls.close_inherited([])  # the judge must see the end of the channel and of the output
     os.dup2(0, 1)
     os.dup2(0, 2)
+    seconds = Limits(**request["limits"]).cpu_seconds
     if private is None:  # the end of the first process of a pid namespace is the end of all
-        while os.waitpid(-1, 0)[0] != child:
-            pass
-        return
+        return _end_of(child, seconds)
     try:
         signal.signal(signal.SIGTERM, _end)
         walls.die_with_parent(signal.SIGTERM)  # not at once: daemons of the child would stay
-        while os.waitpid(-1, 0)[0] != child:
-            pass
+        return _end_of(child, seconds)
     finally:
         end_descendants(os.getpid())
         remove(private)
+
+
+def _end_of(child: int, seconds: int) -> int:
+    """Wait for the child. KILLED where SIGKILL ended it before the CPU time was up that it may use, else 0."""
+    while True:
+        pid, status, used = os.wait4(-1, 0)
+        if pid == child:
+            early = (
+                used.ru_utime + used.ru_stime < 0.9 * seconds
+            )  # the kernel's two ways of counting differ a little
+            return KILLED if early and os.waitstatus_to_exitcode(status) == -signal.SIGKILL else 0
+
+
+def _killed(keeper: int) -> bool:
+    """Whether a child that hung up, or its keeper, was killed, and did not end by itself. Reaps neither."""
+    end = time.monotonic() + EXIT_SECONDS
+    while time.monotonic() < end:
+        if ended := os.waitid(os.P_PID, keeper, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return ended.si_code != os.CLD_EXITED or ended.si_status == KILLED
+        for child in children_of(keeper)[:1]:
+            with suppress(OSError, IndexError), open(f"/proc/{child}/stat", "rb") as file:
+                state, *fields = file.read().rpartition(b")")[2].split()
+                if state != b"Z" and not int(fields[5]) & EXITING:  # it closed its end itself, and lives
+                    return False
+        time.sleep(0.002)
+    return True  # a process that takes so long to go is none that a file has ended
 
 
 def _end(*_: object) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from in4310.submission.sandbox.tiers import Tier
 from in4310.submission.sandbox.walls import Limits
-from in4310.submission.sandbox.worker import Sandbox, Tier, WorkerFailed
+from in4310.submission.sandbox.worker import Sandbox, WorkerFailed
 
 SMALL = Limits(
     seconds=20, memory_bytes=2**30, processes=24, file_bytes=2**23, tmp_bytes=2**24, output_bytes=2**18

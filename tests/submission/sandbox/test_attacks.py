@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from in4310.submission.sandbox.probes import traps
+from in4310.submission.sandbox.tiers import Tier
 from in4310.submission.sandbox.visible import readable_by_others, unreachable
-from in4310.submission.sandbox.worker import Sandbox, Tier, WorkerFailed
+from in4310.submission.sandbox.worker import Sandbox, WorkerFailed
 from in4310.submission.sandbox.zygote import descendants
 
 pytestmark = pytest.mark.slow  # thirty seconds, all of them run in CI

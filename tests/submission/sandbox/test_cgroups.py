@@ -83,16 +83,35 @@ def test_a_group_is_made_once_and_removed_and_nothing_else_is(tmp_path):
     assert Group("x", Limits(), {"memory": str(tmp_path / "not there")}).places == {}
 
 
+def v1(kills, **used):
+    """Files of version 1: how many were killed, and the most that was used of 1 GiB."""
+    files = {"memory.oom_control": f"oom_kill_disable 0\nunder_oom 0\noom_kill {kills}\n"}
+    for kind, most in used.items():
+        files |= {f"{kind}.max_usage_in_bytes": f"{most}\n", f"{kind}.limit_in_bytes": f"{2**30}\n"}
+    return files
+
+
 @pytest.mark.parametrize(
-    ("name", "text", "expected"),
+    ("files", "expected"),
     [
-        ("memory.events", "low 0\noom 3\noom_kill 2\n", True),
-        ("memory.events", "oom_kill 0\n", False),
-        ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n", True),
-        ("memory.events", "nonsense\n", False),
+        ({"memory.events": "low 0\noom 3\noom_kill 2\n"}, True),
+        (
+            {"memory.events": "low 0\noom 0\noom_kill 2\n"},
+            False,
+        ),  # the machine's want, or of a group around it
+        ({"memory.events": "oom 1\noom_kill 0\n"}, None),
+        ({"memory.events": "oom_kill 0\n"}, None),
+        (v1(1, memory=2**30), True),
+        (v1(1, memory=2**30 - 2**20), True),
+        (v1(1, memory=2**29), False),
+        (v1(1, memory=2**29) | v1(1, **{"memory.memsw": 2**30}), True),
+        (v1(0, memory=2**30), None),
+        ({"memory.events": "nonsense\n"}, None),
+        ({}, None),
     ],
 )
-def test_what_the_kernel_ended(tmp_path, name, text, expected):
-    (tmp_path / name).write_text(text)
+def test_what_the_kernel_ended(tmp_path, files, expected):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
     assert out_of_memory(str(tmp_path)) is expected
-    assert out_of_memory(None) is False
+    assert out_of_memory(None) is None

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from in4310.submission.sandbox.tiers import Tier
 from in4310.submission.sandbox.walls import Limits
-from in4310.submission.sandbox.worker import Sandbox, Tier, WorkerFailed
+from in4310.submission.sandbox.worker import Sandbox, WorkerFailed
 
 SOURCE = Path(__file__).with_name("honest.py").read_text()
 

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from in4310.submission.sandbox.doctor import examine
+from in4310.submission.sandbox.tiers import Tier
 from in4310.submission.sandbox.walls import Limits
-from in4310.submission.sandbox.worker import Sandbox, Tier, WorkerFailed
+from in4310.submission.sandbox.worker import Sandbox, WorkerFailed
 
 
 def kind(outcome):
@@ -280,3 +281,12 @@ def test_the_judges_sockets_cannot_be_reached(run):
 
 def test_cpu_time_is_bounded(run):
     assert kind(run("def f():\n    while True: pass", limits=Limits(seconds=15, cpu_seconds=1))) == "died"
+
+
+def test_who_ends_itself_is_told_from_who_is_ended(run_either):
+    """By SIGKILL, too, which nothing catches: the first process of a pid namespace cannot, and without one it may."""
+    assert kind(run_either("import os\ndef f():\n    os.kill(os.getpid(), 9)\n    os._exit(9)")) == "died"
+    assert (
+        kind(run_either("import os\ndef f():\n    os.closerange(3, 256)\n    while True: pass", seconds=5))
+        == "died"
+    )
