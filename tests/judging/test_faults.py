@@ -770,3 +770,24 @@ def test_eigenvalues_of_few_digits_sum_to_the_variance_of_many(folder, outcomes,
     table["series"][0]["modules"]["layer4"]["total_variance"] *= 1.1
     replace(folder / "eigenvalues.json", table)
     assert failed(outcomes(folder, "eigenvalues_valid")) == {"eigenvalues_valid"}
+
+
+def test_scores_made_under_autocast_are_the_networks_and_one_that_is_altered_is_not(folder, outcomes):
+    edition = load_edition("demo")
+    evidence = Evidence(Submission(folder), resolve_data(edition, None), edition)
+    batches = evidence.batches(evidence.images(evidence.known("test")))()
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        half = torch.cat([evidence.model(x).float().softmax(dim=1) for x in batches]).numpy()
+    right = np.load(folder / "scores_test.npy")
+    most = float(np.abs(half - right).max())
+    assert most > edition.tolerances.score
+    altered = right.copy()
+    altered[3] += [most, -most, 0, 0, 0, 0]  # no farther off, but alone
+    for scores, outcome in (
+        (half, Outcome.WARNED),
+        (altered, Outcome.FAILED),
+        (2.5 * half - 1.5 * right, Outcome.FAILED),
+    ):
+        (folder / "scores_test.npy").unlink()
+        np.save(folder / "scores_test.npy", scores)
+        assert outcomes(folder, "scores_reproduce")["scores_reproduce"].outcome is outcome

@@ -101,6 +101,10 @@ def test_scores_reproduce(evidence, edition, judge):
     except Missing:
         exhibits.score_histogram(judge, everything, evidence.labels("test"), evidence.classes)
         raise
+    if evidence.reproduces("test") and (wider := evidence.score_tolerance("test")) > tolerance:
+        judge.warn("precision of the scores", f"as bf16 moves ours, by up to {wider / 2:.1e}", "float32",
+                   mend="predict what you hand in without autocast")  # fmt: skip
+        tolerance = wider
     lacking = max(0, len(evidence.split["test"]) - len(evidence.submission.scores))
     there = rows < len(everything) - lacking  # rows that are not there are for the check of the shape
     rows, ours = rows[there], ours[there]
