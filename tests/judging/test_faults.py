@@ -791,3 +791,24 @@ def test_scores_made_under_autocast_are_the_networks_and_one_that_is_altered_is_
         (folder / "scores_test.npy").unlink()
         np.save(folder / "scores_test.npy", scores)
         assert outcomes(folder, "scores_reproduce")["scores_reproduce"].outcome is outcome
+
+
+@pytest.mark.parametrize(("decimals", "twice", "outcome"), [(2, True, Outcome.OPEN), (2, False, Outcome.PASSED), (4, True, Outcome.PASSED)])  # fmt: skip
+def test_a_history_of_few_digits_cannot_tell_which_of_two_epochs_was_kept(
+    folder, outcomes, decimals, twice, outcome
+):
+    """Two decimals make an epoch that is a little worse the equal of the best; of four the best is told."""
+    for file in sorted((folder / "history").glob("*.json")):
+        run = read(file)
+        best = max(run["epochs"], key=lambda e: e["val_map"])
+        for e in run["epochs"]:
+            e["val_map"], e["val_accuracy"] = (
+                round(e[k] if run.get("kept") and e is best else 0.5 * e[k], decimals)
+                for k in ("val_map", "val_accuracy")
+            )
+        if run.get("kept") and twice:
+            other = next(e for e in run["epochs"] if e is not best)
+            other["val_map"] = round(best["val_map"] - 0.4 * 10.0**-decimals, decimals)
+            other["val_accuracy"] = best["val_accuracy"]
+        replace(file, run)
+    assert outcomes(folder, "best_on_validation")["best_on_validation"].outcome is outcome

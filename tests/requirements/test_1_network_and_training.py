@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from in4310.judging import coverage, exhibits, trained
+from in4310.judging import coverage, digits, exhibits, trained
 from in4310.judging.asked_network import check_train
 from in4310.judging.evidence import number
 from in4310.judging.mistakes.search import seen
@@ -247,7 +247,8 @@ def test_best_on_validation(evidence, edition, judge):
     def apart(epoch):
         return max(abs(epoch[2] - mine.map), abs(epoch[3] - mine.accuracy))
 
-    exact, loose = 1e-3, edition.tolerances.history
+    rounding = digits.room(figure for e in epochs for figure in e[2:4])
+    exact, loose = max(1e-3, rounding), max(edition.tolerances.history, rounding)
     # Best by mAP or by accuracy: the assignment allows either.
     best = [max(epochs, key=lambda e: e[2]), max(epochs, key=lambda e: e[3])]
     ties = [e for e in epochs if e[2] >= best[0][2] or e[3] >= best[1][3]]
@@ -256,6 +257,18 @@ def test_best_on_validation(evidence, edition, judge):
     good = apart(closest_best) <= exact or (apart(closest_best) <= loose and apart(nearest) > exact)
     run_best = [max((e for e in epochs if e[0] == nearest[0]), key=lambda e: e[k]) for k in (2, 3)]
     best_of_run = apart(nearest) <= exact and nearest in run_best
+    alike = [e for e in epochs if apart(e) <= exact]
+    if rounding > 1e-3 and closest_best in alike and len(alike) > 1:
+        # With so few digits the weights may be those of an epoch that was not the best.
+        judge.leave(
+            "validation mAP and accuracy of the weights handed in, recomputed",
+            f"{mine.map:.4f} and {mine.accuracy:.4f}: which epoch was kept cannot be told, {len(alike)} are as near",
+            f"{closest_best[2]:g} and {closest_best[3]:g} (epoch {closest_best[1]} of {closest_best[0]}, the best)",
+            tolerance=f"{exact:g}, the digits of the history",
+            mend="record four decimals",
+        )
+        exhibits.training(judge, history)
+        return
     mistake = []
     if not good and not best_of_run and apart(nearest) <= exact:
         mistake = _why_kept(nearest, [e for e in epochs if e[0] == nearest[0]])
