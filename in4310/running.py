@@ -210,8 +210,11 @@ def _write_up(
     """Write report.html and report.pdf into a complete submission, and say where they are."""
     from in4310.reporting.assignment_page import write_assignment
     from in4310.reporting.printing import print_pdf
+    from in4310.submission.reading import Readers
+    from in4310.submission.sandbox.worker import Sandbox
 
-    page = write_assignment(submission, str(data) if data else None, progress, language)
+    with Sandbox() as sandbox, Readers(sandbox, submission) as readers:  # it may be somebody else's
+        page = write_assignment(submission, str(data) if data else None, progress, language, readers)
     click.echo(page)
     if pdf:
         printed, how = print_pdf(page)

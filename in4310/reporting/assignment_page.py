@@ -25,6 +25,7 @@ from in4310.reporting.write import put
 from in4310.solution.drawing import figures
 from in4310.solution.handin import spread
 from in4310.submission.formats import IMAGE_FORMATS, PICTURE_FORMATS
+from in4310.submission.reading import Readers
 
 NAME = "report.html"
 OURS = b'<meta name="generator" content="in4310">'
@@ -35,7 +36,11 @@ QUALITY = 82  # of JPEG: 5 kB a photograph of the course
 
 
 def write_assignment(
-    folder: Path, data: str | Path | None = None, progress: Progress = QUIET, language: str = ENGLISH
+    folder: Path,
+    data: str | Path | None = None,
+    progress: Progress = QUIET,
+    language: str = ENGLISH,
+    readers: Readers | None = None,
 ) -> Path:
     """Write report.html into a complete submission, whole or not at all; returns its path.
 
@@ -44,7 +49,7 @@ def write_assignment(
     """
     path = Path(folder) / NAME
     try:
-        ours = OURS in path.read_bytes()
+        ours = path.is_file() and OURS in path.read_bytes()
     except OSError:
         ours = False
     for there in () if ours else (path, path.with_suffix(".pdf")):
@@ -52,7 +57,7 @@ def write_assignment(
             raise InputError(
                 f"{there}: is there already, and in4310 did not write it; move it, or give another folder"
             )
-    text = render(read_assignment(Path(folder), data, progress), language)
+    text = render(read_assignment(Path(folder), data, progress, readers), language)
     return put(path, text.encode("utf-8", "replace"))
 
 

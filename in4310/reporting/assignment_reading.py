@@ -24,19 +24,26 @@ from in4310.solution import splits
 from in4310.solution.metrics import Metrics, evaluate, wilson
 from in4310.solution.network import build, layer_table
 from in4310.submission.folder import Submission
-from in4310.submission.formats import read_json
+from in4310.submission.formats import read_json, read_text
 from in4310.submission.pieces import Missing
+from in4310.submission.reading import Readers
 
 WAY_OUT = "in4310 run and in4310 demo write submissions that are complete"
 
 
-def read_assignment(folder: Path, data: str | Path | None = None, progress: Progress = QUIET) -> Assignment:
+def read_assignment(
+    folder: Path,
+    data: str | Path | None = None,
+    progress: Progress = QUIET,
+    readers: Readers | None = None,
+) -> Assignment:
     """Read a complete submission in the house's form.
 
     data: folder of the class folders; by default where plan.json says that the run found them, if they are still there.
+    readers: of a confined child; without them this process reads, which is for one's own run only.
     Raises InputError, one line, for a piece that is missing or of another form, and for data that lack an image.
     """
-    submission = Submission(Path(folder))
+    submission = Submission(Path(folder), readers=readers)
     try:
         return _read(submission, data, progress)
     except Missing as error:
@@ -133,7 +140,9 @@ def _root(data: str | Path | None, folder: Path, everything: Sequence[str]) -> P
 def _arguments(program: Path) -> tuple[str, ...]:
     """The arguments of `in4310` in a run.py of ours."""
     try:
-        found = re.search(r"^main\((\[.*\])\)$", program.read_text(encoding="utf-8"), re.MULTILINE)
+        found = re.search(
+            r"^main\((\[.*\])\)$", read_text(program) if program.is_file() else "", re.MULTILINE
+        )
         words = json.loads(found[1]) if found else []
     except (OSError, ValueError):
         return ()

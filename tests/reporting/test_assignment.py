@@ -287,3 +287,10 @@ def test_a_browser_that_prints_nothing_is_said(handed_in, tmp_path, monkeypatch)
     assert printed is None
     assert "status 3" in why
     assert not (handed_in / "report.pdf").exists()
+
+
+def test_what_a_folder_holds_is_read_by_a_confined_child(sandbox, handed_in, monkeypatch):
+    """`in4310 report` of somebody else's folder: its files are parsed behind walls, as where it is judged."""
+    monkeypatch.setattr("in4310.submission.reading.Reader", lambda *_: pytest.fail("parsed by the judge"))
+    result = CliRunner().invoke(cli, ["report", str(handed_in), "--quiet", "--no-pdf"])
+    assert (result.exit_code, result.stdout.strip()) == (0, str(handed_in / "report.html")), result.output
