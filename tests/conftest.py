@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from in4310.judging import statistics
+from in4310.judging import statistics, trained
 from in4310.judging.edition import checks_folder
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
@@ -126,6 +126,7 @@ def computed_once():
         return wrapped
 
     with pytest.MonkeyPatch.context() as patch:
-        for owner, name in ((Evidence, "_predict"), (statistics, "spectra"), (statistics, "non_positive")):
+        for owner, name in ((Evidence, "_predict"), (statistics, "spectra"), (statistics, "non_positive"),
+                            (trained, "_on_train")):  # fmt: skip
             patch.setattr(owner, name, once(getattr(owner, name)))
         yield

@@ -30,6 +30,7 @@ def asking(what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     def guarding(check: Callable[..., None]) -> Callable[..., None]:
         @wraps(check)
         def guarded(live: Live, judge: Judge, *more: Any) -> None:
+            judge.rest("seen run")
             try:
                 check(live, judge, *more)
             except WorkerFailed as error:

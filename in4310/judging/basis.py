@@ -8,8 +8,9 @@ judged: what follows rightly from them is right.
 from __future__ import annotations
 
 from in4310.errors import InputError
-from in4310.judging import mistakes
+from in4310.judging import mistakes, trained
 from in4310.judging.evidence import Evidence
+from in4310.judging.judge import Judge
 from in4310.judging.mistake import Match
 from in4310.solution import metrics
 from in4310.submission.pieces import Missing
@@ -31,6 +32,21 @@ def refuted(evidence: Evidence, name: str) -> bool:
 def explained(evidence: Evidence, name: str) -> list[Match]:
     """Known mistakes that make refuted scores out of the network; [] where none does, or nothing is refuted."""
     return mistakes.scores.matches(evidence, name) if refuted(evidence, name) else []
+
+
+def rests(evidence: Evidence, judge: Judge) -> None:
+    """Record that a check's input, the test scores, is invented: the network gives other ones, and was not trained.
+
+    Where the network was trained scores that it does not give are an error, which is charged once.
+    """
+    if trained.refuted(evidence) and refuted(evidence, "test") and not explained(evidence, "test"):
+        judge.cover(
+            0.0,
+            "the scores handed in, against the network handed in",
+            "neither what it gives, nor made of that by a known mistake",
+            "scores of the network that was trained",
+            mend="hand in the weights that were trained, and the scores that they give",
+        )
 
 
 def handed_in_metrics(evidence: Evidence, name: str) -> metrics.Metrics | None:

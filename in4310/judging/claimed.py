@@ -134,6 +134,10 @@ class Claimed:
         """The submission's live functions, when it names this one and code may be run here; else None."""
         return self.live if self.live is not None and self.live.has(adapter) else None
 
+    def walled_off(self, adapter: str) -> bool:
+        """Whether the submission names this function, and nothing can be confined here to call it in."""
+        return self.live is not None and adapter in self.live.adapters and not self.live.has(adapter)
+
     def has_scores(self, name: str) -> bool:
         """Whether scores of a set were handed in, in whatever form."""
         return SCORES.get(name) in self.submission.located

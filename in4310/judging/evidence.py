@@ -43,7 +43,7 @@ from in4310.places import decoded_folder
 from in4310.solution import images, metrics, scores
 from in4310.solution.images import IMAGENET_MEAN, IMAGENET_STD, Images, Preprocessing, Problems
 from in4310.submission.formats import finite
-from in4310.submission.pieces import Missing, Unreadable
+from in4310.submission.pieces import Missing, NotHere, Unreadable
 
 FEW = 500  # images that are decoded for one submission; more, and the whole data set is decoded once for a class
 HALF_MOVES, HALF_ROWS = 0.05, 64  # most that bf16 moves a score by; rows on which that is seen
@@ -124,7 +124,7 @@ class Evidence(Networks):
         """Pixels of a data set to compare with; raises Missing when we do not have it."""
         folder = self.data.comparison.get(name)
         if folder is None:
-            raise Missing("comparison data", f"the data set {name!r} is not on the judge's machine")
+            raise NotHere("comparison data", f"the data set {name!r} is not on the judge's machine")
         # Names that a submission may use are those that we list ourselves: no path leads out of the folder.
         if foreign := set(paths) - set(images.find_comparison(folder)):
             raise Unreadable("eigenvalues", f"{min(foreign)!r} is not an image of {name}")

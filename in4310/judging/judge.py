@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from in4310.judging.mistake import Match
-from in4310.judging.verdict import Diagnosis, Finding, Outcome, Picture, overall
+from in4310.judging.verdict import RESTS_ON, Diagnosis, Finding, Outcome, Picture, overall
 
 SHOWN = 12  # offending items listed in a finding; the count is always given
 WIDTH = 300
@@ -28,7 +28,7 @@ class Judge:
         self.pictures: list[tuple[Picture, bytes]] = []
         self.mend = ""
         self.mistake = ""
-        self.rests_on = ""  # in the words of verdict.RESTS_ON
+        self.rests_on = RESTS_ON[0]
         self.covered = 1.0  # share of what was asked for that is there to be judged
         self._counts: list[Finding] = []
         self.diagnoses: list[Diagnosis] = []
@@ -97,6 +97,10 @@ class Judge:
         good = self.expect(share >= 1, asked, found, expected, **how)
         self._counts.append(self.findings[-1])
         return good
+
+    def rest(self, on: str) -> None:
+        """Say what the verdict rests on, in the words of `RESTS_ON`; of several the weakest counts."""
+        self.rests_on = max(self.rests_on, on, key=RESTS_ON.index)
 
     def blame(self, matches: Sequence[Match]) -> None:
         """Name the mistakes that give these figures; those that fit alike are joined by 'or'. Nothing for no match."""

@@ -37,7 +37,7 @@ from in4310.solution.engine.hardware import keep_large_buffers
 from in4310.solution.images import Images, Preprocessing
 from in4310.submission.contents import CHECKPOINTS
 from in4310.submission.formats import finite
-from in4310.submission.pieces import Missing, Unreadable
+from in4310.submission.pieces import Missing, NotHere, Unreadable
 from in4310.submission.state_dicts import Network
 
 AGREES = 6e-3  # accuracy and mAP as they are stated, with two decimals at least
@@ -290,7 +290,7 @@ class Networks(Claimed):
                     f"resnet{self.network('model')[0].depth}", classes=1000, weights="imagenet"
                 )
             except InputError as error:
-                raise Missing(
+                raise NotHere(
                     "untuned", f"the network before training was not handed in, and {error}"
                 ) from None
             return self._ready(model)

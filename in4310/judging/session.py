@@ -27,7 +27,7 @@ from in4310.submission.folder import Submission
 from in4310.submission.formats import last_two_parts
 from in4310.submission.intake import Taken
 from in4310.submission.live import Live
-from in4310.submission.pieces import KINDS, Missing, Unreadable
+from in4310.submission.pieces import KINDS, Missing, NotHere, Unreadable
 from in4310.submission.reading import Readers
 from in4310.submission.sandbox.worker import Sandbox
 
@@ -105,7 +105,7 @@ class Session:
             points=round(points + trusted, 2),
             open_points=open_points,
             on_trust=trusted,
-            rests_on=judge.rests_on,
+            rests_on=judge.rests_on if judge.findings else "",
             reason=judge.reason,
             mistake=judge.mistake,
             mend=judge.mend,
@@ -121,7 +121,7 @@ class Session:
         """The input of a check is missing or broken: no points, no claim about the work; pictures of what is there.
 
         Where another requirement asks for that input, it is lost there; what rests on it was handed in, and is left to
-        the teacher.
+        the teacher. What this machine lacks is theirs, too.
         """
         broken = isinstance(why, Unreadable)
         kind = KINDS.get(why.piece)
@@ -134,7 +134,10 @@ class Session:
         found: dict[str, Any] = {"reason": str(why), "missing": why.piece, "mend": mend}
         if document := self._document() if why.piece in IN_WORDS and not broken else "":
             found["reason"] = f"{why}; it may stand in {document}, which nobody has read"
-        if document or self._rests_on_another(why.piece, requirement):
+        of_machine = isinstance(why, NotHere)
+        if of_machine:
+            found |= {"missing": "", "mend": ""}
+        if document or of_machine or self._rests_on_another(why.piece, requirement):
             found |= {"outcome": Outcome.OPEN, "open_points": self.edition.points_of[name]}
         return self._verdict(name, title, judge, **found)
 

@@ -32,7 +32,7 @@ from in4310.solution.images import Preprocessing, find_comparison
 from in4310.solution.saving import write_aside
 from in4310.solution.spectrum import FeatureCovariance, Spectrum
 from in4310.submission.formats import last_two_parts
-from in4310.submission.pieces import Missing, Unreadable
+from in4310.submission.pieces import Missing, NotHere, Unreadable
 
 TYPICAL = 400  # images that unnamed ones are compared with
 DRAWS = 40
@@ -240,7 +240,7 @@ def typical_spectra(
     elif data in evidence.data.comparison:
         loaded = evidence.comparison_images(data, tuple(find_comparison(evidence.data.comparison[data])))
     else:
-        raise Missing("comparison data", f"the data set {shown(data)!r} is not on the judge's machine")
+        raise NotHere("comparison data", f"the data set {shown(data)!r} is not on the judge's machine")
     found = _of_each_image(
         net,
         evidence.batches(loaded)(),

@@ -57,5 +57,12 @@ class Missing(Exception):
         super().__init__(message or piece)
 
 
+UNCALLED = "the function that the submission names was not called: nothing can be confined on this machine"
+
+
+class NotHere(Missing):
+    """What a check needs is missing on the judge's own machine: its points are not lost, but left to the teacher."""
+
+
 class Unreadable(Missing):
     """A piece is there but cannot be read; the message says why and how to fix it."""

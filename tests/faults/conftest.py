@@ -110,7 +110,7 @@ def judge_all(run_check, edition, data, sandbox):
     return judge
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def marked(run_check, edition, data, sandbox):
     """Judge a folder by some checks, in their order: check -> its record, with points."""
 

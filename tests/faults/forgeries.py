@@ -5,7 +5,7 @@ import os
 import numpy as np
 import torch
 from faults.catalogue import forgery
-from faults.world import edit, read, replace
+from faults.world import edit, read, replace, write_rows
 
 from in4310.solution import metrics
 
@@ -61,6 +61,82 @@ def network_of_noise(folder, world):
     }
     (folder / "model.pth").unlink()
     torch.save(state, folder / "model.pth")
+
+
+@forgery(4, "scores_shape", "scores_are_probabilities", "comparison_recorded", "ranking_complete", "ranking_from_test_set",
+         "ranking_order", "comparison_complete")  # fmt: skip
+def untrained_network_and_scores_of_thin_air(folder, world):
+    """Only its own comparison is as that of others."""
+    untrained(folder, world)
+    right = np.eye(len(world.classes))[world.labels]
+    replace(
+        folder / "scores_test.npy", (0.8 * right + 0.2 / 6 + 1e-3 * np.arange(6) - 2.5e-3).astype(np.float32)
+    )
+
+
+@forgery(0, "comparison_recorded")
+def a_comparison_without_code(folder, world):
+    (folder / "run.py").unlink()
+
+
+@forgery(2, "ranking_order")
+def scores_beside_the_images_of_thin_air(folder, world):
+    edit(
+        folder / "ranking.json",
+        lambda found: {
+            c: {side: [[path, 0.123] for path, _ in entries] for side, entries in table.items()}
+            for c, table in found.items()
+        },
+    )
+
+
+@forgery(2, "ranking_order")
+def one_class_is_ranked(folder, world):
+    edit(folder / "ranking.json", lambda found: dict(list(found.items())[:1]))
+
+
+@forgery(2.4, "ranking_order")
+def three_images_of_ten_are_ranked(folder, world):
+    edit(
+        folder / "ranking.json",
+        lambda found: {c: {side: e[:3] for side, e in table.items()} for c, table in found.items()},
+    )
+
+
+@forgery(0, "loss_curves")
+def losses_of_thin_air(folder, world):
+    for file in runs(folder):
+        edit(
+            file,
+            lambda run: [e.update(val_loss=1.3 + 0.1 * (e["epoch"] % 3)) for e in run["epochs"]] and None,
+        )
+
+
+@forgery(0, "three_settings")
+def settings_by_name_only(folder, world):
+    for file in runs(folder):
+        edit(
+            file,
+            lambda run: {
+                "epochs": [{k: v for k, v in e.items() if k != "learning_rate"} for e in run["epochs"]]
+            },
+        )
+
+
+@forgery(0, "memory_limit")
+def memory_of_a_smaller_batch(folder, world):
+    edit(folder / "resources.json", lambda found: found | {"peak_memory_bytes": 140 * 2**20})
+
+
+@forgery(0, "split_seed")
+def a_seed_that_gives_another_split(folder, world):
+    text = (folder / "submission.toml").read_text()
+    replace(folder / "submission.toml", text.replace("seed = 42", "seed = 7"))
+
+
+@forgery(4, "split_disjoint_by_name", "split_disjoint_by_content", "split_paths_relative")
+def a_training_set_without_images(folder, world):
+    write_rows(folder, "train", [])
 
 
 @forgery(3.4, "history_complete")  # five of six measures of 4 points

@@ -4,6 +4,12 @@ An entry hands its result over as a property of its report, which comes from whi
 """
 
 WORDS = ("caught", "blamed rightly", "diagnosed rightly")
+# Property of a report -> what its entries are called, and what their budget bounds.
+BUDGETED = {
+    "slip": ("slips", "lost"),
+    "forgery": ("forgeries", "earned"),
+    "absent": ("absent fields and files", "lost"),
+}
 
 
 def pytest_configure(config):
@@ -12,7 +18,7 @@ def pytest_configure(config):
 
 class Table:
     def __init__(self):
-        self.entries = {"fault": [], "variant": [], "slip": []}
+        self.entries = {"fault": [], "variant": [], **{kind: [] for kind in BUDGETED}}
 
     def pytest_runtest_logreport(self, report):
         if report.when == "call":
@@ -21,9 +27,9 @@ class Table:
                     self.entries[name].append(value)
 
     def pytest_terminal_summary(self, terminalreporter):
-        faults, variants, slips = self.entries.values()
-        if not faults and not variants and not slips:
+        if not any(self.entries.values()):
             return
+        faults, variants = self.entries["fault"], self.entries["variant"]
         write = terminalreporter.write_line
 
         def write_row(part, entries):
@@ -39,15 +45,24 @@ class Table:
             for f in faults:
                 if not all(f[word] for word in WORDS):
                     write(f"  {f['row']:4} {f['name']}: {f['how']}")
-        if slips:
-            dear = [s for s in slips if s["lost"] > s["budget"]]
-            write(
-                f"{len(slips)} slips cost {sum(s['lost'] for s in slips):g} points; beyond their budget: {len(dear)}"
-            )
-            for s in dear:
-                write(f"  {s['name']}: {s['lost']:g} of {s['budget']:g}")
+        self._write_budgets(write)
         if variants:
             alarms = [v for v in variants if not v["full marks"]]
             write(f"{len(variants)} correct variants, false alarms: {len(alarms)}")
             for v in alarms:
                 write(f"  {v['name']}: {v['how']}")
+
+    def _write_budgets(self, write):
+        """Entries with a bound of points: how many, what they came to together, and which went beyond."""
+        if any(self.entries[kind] for kind in BUDGETED):
+            write(f"{'':28}{'entries':>8}{'points':>19}{'at most':>19}{'beyond their budget':>22}")
+        for kind, (words, what) in BUDGETED.items():
+            entries = self.entries[kind]
+            beyond = [e for e in entries if e["points"] > e["budget"] + 1e-6]
+            if entries:
+                points, budget = (sum(e[key] for e in entries) for key in ("points", "budget"))
+                write(
+                    f"{words:28}{len(entries):>8}{f'{points:.4g} {what}':>19}{budget:>19.4g}{len(beyond):>22}"
+                )
+            for e in beyond:
+                write(f"  {e['name']}: {e['points']:g} of {e['budget']:g}")

@@ -14,7 +14,7 @@ def test_slip(slip, folder, world, edition, marked, record_property):
     lost = {name: c.max_points - c.points - c.open_points for name, c in checks.items()}
     total = round(sum(lost.values()), 2)
     noticed = any(c.points < c.max_points for c in checks.values())
-    record_property("slip", {"name": slip.name, "lost": total, "budget": slip.budget})
+    record_property("slip", {"name": slip.name, "points": total, "budget": slip.budget})
     assert noticed
     assert total <= slip.budget, {n: (v, checks[n].reason) for n, v in lost.items() if v}
 

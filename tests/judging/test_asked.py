@@ -1,13 +1,19 @@
 """Live functions: right ones pass, known mistakes fail and are named, a hostile one costs its own points only."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from in4310.judging import asked
+from in4310.judging.data import resolve_data
+from in4310.judging.edition import load_edition
+from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
 from in4310.judging.verdict import Outcome
+from in4310.submission.folder import Submission
 from in4310.submission.live import Live
+from in4310.submission.pieces import Missing, NotHere
 from in4310.submission.reading import Readers
 from in4310.submission.sandbox.tiers import Tier
 from in4310.submission.sandbox.worker import Sandbox
@@ -142,6 +148,24 @@ def test_where_nothing_is_confined_only_trusted_code_is_called(tmp_path):
         judge = Judge()
         asked.check_rank(trusted, judge)
     assert judge.outcome is (Outcome.PASSED if sys.platform == "linux" else Outcome.FAILED), judge.reason
+
+
+@pytest.mark.parametrize(
+    ("check", "function", "lacking"),
+    [("split_seed", "split", ()), ("comparison_recorded", "compare", ("reproduction.json", "run.py"))],
+)
+def test_a_function_that_cannot_be_confined_here_costs_nothing(run_check, folder, check, function, lacking):
+    for name in (*lacking, "submission.toml"):
+        (folder / name).unlink()
+    edition = load_edition("demo")
+    evidence = Evidence(Submission(folder), resolve_data(edition, None), edition)
+    evidence.live = Live(SimpleNamespace(tier=Tier(False, False)), folder, {})
+    with pytest.raises(Missing) as nothing:
+        run_check(check, evidence)
+    assert not isinstance(nothing.value, NotHere)
+    evidence.live.adapters[function] = f"oblig1:{function}"
+    with pytest.raises(NotHere, match="was not called"):
+        run_check(check, evidence)
 
 
 def test_weights_are_opened_in_a_child(sandbox, reference, tmp_path):

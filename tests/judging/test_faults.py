@@ -176,13 +176,13 @@ def test_absolute_paths_are_still_matched(folder, outcomes):
     assert missing(found) == {}
 
 
-def test_no_seed_is_not_run_and_another_seed_is_only_a_warning(folder, outcomes):
+def test_no_seed_is_not_run_and_one_that_gives_another_split_is_for_the_teacher(folder, outcomes):
     toml = folder / "submission.toml"
     text = toml.read_text()
     replace(toml, text.replace("seed = 42\ngrouped", "grouped"))
     assert "seed" in missing(outcomes(folder, "split_seed"))["split_seed"]
     replace(toml, text.replace("seed = 42\ngrouped", "seed = 7\ngrouped"))
-    assert outcomes(folder, "split_seed")["split_seed"].outcome is Outcome.WARNED
+    assert outcomes(folder, "split_seed")["split_seed"].outcome is Outcome.OPEN
 
 
 # -- scores ----------------------------------------------------------------------------------------
@@ -481,7 +481,7 @@ def reversed_bottom(ranking):
     [
         (exchanged, {"ranking_order"}, "exchanged"),
         (nine_only, {"ranking_complete"}, "top of sea"),
-        (one_class, {"ranking_complete"}, "classes ranked"),
+        (one_class, {"ranking_complete", "ranking_order"}, "classes ranked"),
         (reversed_bottom, set(), "opposite order"),
         (lambda ranking: None, set(), "in order"),
     ],

@@ -11,8 +11,8 @@ from in4310.judging.edition import load_edition
 from in4310.judging.judge import Judge, listed
 from in4310.judging.mistake import Hypothesis, Match
 from in4310.judging.session import Session
-from in4310.judging.verdict import GOOD, Outcome
-from in4310.submission.pieces import KINDS, Missing, Unreadable
+from in4310.judging.verdict import GOOD, RESTS_ON, Outcome
+from in4310.submission.pieces import KINDS, Missing, NotHere, Unreadable
 
 figures = st.floats(-1e6, 1e6)
 
@@ -243,3 +243,22 @@ def test_a_piece_that_another_requirement_asks_for_is_lost_there_alone(requireme
     assert check.outcome is (Outcome.OPEN if left else Outcome.NOT_RUN)
     assert (check.points, check.open_points) == (0, check.max_points if left else 0)
     assert check.missing == lacking[0]
+
+
+@given(st.lists(st.sampled_from(RESTS_ON)))
+def test_a_verdict_rests_on_the_weakest_of_what_decided_it(said):
+    judge = Judge()
+    for on in said:
+        judge.rest(on)
+    judge.expect(True, "a", 1)
+    check = Session(load_edition("demo")).decided("scores_shape", "title", judge, False, 0.0)
+    assert check.rests_on == next((on for on in reversed(RESTS_ON) if on in said), "recomputed")
+
+
+def test_what_this_machine_lacks_is_left_to_the_teacher_and_not_lost():
+    session = Session(load_edition("demo"))
+    check = session.not_run("comparison_recomputed", "title", NotHere("comparison data", "it is not here"))
+    assert (check.outcome, check.points, check.open_points, check.lost) == (Outcome.OPEN, 0, 4, 0)
+    assert (check.reason, check.mend, check.missing) == ("it is not here", "", "")
+    lost = session.not_run("comparison_recomputed", "title", Missing("eigenvalues"))
+    assert (lost.outcome, lost.open_points, lost.lost) == (Outcome.NOT_RUN, 0, 4)

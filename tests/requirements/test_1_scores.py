@@ -1,6 +1,7 @@
 """Requirements 1e, 1h and 1i: scores, the metrics made of them, and the ranked images."""
 
 import math
+from contextlib import suppress
 from itertools import product
 
 import numpy as np
@@ -12,8 +13,8 @@ from in4310.judging.evidence import is_one_hot, number
 from in4310.judging.mistakes.search import Budget, seen
 from in4310.judging.verdict import Outcome
 from in4310.solution.metrics import wilson
-from in4310.submission.formats import last_two_parts
-from in4310.submission.pieces import Missing, Unreadable
+from in4310.submission.formats import finite, last_two_parts
+from in4310.submission.pieces import UNCALLED, Missing, NotHere, Unreadable
 from in4310.submission.source import comparisons
 
 SETS = ("val", "test")
@@ -36,6 +37,7 @@ def test_scores_shape(evidence, judge):
         mistake=told or seen("form: shape of scores", found, wanted, sizes),
         mend="save all softmax scores of all test images, drop_last=False",
     )
+    basis.rests(evidence, judge)
 
 
 @pytest.mark.in4310_requirement("1h")
@@ -87,6 +89,7 @@ def test_scores_are_probabilities(evidence, edition, judge):
             otherwise=Outcome.FAILED,
             mend="the network returns logits: take softmax once",
         )
+    basis.rests(evidence, judge)
     if judge.outcome is Outcome.FAILED:
         exhibits.not_probabilities(judge, scores, tolerance)
         judge.blame(mistakes.scores.matches(evidence) or seen("form: scores", scores, tolerance))
@@ -149,10 +152,12 @@ def test_comparison_recorded(evidence, edition, judge):
             tolerance="below, rounding is refused; above, altered scores pass",
             mend="compare with torch.allclose(a, b, atol=1e-4)",
         )
-        judge.rests_on = "read in the source"
+        judge.rest("read in the source")
         judge.leave("running the comparison", "not done: its source was read, nothing of it executed",
                     mend="name it under [adapters] as 'compare', and it is called")  # fmt: skip
         return
+    if "reproduction" not in evidence.submission.located and evidence.walled_off("compare"):
+        raise NotHere("reproduction", UNCALLED)
     found = evidence.submission.reproduction
     rows, largest, tolerance = (number(found, k) for k in ("rows", "largest_difference", "tolerance"))
     if rows is None or largest is None or tolerance is None:
@@ -171,6 +176,11 @@ def test_comparison_recorded(evidence, edition, judge):
     judge.expect(
         0 <= largest <= tolerance, "largest difference it found", f"{largest:.2e}", f"at most {tolerance:g}"
     )
+    basis.rests(evidence, judge)
+    judge.rest("proved by another piece" if evidence.reproduces("test") else "stated only")
+    if not evidence.source:
+        judge.leave("routine that compares", "no code was handed in that calls anything", "code that compares",
+                    mend="hand in the code, too")  # fmt: skip
 
 
 def _share(value):
@@ -246,9 +256,9 @@ def _compare(evidence, edition, judge, figures):
         for matches in mistakes.metrics.diagnose(scored, wrong, Budget.of(evidence)):
             judge.blame(matches)
         if not proved:
-            judge.rests_on = "stated only"
-        elif not judge.rests_on:
-            judge.rests_on = "proved by another piece" if carried else "recomputed"
+            judge.rest("stated only")
+        elif carried:
+            judge.rest("proved by another piece")
 
 
 def _untold(evidence, name, key, value, ours):
@@ -344,9 +354,9 @@ def test_accuracy_threshold(evidence, edition, judge):
 
 
 def _entries(evidence, c, side):
-    """Paths of one side of a class's ranking, also where they are rows of the test set; raises Unreadable for others."""
+    """Paths of one side of a class's ranking, also where they are rows of the test set, none where it is not there."""
     table = evidence.submission.ranking.get(c)
-    entries = table.get(side) if isinstance(table, dict) else None
+    entries = table.get(side, []) if isinstance(table, dict) else None
     if not isinstance(entries, list):
         raise Unreadable("ranking", f"ranking of {c!r} has no list {side!r}")
     found = []
@@ -377,6 +387,7 @@ def test_ranking_complete(evidence, edition, judge):
         for side in ("top", "bottom"):
             count, asked = len(set(_entries(evidence, c, side))), edition.ranking.k
             judge.expect(count >= asked, f"different images at the {side} of {c}", count, f"at least {asked}")
+    basis.rests(evidence, judge)
     if live := evidence.runs("rank"):
         check_rank(live, judge)
 
@@ -396,6 +407,7 @@ def test_ranking_from_test_set(evidence, judge):
         test.update(untold)
     foreign = [f"{c}: {p}" for c, p in ranked if p not in test]
     elsewhere = {n for n in ("train", "val") for _, p in ranked if p in set(evidence.split[n])}
+    basis.rests(evidence, judge)
     judge.expect(
         not foreign,
         "ranked images that are not in the test set",
@@ -432,6 +444,51 @@ def _order(values, own, inside, top, whole, same):
     return WITHIN if are(_ranked(inside, top)) else ""
 
 
+def _compare_beside(evidence, edition, judge, c, side, scores):
+    """Scores written beside the images of a side, where there are any, against ours and against those handed in."""
+    ranking, row_of = evidence.submission.ranking, {p: i for i, p in enumerate(evidence.known("test"))}
+    beside = {}
+    for path, entry in zip(_entries(evidence, c, side), ranking[c].get(side, []), strict=True):
+        row = row_of.get(evidence.meant.get(path, path))
+        value = finite(entry[1]) if isinstance(entry, list) and len(entry) > 1 else None
+        if row is not None and value is not None:
+            beside[row] = value
+    column, claimed = evidence.classes.index(c), np.array(list(beside.values()))
+    if not len(claimed):
+        return
+    sources = [scores]
+    with suppress(Missing):
+        sources.append(evidence.handed_in("test"))
+    right = [source[list(beside), column] for source in sources]
+    tolerance = max(edition.tolerances.score, digits.room(claimed))
+    off = min(np.abs(np.where(claimed > 1 + tolerance, claimed / 100, claimed) - r).max() for r in right)
+    if not off <= tolerance:
+        judge.expect(
+            False,
+            f"scores beside the {side} of {c}",
+            f"{claimed[0]:.4g} and {len(claimed) - 1} more, off by up to {off:.4f}",
+            f"{right[0][0]:.4f}, the softmax scores of the class",
+            tolerance=f"{tolerance:g}",
+            mend="write the score that the image was chosen by",
+        )
+
+
+def _cover_ranking(edition, judge, handed):
+    """Record how much of the ranking asked for is there; how many of a side is for another check: half show its order."""
+    asked = 2 * edition.ranking.classes
+    shares = [
+        min(1.0, 2 * len(set(paths)) / edition.ranking.k)
+        for table in handed.values()
+        for paths in table.values()
+    ]
+    judge.cover(
+        sum(sorted(shares, reverse=True)[:asked]) / asked,
+        "rankings that show an order",
+        f"{sum(share == 1 for share in shares)}, of at least {edition.ranking.k / 2:g} images",
+        f"{asked}: top and bottom of {edition.ranking.classes} classes",
+    )
+
+
 @pytest.mark.in4310_requirement("1i", partial=True, follows="scores_reproduce")
 def test_ranking_order(evidence, edition, judge):
     """Choice and order of the top and bottom images"""
@@ -449,12 +506,14 @@ def test_ranking_order(evidence, edition, judge):
         exhibits.rankings(judge, evidence, handed, None, {}, edition.ranking.k)
         raise
     paths, proved = list(evidence.known("test")), evidence.proved("test")
-    judge.rests_on = "recomputed" if proved else "stated only"
+    if not proved:
+        judge.rest("stated only")
     row_of = {p: i for i, p in enumerate(paths)}
     # Two scores nearer than a float32 sum of six rounds to are the same; their order is free.
     same = 1e-6 if not proved or evidence.reproduces("test") else edition.tolerances.score
-    if not handed:
+    if not any(side for table in handed.values() for side in table.values()):
         raise Missing("ranking", "the ranking holds none of the classes")
+    _cover_ranking(edition, judge, handed)
 
     def told(of, c, side, same=same):
         """How a side is ordered by scores, and by how much it is off."""
@@ -474,7 +533,7 @@ def test_ranking_order(evidence, edition, judge):
         if all(told(theirs, *side, same=1e-6)[0] for side in sides):
             if basis.explained(evidence, "test"):
                 scores, same, why = theirs, 1e-6, f"; it {basis.FOLLOWS}"
-                judge.rests_on = "proved by another piece"
+                judge.rest("proved by another piece")
             else:
                 why = f"; it {basis.REFUTED}"
     wrong = {}
@@ -497,6 +556,8 @@ def test_ranking_order(evidence, edition, judge):
         )
         if not good:
             wrong.setdefault(c, {})[side] = entries
+        else:
+            _compare_beside(evidence, edition, judge, c, side, scores)
     boards = mistakes.rankings.boards(evidence, scores, wrong)
     judge.blame(mistakes.rankings.diagnose(boards, wrong, same, Budget.of(evidence)))
     exhibits.rankings(judge, evidence, handed, scores, wrong, edition.ranking.k, same)

@@ -64,7 +64,7 @@ def test_non_positive_in_range(evidence, edition, judge):
         count, asked = _count(evidence), edition.statistics.images
         if count:
             judge.expect(count >= asked, "images averaged over, by their number", count, f"at least {asked}")
-        judge.warn(
+        judge.leave(
             "images averaged over",
             "not named",
             mend="list the images: they can then be computed again exactly",
@@ -211,12 +211,14 @@ def _compare_with_typical(evidence, edition, judge):
     )
     told = _compare(judge, table, means, tolerances, f"percentage points: six standard errors over {asked} unnamed images",
                     "count (output <= 0) inside the hook, in eval mode; list the images, so that it can be computed again", named=False)  # fmt: skip
+    judge.rest("stated only")
     judge.blame(mistakes.shares.of_unnamed_images(told, means, tolerances))
 
 
 @pytest.mark.in4310_requirement("2c")
 def test_feature_map_pictures(evidence, edition, judge):
     """Pictures of the feature maps"""
+    judge.rest("stated only")
     files = [f for f in evidence.submission.pictures("feature_maps") if f.suffix.lower() == ".png"]
     numbered = {}
     folders = {f.parent.name for f in files if any(ch.isdigit() for ch in f.parent.name)}
