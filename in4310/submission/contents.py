@@ -130,8 +130,10 @@ class Contents:
             self._notebook(file, path)
         elif suffix in PICKLES:
             raise ValueError("a pickle is never opened; save it as .npy, .csv or .json")
+        elif size and (suffix in TEXTS or suffix == ".ipynb" or ".tfevents." in PurePosixPath(file).name):
+            raise ValueError(f"is {size} bytes large, which is too large to read")
         elif suffix in TEXTS:
-            self.refused[file] = f"is {size} bytes large, which is too large to read" if size else "is empty"
+            self.refused[file] = "is empty"
 
     def _arrays(self, file: str, path: Path) -> None:
         # Texts may be a listing of images, a row of numbers under a module's name eigenvalues; all else is a matrix,

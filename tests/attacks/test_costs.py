@@ -179,3 +179,26 @@ def test_a_figure_that_is_called_what_names_runs(title):
     found = logs.as_history("\n".join(lines), "log")
     assert found
     assert [e["train_loss"] for run in found.values() for e in run["epochs"]] == [0.5, 0.25, 0.5 / 3]
+
+
+HUGE = [
+    "scores_test.csv",
+    "scores_test.json",
+    "scores_test.npy",
+    "run.ipynb",
+    "events.out.tfevents.1",
+    "log.txt",
+    "model.pth",
+]
+
+
+def test_half_a_gigabyte_is_named_and_the_rest_is_read(tmp_path, edition, data):
+    """Holes on the disk: no file of any kind is read whole to find out that it is too large."""
+    for name in HUGE:
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(500 << 20)
+    (tmp_path / "metrics.json").write_text('{"test": {"accuracy": 0.5, "map": 0.25}}')
+    with ends():
+        submission = Submission(tmp_path, hints(edition, data))
+        assert submission.metrics == {"test": {"accuracy": 0.5, "map": 0.25}}
+    assert sorted(note.partition(":")[0] for note in submission.notes) == sorted(HUGE)
