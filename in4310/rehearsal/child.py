@@ -158,11 +158,11 @@ def _passed_on(pid: int, out: int, seconds: float) -> dict[str, Any]:
             if done:
                 status = os.waitstatus_to_exitcode(code)
             elif time.monotonic() > deadline:
-                os.kill(pid, signal.SIGKILL)
+                os.killpg(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
                 return {"end": "time", "code": 0}
     if status is None:
-        os.kill(pid, signal.SIGKILL)
+        os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         return {"end": "no events", "code": 0}
     return {"end": "ended", "code": status}

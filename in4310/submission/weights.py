@@ -96,8 +96,8 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise ValueError(f"is not a readable weights file ({error})") from None
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        raise ValueError("is an archive that is cut short or damaged; copy it once more") from None
     program = ("constants.pkl", "code/__torch__.py")
     if any(m.filename.endswith(program) or "/code/" in m.filename for m in members):
         raise ValueError(f"is TorchScript, which is a program; {SAVE}")

@@ -101,7 +101,8 @@ def test_a_zip_of_foreign_files_is_judged_like_the_reference(foreign, tmp_path):
     assert {n for n, c in found.items() if c.outcome is Outcome.FAILED} == set()
     missing = {n for n, c in found.items() if c.outcome is Outcome.NOT_RUN}
     assert missing == NOT_SAID | {"comparison_recomputed"}, "the untrained network was not handed in"
-    assert results.points + results.open_points == FULL_POINTS - sum(found[n].max_points for n in missing)
+    lost = sum(found[n].max_points for n in missing)
+    assert results.points + results.open_points == pytest.approx(FULL_POINTS - lost)
     assert results.name == "kari"
     assert results.submission == archive
     pieces = {p.name: p for p in results.pieces}
@@ -167,7 +168,7 @@ def test_absolute_paths_of_another_machine_cost_their_check_only(foreign):
 
 
 @pytest.mark.slow
-def test_wrong_shares_and_eigenvalues_without_images_are_still_found(foreign):
+def test_wrong_shares_and_eigenvalues_without_images_are_named_and_left_to_the_teacher(foreign):
     text = (foreign / "non-positive.txt").read_text()
     lines = [
         f"{line.split(':')[0]}: {100 - float(line.split(':')[1].rstrip(' %')):.2f} %"
@@ -177,12 +178,11 @@ def test_wrong_shares_and_eigenvalues_without_images_are_still_found(foreign):
     spectra = dict(np.load(foreign / "eigs.npz"))
     np.savez(foreign / "eigs.npz", **{k: np.sqrt(v) for k, v in spectra.items()})
     found = outcomes(judge_submission(foreign, "demo"))
-    failed = {n: c.mistake for n, c in found.items() if c.outcome is Outcome.FAILED}
-    assert set(failed) == {"non_positive_recomputed", "eigenvalues_recomputed"}
-    assert "positive values" in failed["non_positive_recomputed"]
-    assert (
-        "square roots" in failed["eigenvalues_recomputed"] or "singular" in failed["eigenvalues_recomputed"]
-    )
+    assert [n for n, c in found.items() if c.outcome is Outcome.FAILED] == []
+    shares, spectra = (found[n] for n in ("non_positive_recomputed", "eigenvalues_recomputed"))
+    assert (shares.outcome, spectra.outcome) == (Outcome.OPEN, Outcome.OPEN)
+    assert "positive values" in shares.mistake
+    assert "square roots" in spectra.mistake or "singular" in spectra.mistake
 
 
 @pytest.mark.slow

@@ -405,7 +405,7 @@ def test_ranking_from_test_set(evidence, judge):
     if 0 < len(untold) <= evidence.unknown("test"):  # perhaps those that the split has under names of its own
         judge.leave("ranked images that the split does not have", len(untold), 0, details=untold)
         test.update(untold)
-    foreign = [f"{c}: {p}" for c, p in ranked if p not in test]
+    foreign = [p for _, p in ranked if p not in test]
     elsewhere = {n for n in ("train", "val") for _, p in ranked if p in set(evidence.split[n])}
     basis.rests(evidence, judge)
     judge.expect(

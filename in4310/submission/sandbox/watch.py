@@ -32,6 +32,7 @@ class Watch:
         self.pid, self._group, self._cpu = pid, groups.get("memory"), groups.get("cpu")
         self.found: str | None = None
         self.outside = False
+        self._own_doing: float | None = None  # what it had waited when it became so many
         self._limits, self._private = limits, private
         self._inherited = anonymous(zygote)
         self._stopped = threading.Event()
@@ -66,7 +67,12 @@ class Watch:
         return f"needed more than {self._limits.memory_bytes // 2**20} MiB over all its processes"
 
     def waited(self) -> float:
-        """Seconds that the child, its first thread, was ready to run and others had the processors."""
+        """Seconds that the child, its first thread, was ready to run and others had the processors.
+
+        Not from when it became so many that each of them has little: no time is granted for that.
+        """
+        if self._own_doing is not None:
+            return self._own_doing
         for pid in children_of(self.pid)[:1]:
             with suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/schedstat") as file:
                 return int(file.read().split()[1]) / 1e9
@@ -98,6 +104,8 @@ class Watch:
                 threads += [int(thread) for thread in os.listdir(f"/proc/{pid}/task")]
         if len(threads) <= FEW:
             return
+        if self._own_doing is None:
+            self._own_doing = self.waited()
         # By what the kernel weighs here: groups, else sessions (the keeper's, as none can be made), else threads.
         step_back(self._cpu)
         with (
@@ -106,7 +114,8 @@ class Watch:
         ):  # sched(7): 10 stands for a tenth
             if not file.read().endswith(" 10\n"):
                 file.write("10")
-        for thread in threads:
+        # The first thread keeps its turn, one against one: in a rehearsal it is ours, and has to end what the others are.
+        for thread in set(threads).difference(children_of(self.pid)[:1]):
             with suppress(OSError):
                 os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
 
