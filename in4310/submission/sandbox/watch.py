@@ -114,7 +114,7 @@ class Watch:
         ):  # sched(7): 10 stands for a tenth
             if not file.read().endswith(" 10\n"):
                 file.write("10")
-        # The first thread keeps its turn, one against one: in a rehearsal it is ours, and has to end what the others are.
+        # The first thread keeps its turn, one against one: in a rehearsal it is ours, and is to end the others.
         for thread in set(threads).difference(children_of(self.pid)[:1]):
             with suppress(OSError):
                 os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
