@@ -219,7 +219,12 @@ def test_a_known_mistake_stands_in_pytests_own_record(pytester, handed_in):
     (case,) = ElementTree.parse(pytester.path / "own.xml").iter("testcase")
     properties = {p.get("name"): p.get("value") for p in case.iter("property")}
     assert properties.pop("mistake") == "validation and test are swapped"
-    assert properties == {"requirement": "1a", "points": "0.67", "max_points": "2.0"}
+    assert properties == {
+        "requirement": "1a",
+        "points": "0.67",
+        "max_points": "2.0",
+        "rests_on": "recomputed",
+    }
 
 
 OWN = """

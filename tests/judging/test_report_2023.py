@@ -56,7 +56,7 @@ class Claims:
     def candidates(self, piece):
         return []
 
-    def network(self, piece, file=None):
+    def network(self, piece, file=None, index=0):
         raise Missing(piece)
 
 
