@@ -56,7 +56,7 @@ def load_tensors(path: Path) -> Tensors:
     """
     found = Tensors()
     for part in parts_of(path):
-        if part.is_file() and not part.is_symlink():
+        if part == path or (part.is_file() and not part.is_symlink()):
             _load(part, found)
     return found
 
