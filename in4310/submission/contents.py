@@ -151,10 +151,11 @@ class Contents:
             elif (
                 array.ndim == 1
                 and array.dtype.kind in "iu"
+                and array.size <= NAMES
                 and (said := set_of(name) or set_of(Path(file).stem))
+                and (rows := listings.of_rows(array.tolist(), self._resolve))
             ):
-                if array.size <= NAMES and (rows := listings.of_rows(array.tolist(), self._resolve)):
-                    self.rows[label] = listings.Listing({said: rows.sets[""]})
+                self.rows[label] = listings.Listing({said: rows.sets[""]})
             elif known or array.ndim == 2 or (array.ndim == 1 and claims.module_in(names) is None):
                 # Features are large, and no scores: they are not kept.
                 wide = array.shape[1:] == (len(self.classes),)
