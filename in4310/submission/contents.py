@@ -15,7 +15,7 @@ import numpy as np
 
 from in4310.errors import of_the_machine
 from in4310.shown import shown
-from in4310.submission import claims, listings, matrices, notebook_outputs, tables
+from in4310.submission import listings, matrices, module_claims, notebook_outputs, tables
 from in4310.submission.claims import set_of, words
 from in4310.submission.event_files import Scalar, read_scalars
 from in4310.submission.formats import TEXT_BYTES, count_values, parse_json, parse_settings, read_text
@@ -156,7 +156,7 @@ class Contents:
                 and (rows := listings.of_rows(array.tolist(), self._resolve))
             ):
                 self.rows[label] = listings.Listing({said: rows.sets[""]})
-            elif known or array.ndim == 2 or (array.ndim == 1 and claims.module_in(names) is None):
+            elif known or array.ndim == 2 or (array.ndim == 1 and module_claims.module_in(names) is None):
                 # Features are large, and no scores: they are not kept.
                 wide = array.shape[1:] == (len(self.classes),)
                 if known or wide or set(words(label)) & SCORE_NAMES:

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from in4310.shown import shown
-from in4310.submission import choices, claims, histories, logs, tables
+from in4310.submission import choices, claims, histories, logs, module_claims, tables
 from in4310.submission.claims import words
 from in4310.submission.contents import SETTINGS, Contents
 from in4310.submission.tables import Table
@@ -169,10 +169,10 @@ class Figures:
     def non_positive(self, within: Within, pinned: bool) -> Iterable[Found]:
         """Percentages by module, a candidate a file."""
         for file, document in self._documents(within):
-            share = claims.as_non_positive(document)
+            share = module_claims.as_non_positive(document)
             if share is None and PurePosixPath(file).suffix.lower() in (".txt", ""):
                 try:
-                    share = claims.as_non_positive(tables.pairs_of(self.contents.printed[file]))
+                    share = module_claims.as_non_positive(tables.pairs_of(self.contents.printed[file]))
                 except ValueError:
                     continue
             # A notebook prints its history, and all else.
@@ -185,19 +185,19 @@ class Figures:
         """Records of spectra, and one candidate from all lists of numbers under names of modules."""
         numbers = [(file, names, row) for file, names, row in self.contents.numbers if within(file)]
         for file, document in self._documents(within):
-            if claims.is_record_of_spectra(document):
+            if module_claims.is_record_of_spectra(document):
                 yield (
                     (file,),
                     f"a record of eigenvalues, {len(document['series'])} series",
                     2.0,
-                    claims.record_of_spectra(document),
+                    module_claims.record_of_spectra(document),
                 )
                 continue
             path = PurePosixPath(file)
             numbers += [(file, (path.parent.name, path.stem, *n), leaf) for n, leaf in _leaves(document)]
-        found = claims.as_eigenvalues([(names, row) for _, names, row in numbers], "")
+        found = module_claims.as_eigenvalues([(names, row) for _, names, row in numbers], "")
         if found:
-            files = tuple(dict.fromkeys(file for file, names, _ in numbers if claims.module_in(names)))
+            files = tuple(dict.fromkeys(file for file, names, _ in numbers if module_claims.module_in(names)))
             why = f"lists of numbers under names of modules, {len(found['series'])} series"
             yield files, why, 1.0, found
 
@@ -223,7 +223,7 @@ def _leaves(document: Any) -> Iterable[tuple[tuple[str, ...], list[float]]]:
             if isinstance(leaf, list) and leaf and all(type(v) in (int, float) for v in leaf):
                 yield names, leaf
     elif isinstance(document, Table):
-        yield from claims.lists_in(document)
+        yield from module_claims.lists_in(document)
 
 
 def _merged(parts: list[tuple[str, dict[str, Any]]], why: str) -> Iterable[Found]:

@@ -1,7 +1,5 @@
 """Judges each entry of the catalogue by every check, and prints how well the checks did."""
 
-import ctypes
-import platform
 from pathlib import Path
 
 import pytest
@@ -71,14 +69,6 @@ def sandbox():
     """Also where nothing can be confined: faults are judged there, too."""
     with Sandbox() as opened:
         yield opened
-
-
-@pytest.fixture(autouse=True)
-def _memory():
-    """What was freed goes back to the system: what the solution asks of glibc keeps it, ten GiB after all these tests."""
-    yield
-    if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Verdict:

@@ -27,6 +27,7 @@ with atheris.instrument_imports(include=["in4310.submission", "zipfile", "tarfil
         listings,
         logs,
         matrices,
+        module_claims,
         notebook_outputs,
         plain,
         reader,
@@ -66,14 +67,14 @@ def understood(parsed):
     histories.as_history(parsed, "x")
     claims.as_metrics(parsed, "x", CLASSES)
     claims.as_ranking(parsed, "x", CLASSES)
-    claims.as_non_positive(parsed)
+    module_claims.as_non_positive(parsed)
     claims.named_record(parsed)
 
 
 def table(content):
     parsed = tables.parse_table(formats.read_text(write("x.csv", content)))
     understood(parsed)
-    claims.as_eigenvalues(claims.lists_in(parsed), "x")
+    module_claims.as_eigenvalues(module_claims.lists_in(parsed), "x")
 
 
 def read(what, name, content, **arguments):
