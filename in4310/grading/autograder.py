@@ -110,7 +110,7 @@ def _mark(root: Path) -> Mark:
             error=f"{placeless(str(error), *inside)}; this is for the teacher to fix",
         )
     if not done.results:
-        return Mark("", status=Status.FAILED, error=placeless(done.error, *inside))
+        return Mark("", status=Status.FAILED, error=done.error)
     return Mark("", status=Status.DONE, results=Results.model_validate_json(done.results))
 
 

@@ -165,7 +165,6 @@ def _carry_out(
         show(state)
 
     for done in engine.carry_out(jobs, watch):
-        done = replace(done, error=done.job.order.placeless(done.error))
         root = basis.data.root
         if done.error and not root.is_dir():
             raise InputError(

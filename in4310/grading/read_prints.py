@@ -13,6 +13,7 @@ from in4310.grading.layouts import find_class, latest
 from in4310.grading.likeness import Print, print_of
 from in4310.judging.data import hints, resolve_data
 from in4310.judging.edition import load_edition
+from in4310.places import placeless
 from in4310.progress import QUIET, Progress
 from in4310.submission.folder import Submission
 from in4310.submission.intake import take_in
@@ -41,7 +42,7 @@ def read_prints(book: Gradebook, progress: Progress = QUIET) -> tuple[list[Print
                         submission = Submission(taken.folder, hints(edition, data), readers, taken.name)
                         found.append(_print(entry.who, submission))
                 except InputError as error:
-                    left.append(f"{entry.who}: {error}")
+                    left.append(f"{entry.who}: {placeless(str(error), str(entry.place))}")
                 bar.advance(1, entry.who)
     return found, left
 

@@ -48,6 +48,10 @@ class Done:
     memory: int = 0  # bytes, the most that the process held: meanwhile on Linux, since its start elsewhere
     again: bool = False  # the submission is not to blame: it may be tried once more
 
+    def __post_init__(self) -> None:
+        """Of an error, students are told; each is made here, so none leaves with a path of this machine."""
+        object.__setattr__(self, "error", self.job.order.placeless(self.error))
+
 
 def digest_of(place: Path) -> str:
     """SHA-256 of an archive, or over the names and contents of a folder; raises InputError when it cannot be read."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -11,9 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from in4310.cli import cli
+from in4310.grading.autograder import write_autograder
 from in4310.grading.gradebook import GRADEBOOK, Gradebook
 from in4310.grading.write import write_class
 from in4310.judging.verdict import Audit, Results
@@ -90,16 +94,63 @@ def texts(folder):
                     yield path / name, name + archive.read(name).decode(errors="replace")
 
 
+def told_of(home, text):
+    """Places of the judge's machine that a text names."""
+    places = [home, home.parent, tempfile.gettempdir() + "/in4310", Path.home() / ".", sys.prefix, sys.base_prefix,
+              cache_folder(), Path(write_class.__code__.co_filename).parents[2]]  # fmt: skip
+    return [str(place) for place in places if f"{place}/" in text]
+
+
 @pytest.mark.slow
 def test_no_path_of_the_judges_machine_is_in_what_is_written(graded):
-    places = [graded, graded.parent, tempfile.gettempdir() + "/in4310", Path.home() / ".", sys.prefix, sys.base_prefix,
-              cache_folder(), Path(write_class.__code__.co_filename).parents[2]]  # fmt: skip
-    found = [(str(path.relative_to(graded)), str(place)) for path, text in texts(graded / "out") for place in places
-             if str(place) + "/" in text]  # fmt: skip
-    assert found == []
+    found = [(path, told_of(graded, text)) for path, text in texts(graded / "out")]
+    assert [(path, places) for path, places in found if places] == []
     assert len(list((graded / "out" / "feedback").glob("*.zip"))) == 3
     record = json.loads((graded / "out" / "students" / "kari" / "results.json").read_text())
     assert (record["submission"], record["given"]["submission"]) == ("kari", "kari")
+
+
+@pytest.mark.slow
+def test_no_path_of_the_judges_machine_is_in_what_is_said_of_a_mark(graded, tmp_path):
+    """A teacher quotes it to the student; what is judged again fails in the same words."""
+    out = shutil.copytree(graded / "out", tmp_path / "out")
+    for who in ("kari", "ola", "per", "siv", "une"):
+        for command in (["mark", who, "--comment", "see me"], ["explain", who, "1h"], ["replay", who]):
+            done = CliRunner().invoke(cli, [*command, "--out", str(out)])
+            assert (done.exit_code, told_of(graded, done.output)) == (0, []), done.output
+    done = CliRunner().invoke(cli, ["likeness", "--quiet", "--out", str(out)])
+    page = (out / "likeness.html").read_text()
+    assert "ola/submission.toml: not valid TOML" in page
+    assert told_of(graded, page) == []
+
+
+@pytest.mark.slow
+def test_no_path_of_the_machine_is_in_what_an_autograder_says(tmp_path, monkeypatch):
+    """Of each hand-in, and of settings that cannot be read."""
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")  # the command sets it, here in our own process
+    root = tmp_path / "gradescope" / "autograder"
+    write_autograder(root / "source", "demo")
+    hand_ins = {
+        "live.py": {
+            "submission.toml": "[adapters]\n" + "".join(f"{a} = 'live:tell'\n" for a in ADAPTERS),
+            "live.py": TELLS,
+        },
+        "no TOML": {"submission.toml": "= no TOML"},
+        "no archive": {"oblig.zip": "PK is no archive"},
+        "no settings": {"metrics.json": "{"},
+    }
+    for kind, files in hand_ins.items():
+        for folder in ("submission", "results"):
+            shutil.rmtree(root / folder, ignore_errors=True)
+            (root / folder).mkdir(parents=True)
+        for name, text in files.items():
+            (root / "submission" / name).write_text(text)
+        if kind == "no settings":
+            (root / "source" / "in4310.json").unlink()
+        done = CliRunner().invoke(cli, ["autograder", "run", str(root)])
+        said = (root / "results" / "results.json").read_text()
+        assert json.loads(said)["tests"], kind
+        assert told_of(tmp_path, done.output + said) == [], kind
 
 
 @pytest.mark.slow
