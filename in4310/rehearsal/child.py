@@ -68,7 +68,7 @@ def rehearse(folder: str, arguments: Any, arrays: Mapping[str, np.ndarray]) -> t
             continue
         tasks._send(tasks.messages.note(f'{{"kind": "start", "program": {number}}}'))
         share = left if number == len(arguments["programs"]) - 1 else SHARE * left
-        ends.append(_run(world, program, arguments["files"], known, share))
+        ends.append(_run(world, program, arguments["files"], known, share, arguments["only"]))
     return ends, {}
 
 
@@ -108,7 +108,9 @@ def _links(world: Path, roots: list[str]) -> None:
                 place.symlink_to(DATA)
 
 
-def _run(world: Path, program: Program, files: list[str], known: Sites, seconds: float) -> dict[str, Any]:
+def _run(
+    world: Path, program: Program, files: list[str], known: Sites, seconds: float, only: str
+) -> dict[str, Any]:
     """One program in a process of its own, without the channel to the judge; how it ended."""
     out, into = os.pipe()
     pid = os.fork()
@@ -119,7 +121,7 @@ def _run(world: Path, program: Program, files: list[str], known: Sites, seconds:
         try:
             os.setpgid(0, 0)
             os.nice(10)  # who watches it has its turn, however many it forks
-            status = stage.perform(world, program, files, known, into, seconds)
+            status = stage.perform(world, program, files, known, into, seconds, only)
         except BaseException as error:
             with contextlib.suppress(BaseException):
                 print(f"{type(error).__name__}: {error}", file=sys.stderr)

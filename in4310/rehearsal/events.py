@@ -38,6 +38,8 @@ class Recorder:
         self._write, self.root, self.sites = write, root.rstrip("/") + "/", known or Sites()
         self.steps = self.passes = 0  # of optimisers, and over loaders
         self.since: list[int] = []  # loaders whose batches were evaluated since the last step
+        self.mixed = False  # listings come in another order
+        self.enough: BaseException | None = None  # raised at the first step: only the data are wanted
         self.late = False  # little time is left
         self.range: Any = range  # what the hand-in's own modules have for it
         self._process = os.getpid()

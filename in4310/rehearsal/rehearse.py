@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from in4310.errors import NotJudged
 from in4310.rehearsal.facts import MOST, Event, Facts, event_of, facts_of
-from in4310.rehearsal.mistakes import Mistake, mistakes
+from in4310.rehearsal.mistakes import Mistake, mistakes, unsteady
 from in4310.rehearsal.programs import DATA
 from in4310.shown import shown
 from in4310.submission.plain import NotPlain, all_of, of
@@ -45,6 +45,7 @@ class Rehearsal:
     files: list[str]
     broken: list[tuple[str, str]] = field(default_factory=list)
     failure: str = ""  # of the process itself
+    again: str = ""  # the split of a second rehearsal: 'same', other with the 'listing', or 'other'; '' none to compare
 
     def as_document(self) -> dict[str, Any]:
         """As JSON; the same program in the same world gives the same, but for what is said in seconds."""
@@ -54,6 +55,7 @@ class Rehearsal:
             "mistakes": [asdict(m) for m in self.mistakes],
             "broken": [list(b) for b in self.broken],
             "failure": self.failure,
+            "again": self.again,
             "events": [e for e in self.events if e["kind"] != "rows"],
         }
 
@@ -98,8 +100,22 @@ def rehearse(folder: Path, data: Path, files: Iterable[str], classes: Iterable[s
             "files": files,
             "seconds": seconds,
             "name": _name(folder),
+            "only": "",
         }
-        return _performed(folder, sandbox, limits, world, asked, broken)
+        seen = _performed(folder, sandbox, limits, world, asked, broken)
+        if not seen.facts.split:
+            return seen
+
+        def data_again(only: str) -> bool:
+            """Whether the data part alone makes the same loaders, as far as it comes, of the same files in order."""
+            part = {**asked, "only": only, "seconds": max(10.0, seconds / 4)}
+            other = _performed(folder, sandbox, limits, world, part, broken).facts
+            known = {(x.program, x.number): x.files for x in seen.facts.loaders}
+            return all(known.get((x.program, x.number)) == x.files for x in other.loaders)
+
+        again = "same" if data_again("mixed") else "listing" if data_again("data") else "other"
+        named = [*seen.mistakes, *unsteady(again, seen.events)]
+        return replace(seen, again=again, mistakes=named)
 
 
 def _performed(

@@ -25,12 +25,18 @@ LATE = 0.6  # of the time; from here on training is hurried
 
 
 class Spent(BaseException):
-    """The time of the rehearsal is over."""
+    """The time of the rehearsal is over, or what was wanted of it has been seen."""
 
 
-def perform(world: Path, program: Program, files: list[str], known: Sites, into: int, seconds: float) -> int:
-    """Run it; events go to the descriptor. The exit status it would have had."""
+def perform(
+    world: Path, program: Program, files: list[str], known: Sites, into: int, seconds: float, only: str
+) -> int:
+    """Run it; events go to the descriptor. The exit status it would have had.
+
+    `only`: '' for all of it; 'data' ends it at the first step of a training, 'mixed' also lists in another order.
+    """
     see = Recorder(lambda line: _write(into, line), str(world), known)
+    see.mixed, see.enough = only == "mixed", Spent() if only else None
     see.note("begun", at=program.file)
     batches = Batches(see, Rows(files))
     for part in STANDINS:

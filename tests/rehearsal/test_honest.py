@@ -3,7 +3,7 @@
 import pytest
 from sklearn.model_selection import train_test_split
 
-from in4310.rehearsal.story import story
+from in4310.rehearsal.story import story, summary
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,11 @@ def test_the_split_is_recovered_in_row_order(seen, world):
         rest, test_size=0.15, random_state=12, stratify=[world.labels[f] for f in rest]
     )
     assert seen.facts.as_document(seen.files)["split"] == {"train": train, "val": val, "test": test}
+
+
+def test_a_second_rehearsal_that_lists_in_another_order_gives_the_same_split(seen):
+    assert seen.again == "same"
+    assert any("listed in another order" in sentence for _, sentence in summary(seen))
 
 
 def test_loaders_are_what_they_were_asked_to_be(seen):

@@ -47,6 +47,8 @@ def observe(see: Recorder) -> None:
     def after(optimizer: Any, *_: Any) -> None:
         stepped[made.get(optimizer, -1)] = optimizer
         see.steps += 1
+        if see.enough is not None:
+            raise see.enough
         see.since.clear()
         ended.update((p, p._version) for p in optimizer.param_groups[0]["params"][:1])
         counts[optimizer] = counts.get(optimizer, 0) + 1

@@ -28,7 +28,7 @@ class Memory(Dataset):
         return torch.from_numpy(image).permute(2, 0, 1), self.names.index(self.paths[i].parent.name)
 
 
-paths = [p for folder in root.iterdir() for p in folder.iterdir()]
+paths = [p for folder in root.iterdir() for p in folder.iterdir()]  # MISTAKE listing-order
 train, test = train_test_split(paths, test_size=0.25, random_state=9, stratify=[p.parent.name for p in paths])
 train_loader, test_loader = DataLoader(Memory(train), 16, shuffle=True), DataLoader(Memory(test), 16)
 history = []
