@@ -18,6 +18,7 @@ from in4310.submission.formats import IMAGE_FORMATS
 from in4310.submission.looks import Look
 
 GROUND = 0.05  # of a drawing's pixels have the colour of its ground, to the last bit; of a photograph's 0.01
+NOT_DRAWN = "a PDF or SVG, which is not drawn here"
 NEAR = 3  # bits of 64 that differ where a photograph was scaled and encoded again
 
 
@@ -35,8 +36,14 @@ def photograph_of(data: DataSet, pixels: np.ndarray) -> str | None:
 
 
 def expect_drawing(judge: Judge, data: DataSet, name: str, look: Look) -> None:
-    """Expect a picture, a file of that name, to show something that is no photograph of the data set."""
+    """Expect a picture, a file of that name, to show something that is no photograph of the data set.
+
+    What a PDF or an SVG shows is the teacher's to say: it is not drawn here.
+    """
     why = look.why
+    if not why and look.pixels is None:
+        judge.leave(f"{name} shows something", NOT_DRAWN, "drawn", mend="save it as PNG, too")
+        return
     if not why and look.pixels is not None and (photograph := photograph_of(data, look.pixels)):
         why = f"{shown(photograph, 60)}, a photograph of the data set"
     judge.expect(not why, f"{name} shows something", why or "drawn", "drawn")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import string
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -12,7 +13,8 @@ from PIL import Image
 
 from in4310.submission.formats import read_picture
 
-DRAWN_BYTES = 500  # the smallest PDF or SVG that draws something is larger
+DRAWN_BYTES = 500  # the smallest PDF or SVG that draws something has more that are not blank
+DRAWN_MOST = 2**20  # bytes of such a file that are looked at
 PICTURE_BYTES = 64 * 2**20
 PIXELS = 512 * 2**20  # of all pictures of one hand-in; 200 pictures of 1600 x 1600
 
@@ -39,11 +41,12 @@ class Viewer:
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
         file.seek(0)
-        if suffix == ".pdf":
-            good = file.read(5) == b"%PDF-" and size > DRAWN_BYTES
-            return Look(None, "" if good else "not a PDF", digest)
-        if suffix == ".svg":
-            return Look(None, "" if size > DRAWN_BYTES else "almost no content", digest)
+        if suffix in (".pdf", ".svg"):
+            content = file.read(DRAWN_MOST)
+            if suffix == ".pdf" and not content.startswith(b"%PDF-"):
+                return Look(None, "not a PDF", digest)
+            drawn = len(content.translate(None, string.whitespace.encode() + b"\0")) > DRAWN_BYTES
+            return Look(None, "" if drawn else "almost no content", digest)
         if size > PICTURE_BYTES:
             return Look(None, f"is larger than {PICTURE_BYTES >> 20} MiB", digest)
         others = sum(count for of, count in self._seen.items() if of != digest)

@@ -14,7 +14,7 @@ from in4310.judging import statistics
 from in4310.judging.data import resolve_data
 from in4310.judging.edition import load_edition
 from in4310.judging.evidence import Evidence
-from in4310.judging.verdict import Outcome
+from in4310.judging.verdict import GOOD, Outcome
 from in4310.submission.folder import Submission
 from in4310.submission.pieces import Missing
 
@@ -620,6 +620,30 @@ def test_one_data_set_where_three_are_compared(folder, outcomes):
     assert failed(found) == {"comparison_complete", "comparison_recomputed"}  # a share of what was asked for
 
 
+def test_many_paths_of_one_image_are_one_image(folder, outcomes):
+    """U2: `v0/sea/1.jpg` and `v1/sea/1.jpg` are one file, and so are other ways to write one path."""
+    table = read(folder / "eigenvalues.json")
+    for series in table["series"]:
+        folder_of, name = series["paths"][0].split("/")
+        ways = "v{0}/{1}/{2}" if series["data"] == "course" else "{1}/{3}{2}"
+        series["paths"] = [ways.format(i, folder_of, name, "./" * i) for i in range(200)]
+        for module in series["modules"].values():
+            module["values"], module["total_variance"] = [0.0] * 200, 0.0
+    replace(folder / "eigenvalues.json", table)
+    found = outcomes(folder, *SPECTRUM_CHECKS)
+    assert failed(found) == set(SPECTRUM_CHECKS)
+    assert all(judge.share(*GOOD) < 0.21 for judge in found.values())  # one value of five in each module
+    counted = {
+        f.asked: f.found
+        for name in ("eigenvalues_recomputed", "comparison_complete")
+        for f in found[name].findings
+    }
+    assert counted["different images"] == "1"
+    assert [counted[f"untuned network on {data}"] for data in ("course", "shapes", "tiny")] == [
+        "1 images"
+    ] * 3
+
+
 def test_a_path_that_leads_out_of_the_comparison_data_is_refused(folder, outcomes):
     table = read(folder / "eigenvalues.json")
     series = next(s for s in table["series"] if s["data"] == "shapes")
@@ -655,6 +679,26 @@ def test_a_blank_loss_curve(folder, outcomes):
     plot.unlink()
     Image.new("L", (640, 480), 255).save(plot)
     assert failed(outcomes(folder, "loss_curves", "spectrum_plot")) == {"loss_curves"}
+
+
+VECTORS = {
+    "loss.svg": (b" " * 501, Outcome.FAILED),
+    "loss curves.svg": (b"<svg>" + b"\n\t" * 5000 + b"</svg>", Outcome.FAILED),
+    "loss.pdf": (b"%PDF-" + b" \0" * 500, Outcome.FAILED),
+    "loss of text.pdf": (b"the losses fall. " * 60, Outcome.FAILED),
+    "loss_curves.svg": (b'<svg><path d="' + b"M0 0h9" * 100 + b'"/></svg>', Outcome.OPEN),
+    "loss_curves.pdf": (b"%PDF-1.7" + b" 1 0 obj" * 100, Outcome.OPEN),
+}
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_a_plot_that_is_not_drawn_here_is_the_teachers_and_a_blank_one_nobodys(folder, outcomes, name):
+    """U5: nothing is earned by the size of a file."""
+    content, outcome = VECTORS[name]
+    (folder / "plots" / "loss_curves.png").unlink()
+    (folder / "plots" / name).write_bytes(content)
+    judge = outcomes(folder, "loss_curves")["loss_curves"]
+    assert judge.outcome is outcome, judge.reason
 
 
 # -- missing pieces --------------------------------------------------------------------------------
