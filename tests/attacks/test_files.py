@@ -356,6 +356,7 @@ def test_files_that_configure_pytest_and_python_are_not_run(folder):
                 "python ../../x.py", "python /etc/passwd.py", "python pipe.py", "\0", "", "python a.py b.py"],
 )  # fmt: skip
 def test_commands_that_lead_nowhere(folder, verdicts, command):
+    """E3: a command with a NUL, one that is too long, that is no text or that leads nowhere."""
     (folder / "circle.py").symlink_to("circle.py")
     os.mkfifo(folder / "pipe.py")
     toml = (folder / "submission.toml").read_text() if (folder / "submission.toml").exists() else ""

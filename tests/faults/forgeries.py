@@ -45,6 +45,7 @@ def untrained_network_best_epoch_is_its_own(folder, world):
 
 @forgery(0, *TRAINING)
 def untrained_network_all_figures_are_its_own(folder, world):
+    """U3: random weights, and all that is computed of them is right."""
     found = untrained(folder, world)
     world.set_best(folder, found.map, found.accuracy, 1.8)
     for file in runs(folder):
@@ -53,6 +54,7 @@ def untrained_network_all_figures_are_its_own(folder, world):
 
 @forgery(0, *TRAINING)
 def network_of_noise(folder, world):
+    """U3: random weights beside an invented history."""
     untrained(folder, world)
     noise = torch.Generator().manual_seed(4)
     state = {

@@ -1,6 +1,7 @@
 """Records of verdicts made by hand, and engines that judge in no time: the queue is tested here, not the judge."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,30 @@ def hand_in(tmp_path):
         return tmp_path / "class"
 
     return make
+
+
+SBATCH = """#!/bin/sh
+# Stands for Slurm: runs the job script at once, on this machine, and prints a number as sbatch does.
+cp "$1" "$0.$$.sh"
+setsid sh "$0.$$.sh" > "$0.$$.log" 2>&1 < /dev/null &
+echo "Submitted batch job $!"
+"""
+SCANCEL = """#!/bin/sh
+for job in "$@"; do kill -- "-$job" 2> /dev/null; done
+exit 0
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """The folder of commands that stand for Slurm's, which are found first."""
+    dask = pytest.importorskip("dask")
+    pytest.importorskip("dask_jobqueue", reason="needs dask-jobqueue: pip install 'in4310[slurm]'")
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
+        (commands / name).write_text(text)
+        (commands / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    with dask.config.set({"jobqueue.slurm.interface": None, "distributed.scheduler.dashboard.link": ""}):
+        yield commands

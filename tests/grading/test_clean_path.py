@@ -1,11 +1,18 @@
-"""Nothing of a hand-in can be imported by the judge: the class lies in the current folder, and its students' folders are
+"""G1: nothing of a hand-in can be imported by the judge, on any engine: the class lies in the current folder, and its students' folders are
 named as the modules that the judge and its processes import."""
 
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
+from attacks.test_costs import ends
+
+from in4310.grading.autograder import write_autograder
+from in4310.grading.engines import DaskEngine, SlurmEngine
+from in4310.grading.grade import Order, grade
+from in4310.grading.marks import Status
 
 NAMES = (
     "in4310",
@@ -52,3 +59,50 @@ def test_a_class_in_the_current_folder_is_graded_and_not_run(tmp_path):
     assert done.returncode == 0, done.stderr
     for name in NAMES:
         assert name in done.stdout
+
+
+@pytest.fixture
+def inside(tmp_path, monkeypatch):
+    """A class in the current folder, and the file that is written where a student's code is run."""
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    ran = tmp_path / "ran"
+    monkeypatch.chdir(write_class(tmp_path / "class", ran))
+    return ran
+
+
+def judged_by(engine, out):
+    """The status of one whom an engine judges in the current folder; the others lie beside."""
+    marks = grade(Order(".", "demo", out, only=("in4310",)), engine)
+    return next(mark.status for mark in marks if mark.who == "in4310")
+
+
+@pytest.mark.slow
+def test_a_dask_worker_in_the_class_runs_nothing_of_it(inside, tmp_path):
+    distributed = pytest.importorskip("distributed", reason="needs Dask: pip install 'in4310[dask]'")
+    with distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster:
+        assert judged_by(DaskEngine(cluster.scheduler_address), tmp_path / "out") is Status.DONE
+    assert not inside.exists(), inside.read_text()
+
+
+@pytest.mark.slow
+def test_a_slurm_job_in_the_class_runs_nothing_of_it(inside, tmp_path, slurm):
+    with ends(300, signal.ITIMER_REAL):  # a job that a student's code ends is waited for without end
+        assert judged_by(SlurmEngine(1), tmp_path / "out") is Status.DONE
+    assert not inside.exists(), inside.read_text()
+
+
+@pytest.mark.slow
+def test_an_autograder_in_the_hand_in_runs_nothing_of_it(tmp_path):
+    root, ran = tmp_path / "autograder", tmp_path / "ran"
+    write_autograder(root / "source", "demo")
+    write_class(root / "submission", ran)
+    (root / "results").mkdir()
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
+    done = subprocess.run(
+        ["bash", str(root / "source" / "run_autograder")], cwd=root / "submission", check=False, capture_output=True,
+        env={**environment, "AUTOGRADER_ROOT": str(root), "IN4310_PYTHON": sys.executable}, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not ran.exists(), ran.read_text()
+    assert '"score"' in (root / "results" / "results.json").read_text()

@@ -37,41 +37,20 @@ def test_no_slurm_is_one_line(monkeypatch, tmp_path):
         SlurmEngine()
 
 
-SBATCH = """#!/bin/sh
-# Stands for Slurm: runs the job script at once, on this machine, and prints a number as sbatch does.
-cp "$1" "$0.$$.sh"
-setsid sh "$0.$$.sh" > "$0.$$.log" 2>&1 < /dev/null &
-echo "Submitted batch job $!"
-"""
-SCANCEL = """#!/bin/sh
-for job in "$@"; do kill -- "-$job" 2> /dev/null; done
-exit 0
-"""
-
-
 @pytest.mark.slow
-def test_slurm_jobs_judge_a_class(tmp_path, monkeypatch):
-    dask = pytest.importorskip("dask")
-    pytest.importorskip("dask_jobqueue", reason="needs dask-jobqueue: pip install 'in4310[slurm]'")
-    commands = tmp_path / "commands"
-    commands.mkdir()
-    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
-        (commands / name).write_text(text)
-        (commands / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+def test_slurm_jobs_judge_a_class(tmp_path, slurm):
     place = tmp_path / "class"
     for who in ("ada", "bo", "eva"):
         (place / who).mkdir(parents=True)
         (place / who / "metrics.json").write_text('{"test": {"accuracy": 0.9}}')
-    with dask.config.set({"jobqueue.slurm.interface": None, "distributed.scheduler.dashboard.link": ""}):
-        far = grade(Order(place, "demo", tmp_path / "far"), SlurmEngine(2))
+    far = grade(Order(place, "demo", tmp_path / "far"), SlurmEngine(2))
     near = grade(Order(place, "demo", tmp_path / "near"), LocalEngine(1))
     assert [(m.who, m.status, m.points, m.error) for m in far] == [
         (m.who, m.status, m.points, m.error) for m in near
     ]
     assert {m.status for m in far} == {Status.DONE}
-    assert len(list(commands.glob("sbatch.*.sh"))) >= 2
-    assert "#SBATCH --mem" in next(iter(commands.glob("sbatch.*.sh"))).read_text()
+    assert len(list(slurm.glob("sbatch.*.sh"))) >= 2
+    assert "#SBATCH --mem" in next(iter(slurm.glob("sbatch.*.sh"))).read_text()
 
 
 @pytest.mark.slow

@@ -100,7 +100,7 @@ name = st.one_of(
         max_size=8,
     )
 )
-@example(
+@example(  # G2: the third is named by the mark that the second would get
     {
         (b"kari nordmann", b".zip"): "zip",
         (b"kari-nordmann", b".zip"): "zip",
@@ -108,8 +108,9 @@ name = st.one_of(
     }
 )
 @example({(b"kari", b".zip"): "zip", (b"kari", b""): "folder"})
-@example({(b"\xff\xfe", b".zip"): "zip"})
+@example({(b"\xff\xfe", b".zip"): "zip"})  # G3
 def test_each_item_is_a_row_or_is_named(items):
+    """G2, G3: keys collide in no way, and a name that is no UTF-8 stops nothing."""
     items = {
         n + end: kind
         for (n, end), kind in items.items()
@@ -130,6 +131,7 @@ def test_each_item_is_a_row_or_is_named(items):
 
 
 def test_a_class_of_strange_names_is_graded(place, tmp_path, all_judged):
+    """G2, G3, G7, G8: a row or a reason for each item, and every cell of an export quoted."""
     strange = [b"\xff\xfe.zip", b"kari nordmann.zip", b"kari-nordmann.zip", b"kari-nordmann-e48f91.zip", b"a;=cmd|' C calc'!A0.zip",
                b"..x.zip", b"a\nb.zip", "Åse.zip".encode(), b"@sum(1).zip"]  # fmt: skip
     for one in strange:
@@ -158,6 +160,7 @@ def test_a_class_of_strange_names_is_graded(place, tmp_path, all_judged):
 
 
 def test_results_of_grading_inside_the_class_are_no_student(place, all_judged, monkeypatch):
+    """G7: the folder of the run before, wherever it lies."""
     for one in (b"kari.zip", b"ola.zip"):
         make_item(place, one)
     monkeypatch.chdir(place)
@@ -171,6 +174,7 @@ def test_results_of_grading_inside_the_class_are_no_student(place, all_judged, m
 
 
 def test_two_uploads_of_one_name_are_both_kept(place, tmp_path):
+    """G4: and the originals stay as they were. G6: an upload named `..`."""
     for number, text in ((1, "first"), (2, "second")):
         (place / f"kari_5_{number}_a.txt").write_text(text)
     (place / "ola_6_3_...txt").write_text("dots")
@@ -183,6 +187,7 @@ def test_two_uploads_of_one_name_are_both_kept(place, tmp_path):
 
 
 def test_a_student_named_as_another_one_is_numbered(place, tmp_path):
+    """G5: each keeps their own hand-in."""
     (place / "Kari_77_assignsubmission_file_a.txt").write_text("kari")
     (place / "77_assignsubmission_file_a.txt").write_text("77")
     (place / ".._assignsubmission_file_a.txt").write_text("dots")
@@ -213,6 +218,7 @@ def as_an_ordinary_user():
 
 
 def test_what_cannot_be_read_costs_its_own_row(as_an_ordinary_user, all_judged, monkeypatch):
+    """G6: a file or folder of mode 000."""
     monkeypatch.setenv("IN4310_CACHE", str(as_an_ordinary_user / "cache"))
     place = as_an_ordinary_user / "class"
     place.mkdir()

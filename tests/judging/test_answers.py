@@ -143,6 +143,7 @@ def test_any_answer_is_judged_many(check, answers):
     "value", [{"array": "nope"}, {"array": [1]}, {"array": {}}, {"array": None}, [{"array": 1}], {}]
 )
 def test_references_to_no_array(check, value):
+    """E1"""
     judge = is_judged(check, [(dict.fromkeys(MODULES, value), {}, False)])
     assert judge.outcome is Outcome.FAILED
     assert is_judged(check, [(value, {}, False)]).outcome is Outcome.FAILED
@@ -150,6 +151,7 @@ def test_references_to_no_array(check, value):
 
 @pytest.mark.parametrize("shape", [(3, 0, 0), (0, 3, 3), (3, 4), (3,), (), (1, 3, 4, 4)])
 def test_tensors_of_no_image(shape):
+    """E1"""
     answer = [{"array": "array0"}] * 40, {"array0": np.zeros(shape, np.float32)}, False
     judge = is_judged("transform", [answer])
     assert judge.outcome is Outcome.FAILED

@@ -200,7 +200,7 @@ def test_no_preprocessing_is_claimed_where_none_fits(reference, edition, data):
 
 
 def test_a_word_as_the_secret_is_dear_to_guess_and_said_to_be_weak():
-    """A guess must cost scrypt: the seed is not the word's own HMAC. 128 random bits need none of it."""
+    """A2: a guess must cost scrypt: the seed is not the word's own HMAC. 128 random bits need none of it."""
     word, random = b"correct horse battery staple", secrets.token_hex(16).encode()
     plain = {s: hmac.new(s, b"digest", hashlib.sha256).digest() for s in (word, random)}
     assert draw(128, word, "digest").seed != plain[word]
