@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from in4310.errors import InputError
-from in4310.grading.work import DIED, TOO_LONG, Done, Job, judge, judge_apart, prepare
+from in4310.grading.work import DIED, KILLED, TOO_LONG, Done, Job, ended, judge, judge_apart, prepare
 from in4310.places import keep_current_folder_off_the_path
 
 LIMIT_SECONDS = 1800.0  # for one submission; the longest that we have seen took 3 minutes on two cores
@@ -41,7 +41,10 @@ class LocalEngine:
         self.work = work
 
     def carry_out(self, jobs: Sequence[Job], watch: Watch) -> Iterator[Done]:
-        """Yield each job's outcome as it comes. Where the process died the job is tried once more, then given up."""
+        """Yield each job's outcome as it comes.
+
+        Where the process died the job is tried once more, then given up; where it was killed, the next run tries again.
+        """
         from pebble import ProcessPool
 
         threads = max(1, (os.cpu_count() or 1) // self.jobs)
@@ -62,7 +65,7 @@ class LocalEngine:
                 for future in ready:
                     job = pending.pop(future)
                     done = self._outcome(future, job)
-                    if DIED in done.error and job not in tried:
+                    if done.error.startswith((DIED, KILLED)) and job not in tried:
                         tried.add(job)
                         pending[begin(args=(job,))] = job
                     else:
@@ -79,7 +82,7 @@ class LocalEngine:
         except FutureTimeout:
             return Done(job, error=TOO_LONG.format(self.limit))
         except ProcessExpired as error:
-            return Done(job, error=f"{DIED}, twice (exit code {error.exitcode})")
+            return ended(job, error.exitcode, ", twice")
         except Exception as error:  # an error of the judge itself, which is no verdict on the submission
             return Done(job, error=f"the judge failed: {type(error).__name__}: {error}"[:500], again=True)
         return done if isinstance(done, Done) else Done(job, error="the judge gave no answer", again=True)

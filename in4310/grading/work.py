@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,12 @@ from in4310.temporary import ours
 
 REPLACED = "was replaced while it was judged"
 DIED = "the process that judged it died"
+KILLED = "the process that judged it was killed from outside, as where the machine runs short of memory"
+# No code of a submission runs in such a process: only the machine and its users send it these. 255: the process that
+# multiprocessing forks from was killed, and with it went what is known of its children.
+FROM_OUTSIDE = {255} | {
+    -getattr(signal, n) for n in ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, n)
+}
 TOO_LONG = "judging took longer than {:.0f} seconds and was ended"
 
 
@@ -59,6 +66,13 @@ def digest_of(place: Path) -> str:
         return files.digest_of(place)
     except OSError as error:
         raise InputError(f"{place}: cannot be read ({error.strerror or error})") from None
+
+
+def ended(job: Job, code: int | None, tries: str = "") -> Done:
+    """Of a judging process that gave no answer: one that was killed says nothing of the submission."""
+    if code in FROM_OUTSIDE:
+        return Done(job, error=KILLED, again=True)
+    return Done(job, error=f"{DIED}{tries} (exit code {code})")
 
 
 _shared: dict[str, object] = {}
@@ -122,7 +136,7 @@ def judge_apart(job: Job, limit: float) -> Done:
         except subprocess.TimeoutExpired:
             return Done(job, error=TOO_LONG.format(limit))
         if code != 0 or not answer.is_file():
-            return Done(job, error=f"{DIED} (exit code {code})")
+            return ended(job, code)
         found = json.loads(answer.read_text(encoding="utf-8"))
     return Done(**{**found, "job": job})
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from in4310.grading.engines import LocalEngine
 from in4310.grading.grade import Order, grade
 from in4310.grading.gradebook import GRADEBOOK, Gradebook
 from in4310.grading.marks import Status
-from in4310.grading.work import Done
+from in4310.grading.work import KILLED, Done
 
 
 @pytest.fixture
@@ -247,6 +248,8 @@ def dies_or_judges(job):
     said = json.loads((Path(job.order.submission) / "points.json").read_text())
     if said == "dies":
         os._exit(3)
+    if said in ("SIGKILL", "SIGSEGV"):
+        os.kill(os.getpid(), getattr(signal, said))
     if said == "hangs":
         import time
 
@@ -258,7 +261,9 @@ def dies_or_judges(job):
 
 @pytest.mark.slow
 def test_a_process_that_dies_or_hangs_takes_only_its_own_submission(tmp_path, hand_in):
-    place = hand_in(ada="dies", bo="fine", eva="hangs", kim="raises", liv="fine")
+    place = hand_in(
+        ada="dies", bo="fine", eva="hangs", kim="raises", liv="fine", per="SIGKILL", siv="SIGSEGV"
+    )
     marks = {
         m.who: m
         for m in grade(Order(place, "demo", tmp_path / "out"), LocalEngine(2, limit=8, work=dies_or_judges))
@@ -266,7 +271,9 @@ def test_a_process_that_dies_or_hangs_takes_only_its_own_submission(tmp_path, ha
     assert marks["bo"].error == marks["liv"].error == "judged fine"
     assert marks["eva"].error.startswith("judging took longer than 8 seconds")
     assert marks["ada"].error == "the process that judged it died, twice (exit code 3)"
-    assert {m.status for w, m in marks.items() if w != "kim"} == {Status.FAILED}
-    # An error of ours says nothing of the submission: it has no verdict, and the next run tries it.
-    assert marks["kim"].status is Status.WAITING
+    assert marks["siv"].error == "the process that judged it died, twice (exit code -11)"
+    assert {m.status for w, m in marks.items() if w not in ("kim", "per")} == {Status.FAILED}
+    # An error of ours and a kill say nothing of the submission: it has no verdict, and the next run tries it.
+    assert marks["kim"].status is marks["per"].status is Status.WAITING
     assert "a bug of ours" in marks["kim"].error
+    assert marks["per"].error == f"{KILLED}; the same command tries it again"

@@ -4,13 +4,14 @@ import errno
 import os
 import select
 import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from in4310.errors import InputError, NotJudged, of_the_machine
-from in4310.grading.work import Job, digest_of, judge
+from in4310.grading.work import DIED, KILLED, Job, digest_of, judge, judge_apart
 from in4310.judging.order import Order
 from in4310.submission.reading import Readers
 from in4310.submission.sandbox import worker
@@ -73,6 +74,21 @@ def test_a_reader_that_the_machine_kills_is_not_the_students_fault(job, monkeypa
     assert done.error == f"not judged: {worker.OUTSIDE}"
     if whom == "reader":
         assert judge(job).error == ""
+
+
+@pytest.mark.parametrize(
+    ("ends", "error"),
+    [("kill -9 $$", KILLED), ("kill -15 $$", KILLED), ("kill -11 $$", f"{DIED} (exit code -11)"), ("exit 3", f"{DIED} (exit code 3)"),
+     ("exit 0", f"{DIED} (exit code 0)")],
+)  # fmt: skip
+def test_a_judge_that_the_machine_kills_is_not_the_students_fault(job, monkeypatch, tmp_path, ends, error):
+    """In the process that a worker of a cluster starts; that of this machine's engine is killed in test_grade."""
+    stand_in = tmp_path / "python"
+    stand_in.write_text(f"#!/bin/sh\n{ends}\n")
+    stand_in.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(stand_in))
+    done = judge_apart(job, 60)
+    assert (done.error, done.again) == (error, error == KILLED)
 
 
 def test_an_error_of_a_file_is_told_from_one_of_the_machine():
