@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -85,10 +86,17 @@ def placeless(text: str, *given: str) -> str:
     hidden |= {
         str(path): Path(path).name for path in (package, cache_folder(), sys.prefix, sys.base_prefix)
     } | ({str(Path.home()): "~"} if given else {})
-    longest = sorted(hidden, key=len, reverse=True)
+    # First those that were given, which may lie in a temporary folder: they are named alike wherever they lie.
+    text = _by_name(text, {path: hidden[path] for path in given if path in hidden})
     text = re.sub(f"{re.escape(tempfile.gettempdir())}/in4310-[\\w-]+(?:/submission)?/?", "", text)
-    return re.sub(
-        rf"(?<![\w.-])(?:{'|'.join(map(re.escape, longest))})(?![\w.-])", lambda found: hidden[found[0]], text
+    return _by_name(text, hidden)
+
+
+def _by_name(text: str, names: Mapping[str, str]) -> str:
+    """A text with a name in place of each of these paths; the longest that fits counts."""
+    longest = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    return (
+        re.sub(rf"(?<![\w.-])(?:{longest})(?![\w.-])", lambda found: names[found[0]], text) if names else text
     )
 
 

@@ -222,3 +222,15 @@ def test_given_paths_are_said_by_their_last_part(parts, after, before):
     assert said == f"{before}{parts[-1]}{after}"
     assert placeless(said, place) == said
     assert placeless(f"{before}{place}x{after}", place) != f"{before}{parts[-1]}x{after}"
+
+
+def test_a_given_path_is_said_alike_wherever_it_lies():
+    """A class in an archive is unpacked beside its reports, and for a replay in a temporary folder."""
+    lies = (
+        f"{tempfile.gettempdir()}/in4310-replay-a_b1/oblig 1/ola",
+        f"{tempfile.gettempdir()}/in4310-x/submission/ola",
+        "/srv/reports/.class/ola",
+    )
+    assert {placeless(f"{lie}/submission.toml: no TOML", lie) for lie in lies} == {
+        "ola/submission.toml: no TOML"
+    }
