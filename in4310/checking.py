@@ -60,6 +60,7 @@ def judged(order: Order, progress: Progress) -> int:
 @options.edition(stated=True)
 @options.folder("--report", None, "Folder to write index.html, results.json and junit.xml into.")
 @options.full
+@options.rehearsal
 @click.option(
     "--trust-submissions",
     "trusted",

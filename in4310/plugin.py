@@ -83,7 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _run(config: pytest.Config) -> Run:
     if RUN not in config.stash:
-        names = ("submission", "edition", "report", "data", "full", "trusted", "language")
+        names = ("submission", "edition", "report", "data", "full", "trusted", "rehearsal", "language")
         config.stash[RUN] = Run(Order(**{name: config.getoption(f"in4310_{name}") for name in names}))
     return config.stash[RUN]
 

@@ -25,6 +25,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "2022, 2023, 2026, demo, or a .toml file (default: what submission.toml states, else demo)",
     },
     "full": {"action": "store_true", "help": "recompute all scores, not only an audit sample of them"},
+    "rehearsal": {
+        "action": "store_true",
+        "help": "where no file says the split, run the programs handed in and take it from them",
+    },
     "trust-submissions": {
         "action": "store_true",
         "dest": "in4310_trusted",

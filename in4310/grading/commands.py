@@ -63,6 +63,7 @@ def _opened(out: Path) -> Gradebook:
 )
 @click.option("--all-attempts", is_flag=True, help="Judge every attempt, not only each student's last.")
 @options.full
+@options.rehearsal
 @options.language("What is said, the reports and the page")
 @click.option("--assignment", default="Mandatory 1", help="Name of the column in exports.")
 @click.option("--quiet", is_flag=True, help="No live table.")

@@ -102,7 +102,7 @@ def grade(
                 layout=found.layout,
                 notes="\n".join(found.notes),
             )
-            basis = Basis(edition, data, order.full)
+            basis = Basis(edition, data, order.full, order.rehearsal)
             for who in _chosen(order, edition, found, book):
                 book.regrade(who)
             keys: dict[tuple[str, int], str] = {}
@@ -135,6 +135,7 @@ class Basis:
     edition: Edition
     data: DataSet
     full: bool
+    rehearsal: bool
 
     def record(self, job: Job) -> dict[str, str]:
         """All that a verdict was made from, for the log."""
@@ -144,13 +145,14 @@ class Basis:
             "edition_digest": hashlib.sha256(self.edition.model_dump_json().encode()).hexdigest(),
             "data_digest": self.data.digest,
             "full": str(self.full),
+            "rehearsal": str(self.rehearsal),
             **{f"version {name}": version for name, version in versions().items()},
         }
 
     def key(self, job: Job) -> str:
         """The same for the same submission, edition, data and version of in4310: it need not be judged again."""
         parts = self.record(job)
-        names = ("submission", "edition_digest", "data_digest", "full")
+        names = ("submission", "edition_digest", "data_digest", "full", "rehearsal")
         return hashlib.sha256("\n".join([__version__, *(parts[n] for n in names)]).encode()).hexdigest()
 
 

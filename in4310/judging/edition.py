@@ -81,6 +81,12 @@ class AuditPart(Part):
     )
 
 
+class RehearsalPart(Part):
+    """The programs handed in, run in a miniature (--rehearsal)."""
+
+    seconds: float = Field(60.0, ge=5, le=3600, description="time for all programs of a hand-in together")
+
+
 class RankingPart(Part):
     """Requirement 1i."""
 
@@ -148,6 +154,7 @@ class Edition(Part):
     statistics: StatisticsPart
     tolerances: Tolerances
     audit: AuditPart = AuditPart(rows=128)
+    rehearsal: RehearsalPart = RehearsalPart(seconds=60.0)
     trust: dict[str, Share] = Field(
         {},
         description="check -> share of what nobody saw that is paid on trust; else it is the teacher's to give",

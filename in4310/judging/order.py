@@ -17,8 +17,8 @@ class Order:
 
     submission: the path as it was given; edition: a stock one's name, or the path of a TOML file; report: the folder
     that it is written into; data: the folder of class folders; full: recompute all scores; trusted: call the
-    submission's functions also where nothing can be confined; language: of the report; handed_out: the report is for
-    others, and says no path of this machine.
+    submission's functions also where nothing can be confined; rehearsal: run its programs where no file says the split;
+    language: of the report; handed_out: the report is for others, and says no path of this machine.
     """
 
     submission: str
@@ -27,6 +27,7 @@ class Order:
     data: str = ""
     full: bool = False
     trusted: bool = False
+    rehearsal: bool = False
     language: str = ""
     handed_out: bool = False
 

@@ -19,6 +19,7 @@ from in4310.judging.edition import Edition, given_data, load_edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
 from in4310.judging.order import Order, by_edition
+from in4310.judging.recovered import recover
 from in4310.judging.verdict import GOOD, Audit, Check, Given, Outcome, Piece, Requirement, Results
 from in4310.places import audit_secret
 from in4310.shown import shown
@@ -80,6 +81,8 @@ class Session:
         self.started_with = Given.of(
             replace(order, submission=self.given, data=given_data(edition, order.data))
         )
+        if order.rehearsal and not submission.candidates("split"):
+            self.notes += recover(submission, data, sandbox, edition.rehearsal.seconds)
         self.evidence = Evidence(submission, data, edition, audit=audit, live=live)
         return self.evidence
 

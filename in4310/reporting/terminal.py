@@ -45,6 +45,9 @@ class Verdict:
             yield Text(shown(self.said(line), 300), style="cyan")
         for requirement in results.requirements:
             yield from self._details(requirement)
+        for note in results.notes:
+            if note.startswith("rehearsal: "):
+                yield Text(shown(self.said(note), 300))
         for name, figure in results.facts.items():
             yield Text(shown(f"{self.said(name)}: {self.said(figure)}"))
         if results.audit and results.audit.rows != results.audit.of:

@@ -60,6 +60,10 @@ class Submission:
         self.readers = readers or Readers(None, folder)
         self._loaded: dict[str, Mapping[str, Tensor]] = {}
         self._given_name = name
+        self.recovered: dict[
+            str, Candidate
+        ] = {}  # pieces that no file is, but that its programs make when they run
+        self.again = ""  # whether a second run made that split: 'same', other with the 'listing', or 'other'
         self.manifest = self._read_manifest()
 
     def _read_manifest(self) -> dict[str, Any]:
@@ -135,7 +139,7 @@ class Submission:
 
     def candidates(self, piece: str) -> list[Candidate]:
         """All candidates for a piece, best first; of its place alone where that is known."""
-        return self.found.candidates[piece]
+        return self.found.candidates[piece] or [self.recovered[p] for p in (piece,) if p in self.recovered]
 
     def others(self, piece: str) -> list[str]:
         """Other files that could have been the piece and were not taken; shown safely."""

@@ -1,0 +1,104 @@
+"""A split that is only code is judged as one that a file says, where a rehearsal was asked for."""
+
+import shutil
+
+import pytest
+
+from in4310.judging.verdict import Outcome
+from in4310.runner import judge_submission
+
+pytestmark = pytest.mark.slow
+
+PROGRAM = '''
+import os
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms.functional import pil_to_tensor
+
+ROOT = "data"
+VAL = {val!r}.split()
+TEST = {test!r}.split()
+
+
+class Scenes(Dataset):
+    def __init__(self, paths):
+        self.paths = paths
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, i):
+        with Image.open(os.path.join(ROOT, self.paths[i])) as picture:
+            pixels = pil_to_tensor(picture.convert("RGB").resize((8, 8)))
+        return pixels.float() / 255, CLASSES.index(self.paths[i].split("/")[0])
+
+
+CLASSES = sorted(os.listdir(ROOT))
+every = sorted(f"{{c}}/{{f}}" for c in CLASSES for f in os.listdir(os.path.join(ROOT, c)))
+{shuffled}
+train = [p for p in every if p not in set(VAL + TEST)]
+train_loader = DataLoader(Scenes(train), batch_size=32, shuffle=True)
+val_loader = DataLoader(Scenes(VAL), batch_size=32)
+test_loader = DataLoader(Scenes(TEST), batch_size=32)
+net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 6))
+optimizer = torch.optim.SGD(net.parameters(), 0.1)
+for epoch in range(2):
+    net.train()
+    for x, y in train_loader:
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    for loader in (val_loader, test_loader):
+        net.eval()
+        with torch.no_grad():
+            for x, y in loader:
+                net(x)
+'''
+UNSEEDED = "import random; random.Random(os.urandom(8)).shuffle(TEST)"
+
+
+@pytest.fixture
+def hand_in(reference, tmp_path, sandbox):
+    """The reference with its split in a program alone; `shuffled`: a line that the program has before its loaders."""
+    if not sandbox.tier.namespaces:
+        pytest.skip("namespaces cannot be had here")
+
+    def made(shuffled=""):
+        folder = tmp_path / "hand-in"
+        shutil.copytree(reference, folder)
+        split = {file.stem: file.read_text().split()[1:] for file in (folder / "split").iterdir()}
+        shutil.rmtree(folder / "split")
+        (folder / "submission.toml").unlink()
+        for script in folder.rglob("*.py"):
+            script.unlink()
+        sets = {name: " ".join(row.split(",")[0] for row in split[name]) for name in ("val", "test")}
+        (folder / "train.py").write_text(PROGRAM.format(**sets, shuffled=shuffled))
+        return folder
+
+    return made
+
+
+def outcomes(results):
+    return {c.name: c for r in results.requirements for c in r.checks}
+
+
+def test_the_split_that_its_program_makes_is_judged_and_proved_by_the_scores(hand_in, sandbox):
+    folder = hand_in()
+    without = outcomes(judge_submission(folder, "demo", sandbox=sandbox))
+    results = judge_submission(folder, "demo", sandbox=sandbox, rehearsal=True)
+    found = outcomes(results)
+    for check in ("split_covers_data", "split_sizes", "split_stratified", "split_disjoint_by_name", "split_seed"):
+        assert without[check].outcome is Outcome.NOT_RUN
+        assert found[check].outcome is Outcome.PASSED, found[check]
+    assert found["split_seed"].rests_on == "seen run"
+    assert found["scores_reproduce"].outcome is Outcome.PASSED, found["scores_reproduce"]
+    (split,) = (p for p in results.pieces if p.name == "split")
+    assert (split.file, split.why) == ("train.py", "made by train.py when it was run")
+    assert any("no file says the split; train.py was run" in note for note in results.notes)
+
+
+def test_a_split_that_is_another_in_each_run_is_no_seeded_one(hand_in, sandbox):
+    found = outcomes(judge_submission(hand_in(UNSEEDED), "demo", sandbox=sandbox, rehearsal=True))
+    assert found["split_sizes"].outcome is Outcome.PASSED
+    assert found["split_seed"].outcome is Outcome.FAILED
