@@ -150,9 +150,11 @@ full = click.option(
     "--full", is_flag=True, help="Recompute all scores, not only a random audit sample of them."
 )
 rehearsal = click.option(
-    "--rehearsal/--no-rehearsal",
-    default=False,
-    help="Where no file says the split, run the programs in a miniature and take it from them (in4310 rehearse).",
+    "--no-rehearsal",
+    "rehearsal",
+    flag_value=False,
+    default=True,
+    help="Do not run the programs where no file says the split; else it is taken from them (in4310 rehearse).",
 )
 resume = click.option(
     "--resume", is_flag=True, help="Go on with a run that was stopped, from its last epoch."

@@ -25,9 +25,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "2022, 2023, 2026, demo, or a .toml file (default: what submission.toml states, else demo)",
     },
     "full": {"action": "store_true", "help": "recompute all scores, not only an audit sample of them"},
-    "rehearsal": {
-        "action": "store_true",
-        "help": "where no file says the split, run the programs handed in and take it from them",
+    "no-rehearsal": {
+        "action": "store_false",
+        "dest": "in4310_rehearsal",
+        "default": True,
+        "help": "do not run the programs handed in where no file says the split; else it is taken from them",
     },
     "trust-submissions": {
         "action": "store_true",

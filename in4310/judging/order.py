@@ -27,7 +27,7 @@ class Order:
     data: str = ""
     full: bool = False
     trusted: bool = False
-    rehearsal: bool = False
+    rehearsal: bool = True
     language: str = ""
     handed_out: bool = False
 

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from in4310.errors import NotJudged
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from functools import cache, partial
+from pathlib import Path
+from typing import IO
+
+import in4310.rehearsal
+from in4310.errors import InputError, NotJudged
 from in4310.judging.data import DataSet
+from in4310.places import cache_folder
 from in4310.rehearsal.facts import SETS
 from in4310.rehearsal.rehearse import Rehearsal, rehearse
+from in4310.solution.saving import write_aside
 from in4310.submission.discovery import Candidate
 from in4310.submission.folder import Submission
 from in4310.submission.sandbox.worker import Sandbox
@@ -13,35 +24,73 @@ from in4310.submission.sandbox.worker import Sandbox
 WEAKEST = 0.0  # strength of what a program makes: files outweigh it
 
 
+@dataclass
+class Recovered:
+    """What a rehearsal gives to the checks. `split`: set -> paths, empty where none was seen; `again`: as there."""
+
+    said: list[str] = field(default_factory=list)
+    at: str = ""
+    split: dict[str, list[str]] = field(default_factory=dict)
+    again: str = ""
+
+
 def recover(submission: Submission, data: DataSet, sandbox: Sandbox, seconds: float) -> list[str]:
     """Rehearse the programs, give the submission the split that they make, and say what was seen.
 
     Nothing of it costs points: a program that does not run here may well run where it was written. A split that comes
-    of it is judged as one that a file says, and proved, or not, by the scores and the weights.
+    of it is judged as one that a file says, and proved, or not, by the scores and the weights. It is kept for the next
+    time that the same files are judged.
     """
+    named = hashlib.sha256(f"{_code()} {submission.digest} {data.digest} {seconds}".encode()).hexdigest()
+    kept = cache_folder() / "rehearsals" / f"{named[:32]}.json"
     try:
-        seen = rehearse(submission.folder, data.root, data.labels, data.classes, sandbox, seconds)
-    except NotJudged as reason:
-        return [f"rehearsal: {reason}"]
+        found = Recovered(**json.loads(kept.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        try:
+            seen = rehearse(submission.folder, data.root, data.labels, data.classes, sandbox, seconds)
+        except NotJudged as reason:
+            return [f"rehearsal: {reason}"]
+        found = _recovered(seen)
+        if not seen.failure and all(p.end not in ("time", "no time") for p in seen.programs):
+            with suppress(InputError):  # a disk that is full: the next run rehearses again
+                write_aside(kept, partial(_filled, json.dumps(asdict(found)).encode()))
+    if found.split:
+        value = {name: tuple(paths) for name, paths in found.split.items()}
+        why = f"made by {found.at} when it was run"
+        submission.recovered["split"] = Candidate("split", (found.at,), why, WEAKEST, value)
+        submission.again = found.again
+    return found.said
+
+
+@cache
+def _code() -> str:
+    """SHA-256 of what rehearses: what another version has kept is not taken."""
+    code = hashlib.sha256()
+    for file in sorted(Path(in4310.rehearsal.__file__).parent.rglob("*.py")):
+        code.update(file.read_bytes())
+    return code.hexdigest()
+
+
+def _filled(text: bytes, file: IO[bytes]) -> None:
+    file.write(text)
+
+
+def _recovered(seen: Rehearsal) -> Recovered:
     if not seen.programs:
-        return []
+        return Recovered()
+    found = Recovered(at=_place(seen))
     split = seen.facts.split
-    said = []
     if set(split) == set(SETS):
-        at = _place(seen)
-        value = {name: tuple(seen.files[row] for row in split[name]) for name in SETS}
-        submission.again = seen.again
-        submission.recovered["split"] = Candidate(
-            "split", (at,), f"made by {at} when it was run", WEAKEST, value
-        )
+        found.split = {name: [seen.files[row] for row in split[name]] for name in SETS}
+        found.again = seen.again
         sizes = ", ".join(f"{name} {len(split[name])}" for name in SETS)
-        said.append(f"rehearsal: no file says the split; {at} was run, which makes it: {sizes}")
+        found.said.append(f"rehearsal: no file says the split; {found.at} was run, which makes it: {sizes}")
     else:
         stopped = next((f"{p.file}: {p.end}" for p in seen.programs if p.end != "ended" or p.status), "")
-        said.append(
-            f"rehearsal: the programs were run, and no split was seen; {stopped or 'they ran to their end'}"
-        )
-    return said + [f"rehearsal: {m.at}: {m.sentence}; {m.mend}" for m in seen.mistakes]
+        stopped = stopped or "they ran to their end"
+        found.said.append(f"rehearsal: the programs were run, and no split was seen; {stopped}")
+    found.said += [f"rehearsal: {m.at}: {m.sentence}; {m.mend}" for m in seen.mistakes]
+    return found
 
 
 def _place(seen: Rehearsal) -> str:

@@ -198,7 +198,7 @@ class Given(Record):
     data: str = Field("", description="folder of the data; empty for the embedded data")
     full: bool = Field(False, description="whether all scores were computed again")
     trusted: bool = Field(False, description="whether --trust-submissions was given")
-    rehearsal: bool = Field(False, description="whether --rehearsal was given")
+    rehearsal: bool = Field(True, description="whether programs are run where no file says the split")
 
     @classmethod
     def of(cls, order: Order) -> Given:

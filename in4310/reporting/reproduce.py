@@ -49,8 +49,8 @@ def _options(results: Results, *option: str) -> list[str]:
         words.append("--full")
     if given and given.trusted:
         words.append("--trust-submissions")
-    if given and given.rehearsal:
-        words.append("--rehearsal")
+    if given and not given.rehearsal:
+        words.append("--no-rehearsal")
     return words
 
 

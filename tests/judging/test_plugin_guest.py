@@ -16,7 +16,7 @@ from in4310.judging.data import resolve_data
 from in4310.judging.edition import load_edition
 from in4310.solution.splits import stratified_split
 
-SHORT = ("submission", "data", "edition", "full", "rehearsal", "trust-submissions", "report", "language")
+SHORT = ("submission", "data", "edition", "full", "no-rehearsal", "trust-submissions", "report", "language")
 GUESTS = (
     "xdist",
     "pytest_randomly",

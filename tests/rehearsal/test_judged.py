@@ -1,15 +1,16 @@
-"""A split that is only code is judged as one that a file says, where a rehearsal was asked for."""
+"""A split that is only code is judged as one that a file says."""
 
 import shutil
 
 import pytest
 
 from in4310.judging.verdict import Outcome
+from in4310.rehearsal.rehearse import rehearse as REHEARSE
 from in4310.runner import judge_submission
 
 pytestmark = pytest.mark.slow
 
-PROGRAM = '''
+PROGRAM = """
 import os
 import torch
 from PIL import Image
@@ -54,7 +55,7 @@ for epoch in range(2):
         with torch.no_grad():
             for x, y in loader:
                 net(x)
-'''
+"""
 UNSEEDED = "import random; random.Random(os.urandom(8)).shuffle(TEST)"
 
 
@@ -85,10 +86,16 @@ def outcomes(results):
 
 def test_the_split_that_its_program_makes_is_judged_and_proved_by_the_scores(hand_in, sandbox):
     folder = hand_in()
-    without = outcomes(judge_submission(folder, "demo", sandbox=sandbox))
-    results = judge_submission(folder, "demo", sandbox=sandbox, rehearsal=True)
+    without = outcomes(judge_submission(folder, "demo", sandbox=sandbox, rehearsal=False))
+    results = judge_submission(folder, "demo", sandbox=sandbox)
     found = outcomes(results)
-    for check in ("split_covers_data", "split_sizes", "split_stratified", "split_disjoint_by_name", "split_seed"):
+    for check in (
+        "split_covers_data",
+        "split_sizes",
+        "split_stratified",
+        "split_disjoint_by_name",
+        "split_seed",
+    ):
         assert without[check].outcome is Outcome.NOT_RUN
         assert found[check].outcome is Outcome.PASSED, found[check]
     assert found["split_seed"].rests_on == "seen run"
@@ -99,6 +106,20 @@ def test_the_split_that_its_program_makes_is_judged_and_proved_by_the_scores(han
 
 
 def test_a_split_that_is_another_in_each_run_is_no_seeded_one(hand_in, sandbox):
-    found = outcomes(judge_submission(hand_in(UNSEEDED), "demo", sandbox=sandbox, rehearsal=True))
+    found = outcomes(judge_submission(hand_in(UNSEEDED), "demo", sandbox=sandbox))
     assert found["split_sizes"].outcome is Outcome.PASSED
     assert found["split_seed"].outcome is Outcome.FAILED
+
+
+def test_what_was_rehearsed_is_not_rehearsed_again(hand_in, sandbox, tmp_path, monkeypatch):
+    from in4310.judging import recovered
+
+    monkeypatch.setenv("IN4310_CACHE", str(tmp_path / "cache"))
+    folder, runs = hand_in(), []
+    monkeypatch.setattr(recovered, "rehearse", lambda *given: runs.append(given) or REHEARSE(*given))
+    first, second = (outcomes(judge_submission(folder, "demo", sandbox=sandbox)) for _ in range(2))
+    assert len(runs) == 1
+    assert {n: c.outcome for n, c in first.items()} == {n: c.outcome for n, c in second.items()}
+    (folder / "train.py").write_text((folder / "train.py").read_text() + "\n# another file\n")
+    judge_submission(folder, "demo", sandbox=sandbox)
+    assert len(runs) == 2

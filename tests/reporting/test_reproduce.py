@@ -73,8 +73,12 @@ def test_a_selection_names_what_it_must_not_find() -> None:
 
 
 GIVEN = Given(
-    submission="it's; rm -rf $HOME/`x`.zip", edition="my 2027.toml", data="/data/a b", full=True, trusted=True,
-    rehearsal=True,
+    submission="it's; rm -rf $HOME/`x`.zip",
+    edition="my 2027.toml",
+    data="/data/a b",
+    full=True,
+    trusted=True,
+    rehearsal=False,
 )
 
 
@@ -82,7 +86,7 @@ def test_the_words_are_what_a_shell_reads() -> None:
     results = of_edition("demo", given=GIVEN)
     assert shlex.split(" ".join(judge_again(results))) == [
         "in4310", "check", GIVEN.submission, "--edition", "my 2027.toml", "--data", "/data/a b", "--full",
-        "--trust-submissions", "--rehearsal",
+        "--trust-submissions", "--no-rehearsal",
     ]  # fmt: skip
     words = shlex.split(" ".join(check_again(results, ["split_seed"])))
     assert words[:3] == ["pytest", "--submission", GIVEN.submission]
