@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
 from typing import IO
@@ -17,25 +17,12 @@ from in4310.places import cache_folder
 from in4310.rehearsal.facts import SETS
 from in4310.rehearsal.rehearse import Rehearsal, rehearse
 from in4310.solution.saving import write_aside
-from in4310.submission.discovery import Candidate
-from in4310.submission.folder import Submission
+from in4310.submission.folder import Recovered, Submission
 from in4310.submission.sandbox.worker import Sandbox
 
-WEAKEST = 0.0  # strength of what a program makes: files outweigh it
 
-
-@dataclass
-class Recovered:
-    """What a rehearsal gives to the checks. `split`: set -> paths, empty where none was seen; `again`: as there."""
-
-    said: list[str] = field(default_factory=list)
-    at: str = ""
-    split: dict[str, list[str]] = field(default_factory=dict)
-    again: str = ""
-
-
-def recover(submission: Submission, data: DataSet, sandbox: Sandbox, seconds: float) -> list[str]:
-    """Rehearse the programs, give the submission the split that they make, and say what was seen.
+def recover(submission: Submission, data: DataSet, sandbox: Sandbox, seconds: float) -> Recovered:
+    """Rehearse the programs: the split that they make, and what was seen, said.
 
     Nothing of it costs points: a program that does not run here may well run where it was written. A split that comes
     of it is judged as one that a file says, and proved, or not, by the scores and the weights. It is kept for the next
@@ -49,24 +36,19 @@ def recover(submission: Submission, data: DataSet, sandbox: Sandbox, seconds: fl
         try:
             seen = rehearse(submission.folder, data.root, data.labels, data.classes, sandbox, seconds)
         except NotJudged as reason:
-            return [f"rehearsal: {reason}"]
+            return Recovered([f"rehearsal: {reason}"])
         found = _recovered(seen)
         if not seen.failure and all(p.end not in ("time", "no time") for p in seen.programs):
             with suppress(InputError):  # a disk that is full: the next run rehearses again
                 write_aside(kept, partial(_filled, json.dumps(asdict(found)).encode()))
-    if found.split:
-        value = {name: tuple(paths) for name, paths in found.split.items()}
-        why = f"made by {found.at} when it was run"
-        submission.recovered["split"] = Candidate("split", (found.at,), why, WEAKEST, value)
-        submission.again = found.again
-    return found.said
+    return found
 
 
 @cache
 def _code() -> str:
     """SHA-256 of what rehearses: what another version has kept is not taken."""
     code = hashlib.sha256()
-    for file in sorted(Path(in4310.rehearsal.__file__).parent.rglob("*.py")):
+    for file in [Path(__file__), *sorted(Path(in4310.rehearsal.__file__).parent.rglob("*.py"))]:
         code.update(file.read_bytes())
     return code.hexdigest()
 
@@ -78,7 +60,8 @@ def _filled(text: bytes, file: IO[bytes]) -> None:
 def _recovered(seen: Rehearsal) -> Recovered:
     if not seen.programs:
         return Recovered()
-    found = Recovered(at=_place(seen))
+    ran = [p.file for p in seen.programs if p.end == "ended" and not p.status]
+    found = Recovered(at=_place(seen), ran=ran)
     split = seen.facts.split
     if set(split) == set(SETS):
         found.split = {name: [seen.files[row] for row in split[name]] for name in SETS}

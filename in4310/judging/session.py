@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -81,8 +82,8 @@ class Session:
         self.started_with = Given.of(
             replace(order, submission=self.given, data=given_data(edition, order.data))
         )
-        if order.rehearsal and not submission.candidates("split"):
-            self.notes += recover(submission, data, sandbox, edition.rehearsal.seconds)
+        if order.rehearsal:
+            submission.rehearse = partial(recover, submission, data, sandbox, edition.rehearsal.seconds)
         self.evidence = Evidence(submission, data, edition, audit=audit, live=live)
         return self.evidence
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Generic, TypeVar
@@ -42,6 +43,24 @@ class _Piece(Generic[Value]):
         return value
 
 
+@dataclass
+class Recovered:
+    """What running the programs of a hand-in gives. `split`: set -> paths in row order, empty where none was seen."""
+
+    said: list[str] = field(default_factory=list)
+    at: str = ""  # the program that makes it
+    split: dict[str, list[str]] = field(default_factory=dict)
+    again: str = ""  # whether a second run made that split: 'same', other with the 'listing', or 'other'
+    ran: list[str] = field(default_factory=list)  # scripts that ran to their end, without arguments
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """The split as a piece; any file outweighs it."""
+        value = {name: tuple(paths) for name, paths in self.split.items()}
+        why = f"made by {self.at} when it was run"
+        return [Candidate("split", (self.at,), why, 0.0, value)] if value else []
+
+
 class Submission:
     """A folder handed in. Reading a piece that is not there raises Missing; one that is broken, Unreadable.
 
@@ -60,10 +79,7 @@ class Submission:
         self.readers = readers or Readers(None, folder)
         self._loaded: dict[str, Mapping[str, Tensor]] = {}
         self._given_name = name
-        self.recovered: dict[
-            str, Candidate
-        ] = {}  # pieces that no file is, but that its programs make when they run
-        self.again = ""  # whether a second run made that split: 'same', other with the 'listing', or 'other'
+        self.rehearse: Callable[[], Recovered] = Recovered  # runs its programs; by default none is run
         self.manifest = self._read_manifest()
 
     def _read_manifest(self) -> dict[str, Any]:
@@ -139,7 +155,13 @@ class Submission:
 
     def candidates(self, piece: str) -> list[Candidate]:
         """All candidates for a piece, best first; of its place alone where that is known."""
-        return self.found.candidates[piece] or [self.recovered[p] for p in (piece,) if p in self.recovered]
+        found = self.found.candidates[piece]
+        return self.rehearsed.candidates if piece == "split" and not found else found
+
+    @cached_property
+    def rehearsed(self) -> Recovered:
+        """What its programs were seen to do when they were run, which they are where no file says the split."""
+        return Recovered() if self.found.candidates["split"] else self.rehearse()
 
     def others(self, piece: str) -> list[str]:
         """Other files that could have been the piece and were not taken; shown safely."""
@@ -152,7 +174,8 @@ class Submission:
     @property
     def notes(self) -> list[str]:
         """What discovery left aside and why, as far as it was needed; safe to show, bounded in number."""
-        return list(self.found.notes) if "found" in self.__dict__ else []
+        said = self.rehearsed.said if "rehearsed" in self.__dict__ else []
+        return [*said, *self.found.notes] if "found" in self.__dict__ else []
 
     def path(self, piece: str) -> Path:
         """Absolute path of a piece; raises Missing."""

@@ -100,6 +100,8 @@ def test_the_split_that_its_program_makes_is_judged_and_proved_by_the_scores(han
         assert found[check].outcome is Outcome.PASSED, found[check]
     assert found["split_seed"].rests_on == "seen run"
     assert found["scores_reproduce"].outcome is Outcome.PASSED, found["scores_reproduce"]
+    assert found["runs_without_arguments"].outcome is Outcome.PASSED
+    assert found["runs_without_arguments"].rests_on == "seen run"
     (split,) = (p for p in results.pieces if p.name == "split")
     assert (split.file, split.why) == ("train.py", "made by train.py when it was run")
     assert any("no file says the split; train.py was run" in note for note in results.notes)

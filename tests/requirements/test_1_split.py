@@ -131,7 +131,7 @@ def test_split_seed(evidence, judge):
     if live := evidence.runs("split"):
         check_split(live, judge, evidence.classes)
         return
-    if again := evidence.submission.again:
+    if again := evidence.submission.rehearsed.again:
         judge.rest("seen run")
         steady = again == "same"
         judge.expect(
