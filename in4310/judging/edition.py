@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -367,10 +368,11 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"expected one of {', '.join(sorted(as_written))}"
 
 
-def known_checks() -> set[str]:
+@cache
+def known_checks() -> frozenset[str]:
     """Names of all executable checks, found by reading (not importing) their files."""
     import ast
 
     files = [ast.parse(file.read_text(encoding="utf-8")) for file in checks_folder().glob("test_*.py")]
     names = {node.name for file in files for node in file.body if isinstance(node, ast.FunctionDef)}
-    return {name.removeprefix("test_") for name in names if name.startswith("test_")}
+    return frozenset(name.removeprefix("test_") for name in names if name.startswith("test_"))

@@ -744,6 +744,7 @@ def taken(evidence, which):
     return tuple(lists[which][:200])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["train, sorted", "test"])
 def test_figures_over_the_first_images_that_are_not_named(folder, outcomes, which):
     """They are right by those images; what none of the usual ones gives is the teacher's to judge, and earns nothing."""
@@ -816,6 +817,7 @@ def test_eigenvalues_of_few_digits_sum_to_the_variance_of_many(folder, outcomes,
     assert failed(outcomes(folder, "eigenvalues_valid")) == {"eigenvalues_valid"}
 
 
+@pytest.mark.slow
 def test_scores_made_under_autocast_are_the_networks_and_one_that_is_altered_is_not(folder, outcomes):
     edition = load_edition("demo")
     evidence = Evidence(Submission(folder), resolve_data(edition, None), edition)

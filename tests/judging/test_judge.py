@@ -15,6 +15,7 @@ from in4310.judging.verdict import GOOD, RESTS_ON, Outcome
 from in4310.submission.pieces import KINDS, Missing, NotHere, Unreadable
 
 figures = st.floats(-1e6, 1e6)
+DEMO = load_edition("demo")
 
 
 def test_a_judge_that_looked_at_nothing_has_earned_nothing():
@@ -160,13 +161,12 @@ def test_pictures_are_kept_in_their_order():
 
 @given(st.lists(st.sampled_from(list(Outcome)), min_size=1), st.booleans(), st.floats(0, 1))
 def test_each_point_is_earned_lost_or_left_to_the_teacher(outcomes, partial, trust):
-    edition = load_edition("demo")
-    session = Session(edition.model_copy(update={"trust": {"split_sizes": trust}}))
+    session = Session(DEMO.model_copy(update={"trust": {"split_sizes": trust}}))
     judge = Judge()
     for outcome in outcomes:
         judge.expect(False, "a", 1, otherwise=outcome)
     check = session.decided("split_sizes", "Sizes", judge, partial, 0.0)
-    worth = edition.points_of["split_sizes"]
+    worth = DEMO.points_of["split_sizes"]
     assert 0 <= check.on_trust <= check.points
     assert check.open_points >= 0
     assert check.points + check.open_points <= worth + 1e-9
@@ -185,7 +185,7 @@ def test_what_nobody_saw_earns_nothing_by_itself():
     judge = Judge()
     judge.expect(True, "a", 1)
     judge.leave("the program was run", "not done")
-    session = Session(load_edition("demo"))
+    session = Session(DEMO)
     check = session.decided("split_sizes", "Sizes", judge, False, 0.0)
     worth = session.edition.points_of["split_sizes"]
     assert (check.outcome, check.points, check.open_points) == (Outcome.OPEN, 0, worth)
@@ -197,7 +197,7 @@ def test_what_nobody_saw_earns_nothing_by_itself():
 def test_trust_pays_the_share_that_it_says(share, outcome, points):
     judge = Judge()
     judge.leave("the program was run", "not done")
-    session = Session(load_edition("demo").model_copy(update={"trust": {"split_sizes": share}}))
+    session = Session(DEMO.model_copy(update={"trust": {"split_sizes": share}}))
     check = session.decided("split_sizes", "Sizes", judge, False, 0.0)
     assert (check.outcome, check.points, check.on_trust, check.open_points) == (
         outcome, points, points, 2 - points
@@ -208,7 +208,7 @@ def test_trust_pays_the_share_that_it_says(share, outcome, points):
 @pytest.mark.parametrize("piece", KINDS)
 @pytest.mark.parametrize("report", ["report.pdf", "Rapport.DOCX", "report.html", None])
 def test_figures_that_may_stand_in_a_document_are_left_to_the_teacher(piece, report):
-    session = Session(load_edition("demo"))
+    session = Session(DEMO)
     located = {"report": (report, "")} if report else {}
     session.evidence = SimpleNamespace(submission=SimpleNamespace(located=located))
     figures = piece in ("metrics", "history", "ranking", "non_positive", "eigenvalues")
@@ -236,7 +236,7 @@ def test_figures_that_may_stand_in_a_document_are_left_to_the_teacher(piece, rep
     ],
 )
 def test_a_piece_that_another_requirement_asks_for_is_lost_there_alone(requirement, lacking, left):
-    session = Session(load_edition("demo"))
+    session = Session(DEMO)
     located = {piece: ("file", "") for piece in KINDS if piece not in lacking}
     session.evidence = SimpleNamespace(submission=SimpleNamespace(located=located))
     check = session.not_run("metrics_map", "", Missing(lacking[0]), None, requirement)
@@ -251,12 +251,12 @@ def test_a_verdict_rests_on_the_weakest_of_what_decided_it(said):
     for on in said:
         judge.rest(on)
     judge.expect(True, "a", 1)
-    check = Session(load_edition("demo")).decided("scores_shape", "title", judge, False, 0.0)
+    check = Session(DEMO).decided("scores_shape", "title", judge, False, 0.0)
     assert check.rests_on == next((on for on in reversed(RESTS_ON) if on in said), "recomputed")
 
 
 def test_what_this_machine_lacks_is_left_to_the_teacher_and_not_lost():
-    session = Session(load_edition("demo"))
+    session = Session(DEMO)
     check = session.not_run("comparison_recomputed", "title", NotHere("comparison data", "it is not here"))
     assert (check.outcome, check.points, check.open_points, check.lost) == (Outcome.OPEN, 0, 4, 0)
     assert (check.reason, check.mend, check.missing) == ("it is not here", "", "")

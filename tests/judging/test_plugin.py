@@ -140,6 +140,7 @@ def test_neither_pytest_files_nor_the_environment_change_what_in4310_check_does(
     assert sum(len(r.checks) for r in results.requirements) == 39
 
 
+@pytest.mark.slow
 def test_a_secret_that_could_be_guessed_is_said_by_pytest_too(pytester, handed_in, monkeypatch):
     monkeypatch.setenv("IN4310_SECRET", "in4310")
     result = pytester.runpytest_subprocess("--submission", handed_in, "-k", "split_sizes")

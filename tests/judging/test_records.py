@@ -58,6 +58,7 @@ def judged(reference):
     return submission, Evidence(submission, data, edition)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", CHECKS)
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())

@@ -172,6 +172,7 @@ def test_spectra_of_the_same_start_are_computed_once(reference_evidence, monkeyp
         statistics.spectra(third, *asked)
 
 
+@pytest.mark.slow
 def test_a_share_over_unnamed_images_is_that_over_named_ones(reference_evidence):
     """Also of a module that runs several times in one pass, as a ReLU shared by a block does."""
     evidence = reference_evidence()
@@ -238,6 +239,7 @@ def test_images_that_are_often_taken_are_tried_once_each_and_what_was_right_firs
     assert list(statistics.usual_images(evidence, "a data set that is not there")) == []
 
 
+@pytest.mark.slow
 def test_statistics_of_another_size_than_the_networks_are_found(reference_evidence, run_check):
     """Task 3 asks for 224, whatever the network was trained at: shares and spectra have a size of their own."""
     modules = ["maxpool", "layer1", "layer4"]
@@ -271,6 +273,7 @@ def test_figures_that_no_size_gives_are_found_under_none(reference_evidence):
     assert own_size.of_shares(evidence, paths, {"maxpool": 90.0, "layer1": 5.0}, 0.02) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("right", [True, False])
 def test_a_preprocessing_without_scores_is_that_which_gives_the_metrics(
     reference_evidence, monkeypatch, right
