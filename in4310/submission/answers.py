@@ -16,6 +16,8 @@ from in4310.shown import shown
 from in4310.submission.discovery import Candidate
 from in4310.submission.formats import SETS, SIDE
 from in4310.submission.looks import Look
+from in4310.submission.panels import MOST, Panels
+from in4310.submission.panels import SIDE as PANEL
 from in4310.submission.pieces import KINDS
 from in4310.submission.plain import all_of, of, require, unpack
 from in4310.submission.sandbox.worker import Answer
@@ -126,6 +128,15 @@ _VALUES: Mapping[str, Callable[[Any], Any]] = {
         ("metrics", "ranking", "non_positive", "eigenvalues", "resources", "reproduction"), _record
     ),
 }
+
+
+def panels_of(answer: Answer) -> Panels:
+    """What the task 'panels' answered. Raises NotPlain."""
+    noise, small = of(bool, unpack(answer.result, {})), answer.arrays.get("panels")
+    if small is None:
+        return Panels(noise=noise)
+    require(small.dtype == np.uint8 and small.shape[1:] == (PANEL, PANEL, 3) and len(small) <= MOST)
+    return Panels(small, noise)
 
 
 def look_of(answer: Answer) -> Look:

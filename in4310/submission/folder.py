@@ -17,6 +17,7 @@ from in4310.shown import shown
 from in4310.submission.discovery import NOTHING, Candidate, Hints
 from in4310.submission.files import digest_of
 from in4310.submission.looks import Look
+from in4310.submission.panels import Panels
 from in4310.submission.pieces import KINDS, Missing, Unreadable
 from in4310.submission.reader import MANIFEST
 from in4310.submission.reading import Found, Readers
@@ -219,6 +220,10 @@ class Submission:
     def look(self, picture: Path) -> Look:
         """A look at one of the pictures of a piece."""
         return self.readers.look(picture.relative_to(self.folder).as_posix())
+
+    def panels(self, picture: Path) -> Panels:
+        """Panels of one of the pictures of a piece."""
+        return self.readers.panels(picture.relative_to(self.folder).as_posix())
 
     @cached_property
     def source(self) -> list[Call]:

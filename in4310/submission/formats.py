@@ -141,8 +141,10 @@ def is_absolute(path: str) -> bool:
     return path.startswith(("/", "~", "../")) or path[1:3] == ":/" or "/../" in path
 
 
-def read_picture(file: Path | IO[bytes], most: int = PICTURE_PIXELS) -> tuple[np.ndarray, int]:
-    """A PNG or JPEG as uint8 (H, W, 3) on white, shrunk to SIDE px, and how many pixels it has.
+def read_picture(
+    file: Path | IO[bytes], most: int = PICTURE_PIXELS, side: int = SIDE
+) -> tuple[np.ndarray, int]:
+    """A PNG or JPEG as uint8 (H, W, 3) on white, shrunk to `side` px, and how many pixels it has.
 
     More than `most`, or than 64 million, are refused before decoding. No other format is tried: some are read by
     starting a program. Raises ValueError.
@@ -151,7 +153,7 @@ def read_picture(file: Path | IO[bytes], most: int = PICTURE_PIXELS) -> tuple[np
     try:
         with Image.open(file, formats=PICTURE_FORMATS) as picture:
             width, height = picture.size
-            pixels = _on_white(picture) if width * height <= most else None
+            pixels = _on_white(picture, side) if width * height <= most else None
     except MemoryError:
         raise
     except Exception as error:  # a damaged picture makes its reader fail in any way
@@ -161,16 +163,16 @@ def read_picture(file: Path | IO[bytes], most: int = PICTURE_PIXELS) -> tuple[np
     return pixels, width * height
 
 
-def _on_white(picture: Image.Image) -> np.ndarray:
-    picture.draft("RGB", (SIDE, SIDE))
+def _on_white(picture: Image.Image, side: int) -> np.ndarray:
+    picture.draft("RGB", (side, side))
     if "A" in picture.getbands() or "transparency" in picture.info:
         shrunk = picture.convert("RGBA")
-        shrunk.thumbnail((SIDE, SIDE))
+        shrunk.thumbnail((side, side))
         seen = Image.new("RGB", shrunk.size, "white")
         seen.paste(shrunk, mask=shrunk.getchannel("A"))
     else:
         seen = picture.copy() if picture.mode == "L" else picture.convert("RGB")
-        seen.thumbnail((SIDE, SIDE))
+        seen.thumbnail((side, side))
     return np.asarray(seen.convert("RGB"))
 
 

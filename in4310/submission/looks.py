@@ -11,12 +11,14 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from in4310.submission.formats import read_picture
+from in4310.submission.formats import SIDE, read_picture
+from in4310.submission.panels import Panels, panels_in
 
 DRAWN_BYTES = 500  # the smallest PDF or SVG that draws something has more that are not blank
 DRAWN_MOST = 2**20  # bytes of such a file that are looked at
 PICTURE_BYTES = 64 * 2**20
 PIXELS = 512 * 2**20  # of all pictures of one hand-in; 200 pictures of 1600 x 1600
+LARGE = 1600  # px a side that a picture is cut into panels at
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,23 @@ class Viewer:
             return Look(None, "" if drawn else "almost no content", digest)
         if size > PICTURE_BYTES:
             return Look(None, f"is larger than {PICTURE_BYTES >> 20} MiB", digest)
-        others = sum(count for of, count in self._seen.items() if of != digest)
         try:
-            pixels, count = read_picture(file, PIXELS - others)
+            pixels = self._decoded(file, digest, SIDE)
         except ValueError as error:
             return Look(None, str(error), digest)
-        self._seen[digest] = count
         grey = np.asarray(Image.fromarray(pixels).convert("L"))
         return Look(pixels, "one colour" if float(grey.std()) < 2 else "", digest)
+
+    def panels(self, file: BinaryIO) -> Panels:
+        """The panels of an open picture. Raises ValueError."""
+        if file.seek(0, os.SEEK_END) > PICTURE_BYTES:
+            raise ValueError(f"is larger than {PICTURE_BYTES >> 20} MiB")
+        file.seek(0)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+        file.seek(0)
+        return panels_in(self._decoded(file, digest, LARGE))
+
+    def _decoded(self, file: BinaryIO, digest: str, side: int) -> np.ndarray:
+        others = sum(count for of, count in self._seen.items() if of != digest)
+        pixels, self._seen[digest] = read_picture(file, PIXELS - others, side)
+        return pixels

@@ -56,6 +56,7 @@ class Reader:
             "discover": self._discover,
             "weights": self._weights,
             "look": self._look,
+            "panels": self._panels,
             "calls": self._calls,
             "code": self._code,
         }
@@ -139,6 +140,14 @@ class Reader:
             seen = self._viewer.look(opened, Path(file).suffix.lower())
         pixels = {} if seen.pixels is None else {"pixels": seen.pixels}
         return pack([seen.why, seen.digest], {}), pixels
+
+    def _panels(self, arguments: Any, arrays: Arrays) -> Answer:
+        """The panels of a picture, named as for `_look`, and whether it is noise."""
+        file = arguments["file"]
+        self._begin(file)
+        with closing(self._opened(file)) as opened:
+            found = self._viewer.panels(opened)
+        return pack(found.noise, {}), {"panels": found.small} if len(found.small) else {}
 
     def _opened(self, file: str) -> BinaryIO:
         path = self._folder / file

@@ -22,10 +22,11 @@ from torch import Tensor, from_numpy
 from in4310.errors import NotJudged, of_the_machine
 from in4310.shown import shown
 from in4310.submission import source
-from in4310.submission.answers import Found, found_of, look_of
+from in4310.submission.answers import Found, found_of, look_of, panels_of
 from in4310.submission.discovery import Hints
 from in4310.submission.files import walk
 from in4310.submission.looks import Look
+from in4310.submission.panels import Panels
 from in4310.submission.plain import NotPlain, of, unpack
 from in4310.submission.reader import MANIFEST, Reader, names_of
 from in4310.submission.sandbox.worker import Answer, Sandbox, Worker, WorkerFailed
@@ -98,6 +99,13 @@ class Readers:
             return self._ask("look", {"file": file}, file, look_of)
         except ValueError as error:
             return Look(None, shown(str(error), 200))
+
+    def panels(self, file: str) -> Panels:
+        """Panels of a picture, named as for `look`; none of one that cannot be read."""
+        try:
+            return self._ask("panels", {"file": file}, file, panels_of)
+        except ValueError:
+            return Panels()
 
     def calls(self) -> list[Call]:
         """Calls in the source; a reader that ends costs what the file that it was reading would have told."""

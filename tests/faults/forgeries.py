@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from faults.catalogue import forgery
 from faults.world import edit, read, replace, write_rows
+from PIL import Image
 
 from in4310.solution import metrics
 
@@ -268,3 +269,21 @@ def modules_that_are_one_tensor(folder, world):
     }
     same = {name: percent[name.split(".")[0]] for name in ("layer4", "layer4.1", "layer3", "layer3.1")}
     edit(folder / "non_positive.json", lambda d: d | {"percent": same})
+
+
+@forgery(0, "feature_map_pictures")
+def pictures_of_noise(folder, world):
+    for i, file in enumerate(sorted((folder / "feature_maps").glob("*.png"))):
+        file.unlink()
+        noise = np.random.default_rng(i).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(file)
+
+
+@forgery(0, "feature_map_pictures")
+def photographs_in_colours_of_a_map(folder, world):
+    for path, file in zip(world.split["test"], sorted((folder / "feature_maps").glob("*.png")), strict=False):
+        with Image.open(world.data.root / path) as picture:
+            grey = picture.convert("L").resize((256, 256))
+        grey.putpalette([channel for i in range(256) for channel in (i, 255 - i, 128)])
+        file.unlink()
+        grey.convert("RGB").save(file)

@@ -1,15 +1,20 @@
 """Requirements 2a, 2b and 2c: modules, share of non-positive values, pictures of feature maps."""
 
+import re
+
 import pytest
 
-from in4310.judging import coverage, digits, exhibits, mistakes, own_size, statistics
+from in4310.judging import coverage, digits, drawn_maps, exhibits, mistakes, own_size, statistics
 from in4310.judging.asked_network import check_non_positive
 from in4310.judging.claimed import MODULES, PATHS
 from in4310.judging.mistakes.search import Budget, seen
+from in4310.judging.photographs import photograph_of
 from in4310.judging.verdict import Outcome
 from in4310.shown import shown
 from in4310.submission.formats import finite, last_two_parts
 from in4310.submission.pieces import Missing, Unreadable
+
+SEVERAL = 8  # pictures of one image, of modules or channels, that are looked at
 
 
 def _percent(evidence):
@@ -215,24 +220,17 @@ def _compare_with_typical(evidence, edition, judge):
     judge.blame(mistakes.shares.of_unnamed_images(told, means, tolerances))
 
 
-@pytest.mark.in4310_requirement("2c")
+@pytest.mark.in4310_requirement("2c", partial=True)
 def test_feature_map_pictures(evidence, edition, judge):
     """Pictures of the feature maps"""
-    judge.rest("stated only")
     files = [f for f in evidence.submission.pictures("feature_maps") if f.suffix.lower() == ".png"]
-    numbered = {}
-    folders = {f.parent.name for f in files if any(ch.isdigit() for ch in f.parent.name)}
-    for file in files:
-        name = file.parent.name if len(folders) > 1 else file.stem  # a folder an image: it carries the index
-        digits = "".join(ch for ch in name if ch.isdigit())
-        if digits:
-            numbered.setdefault(int(digits[-6:]), file)
     asked = edition.statistics.pictures
+    numbered = _numbered(files, asked)
     first = min(numbered, default=0)
     indices = list(range(first, first + asked)) if first in (0, 1) else list(range(asked))
     absent = [i for i in indices if i not in numbered]
-    judge.expect(
-        not absent,
+    judge.cover(
+        1 - len(absent) / asked,
         "pictures by index",
         f"{len(indices) - len(absent)} of {asked}",
         f"{asked}, numbered from {indices[0] if indices else 0}",
@@ -240,14 +238,81 @@ def test_feature_map_pictures(evidence, edition, judge):
         mistake=seen("form: pictures", len(files), asked),
         mend="save one PNG per image: 000.png, 001.png, ...",
     )
+    chosen = {i: numbered[i] for i in indices if i in numbered}
     looks = {f: evidence.submission.look(f) for f in files}
-    bad = [f"{f.name}: {seen.why}" for f, seen in looks.items() if seen.why]
-    exhibits.handed_in(judge, [numbered[i] for i in indices if i in numbered] or files, "Feature maps", looks)
-    judge.expect(not bad, "pictures that show nothing", len(bad), 0, details=bad)
-    contents = {
-        (seen.digest or f) if seen.pixels is None else (seen.pixels.shape, seen.pixels.tobytes())
-        for f, seen in looks.items()
-    }
-    judge.expect(
-        len(contents) == len(files), "pictures that are copies of another", len(files) - len(contents), 0
-    )
+    exhibits.handed_in(judge, [of[0] for of in chosen.values()] or files, "Feature maps", looks)
+    blank = {f: look.why for f, look in looks.items() if look.why}
+    copies = _copies(looks)
+    cut = {f: evidence.submission.panels(f) for of in chosen.values() for f in of[:SEVERAL] if f not in {**blank, **copies}}  # fmt: skip
+    found, why = {}, "no feature map of the network stands out in it"
+    try:
+        found = drawn_maps.images_shown(evidence, {i: [cut[f] for f in of if f in cut] for i, of in chosen.items()})  # fmt: skip
+    except Missing as missing:
+        why = str(missing)
+    other = _of_something_else(evidence.data, looks, cut, chosen, found)
+    lost = {i for i, of in chosen.items() if all(f in {**blank, **copies, **other} for f in of)}
+    spared = {
+        f for i, of in chosen.items() if i not in lost for f in of
+    }  # beside another that shows its maps
+    for kind, bad in (
+        ("pictures that show nothing", blank),
+        ("pictures that are copies of another", copies),
+        ("pictures of something else than feature maps of their image", other),
+    ):
+        details = [f"{f.name}: {said}" for f, said in bad.items() if f not in spared]
+        judge.cover(
+            1 - len(details) / max(asked, len(files)),
+            kind,
+            len(details),
+            0,
+            details=details,
+            mend="save what hooks see of each image, a channel to a panel",
+        )
+    judge.covered = (len(chosen) - len(lost)) / asked  # a picture may be bad, another absent
+    for i in chosen:
+        asked_for = f"what {shown(chosen[i][0].name)} shows"
+        if i in found and i not in lost:
+            judge.expect(True, asked_for, f"feature maps of {found[i]}")
+        elif i not in lost:
+            judge.rest("stated only")
+            judge.leave(asked_for, why, "feature maps of its image")
+
+
+def _numbered(files, asked):
+    """Index of an image -> its pictures: by the number in their names, or their folders', that counts best to `asked`."""
+    folders = {f.parent.name for f in files if any(ch.isdigit() for ch in f.parent.name)}
+    names = {f: f.parent.name if len(folders) > 1 else f.stem for f in files}
+    numbers = {f: re.findall(r"\d{1,6}", name) for f, name in names.items()}
+    best = {}
+    for place in (0, -1, 1, 2):
+        numbered = {}
+        for file, found in numbers.items():
+            if -len(found) <= place < len(found):
+                numbered.setdefault(int(found[place]), []).append(file)
+        best = max(best, numbered, key=lambda by: sum(i <= asked for i in by))
+    return best
+
+
+def _copies(looks):
+    """File -> what is said of a picture whose pixels are those of one before it."""
+    firsts, copies = {}, {}
+    for file, look in looks.items():
+        pixels = (look.digest or file) if look.pixels is None else (look.pixels.shape, look.pixels.tobytes())
+        if (first := firsts.setdefault(pixels, file)) is not file:
+            copies[file] = f"the same as {first.name}"
+    return copies
+
+
+def _of_something_else(data, looks, cut, chosen, found):
+    """File -> what is said of a picture that can be told to be no feature maps, or those of another's image."""
+    other, firsts = {}, {}
+    for i, files in chosen.items():
+        for file in (f for f in files if f in cut):
+            if i in found:
+                if (first := firsts.setdefault(found[i], i)) != i:
+                    other[file] = f"feature maps of {found[i]} again, as {chosen[first][0].name}"
+            elif cut[file].noise:
+                other[file] = "noise: no pixel is like its neighbours"
+            elif photograph := looks[file].pixels is not None and photograph_of(data, looks[file].pixels):
+                other[file] = f"{shown(photograph, 60)}, a photograph of the data set"
+    return other
