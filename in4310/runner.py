@@ -108,6 +108,7 @@ def _arguments() -> list[str]:
         "--strict-markers",
         *("-p", "no:cacheprovider"),
         *("-p", "no:terminal"),
+        *("-p", "no:logging"),
         *("-p", "no:unraisableexception"),  # it collects garbage of all that torch has, half a second
         *("-p", "in4310.plugin"),
     ]

@@ -252,10 +252,14 @@ class Networks(Claimed):
         return infer(model, claimed, paths, self.data.root, self.data.labels, self.stated_classes)
 
     def _build(self, piece: str, found: Network, state: dict[str, Tensor]) -> nn.Module:
-        model = network.build(f"resnet{found.depth}", classes=found.outputs, weights="none", seed=0)
+        with torch.device("meta"):  # no number is drawn for weights that are replaced
+            model = network.build(f"resnet{found.depth}", classes=found.outputs)
+        model.to_empty(device="cpu")
         if hidden := [n.removesuffix(".weight") for n in state if re.fullmatch(r"fc\.\d+\.weight", n)]:
             model.fc = _head([state[f"{layer}.weight"].shape for layer in hidden])
-        counters = {n: t for n, t in model.state_dict().items() if n.endswith("num_batches_tracked")}
+        counters = {
+            n: torch.zeros_like(t) for n, t in model.state_dict().items() if n.endswith("num_batches_tracked")
+        }
         try:
             model.load_state_dict(counters | state)
         except RuntimeError as error:
