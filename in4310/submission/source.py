@@ -61,6 +61,8 @@ class Call:
     @property
     def text(self) -> str:
         """The call as one would write it, short; safe to show."""
+        if self.name == ARGV:
+            return f"{ARGV}[{self.arguments[0]}]"
         parts = [*map(_written, self.arguments), *(f"{k}={_written(v)}" for k, v in self.keywords.items())]
         return shown(f"{self.name}({', '.join(parts)})", 120)
 
@@ -156,6 +158,7 @@ def _calls(file: str, cell: int, source: str) -> list[Call]:
 
 
 DIFFERENCE = "largest_difference"  # how abs(a - b) < 1e-4 is kept
+ARGV = "sys.argv"  # how sys.argv[1] is kept, where nothing is done about its absence
 
 
 class _Reader(ast.NodeVisitor):
@@ -168,8 +171,10 @@ class _Reader(ast.NodeVisitor):
         self._constants: dict[str, Any] = {}
         self._targets: dict[ast.AST, str] = {}
         self._differences: dict[str, str] = {}  # name -> the absolute difference that it stands for
+        self._argv_is_tried = False
 
     def visit_Module(self, node: ast.Module) -> None:
+        self._argv_is_tried = any(map(_is_about_argv, ast.walk(node)))
         for statement in node.body:
             if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
                 target = statement.targets[0]
@@ -194,6 +199,24 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     visit_AnnAssign = visit_Assign
+
+    def visit_Try(self, node: ast.Try) -> None:
+        before, self._argv_is_tried = self._argv_is_tried, True
+        self.generic_visit(node)
+        self._argv_is_tried = before
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        index = self._value(node.slice)
+        if (
+            _source(node.value) in ("sys.argv", "argv")
+            and type(index) is int
+            and index > 0
+            and not self._argv_is_tried
+        ):
+            self.found.append(
+                Call(self.file, node.lineno, ARGV, (index,), {}, "", ".".join(self._inside), self.cell)
+            )
+        self.generic_visit(node)
 
     def visit_Dict(self, node: ast.Dict) -> None:
         for key, value in zip(node.keys, node.values, strict=True):
@@ -232,6 +255,26 @@ class _Reader(ast.NodeVisitor):
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:
             return f"<{_source(node)}>"
         return value if value is None or isinstance(value, bool | int | float) else f"<{_source(node)}>"
+
+
+def _is_about_argv(node: ast.AST) -> bool:
+    """Whether a node asks how many arguments there are and goes on without, or adds to them."""
+    match node:
+        case ast.If(test=test, body=[*_, last] as body):
+            used = any("argv[" in _source(line).replace("argv[0]", "") for line in body)
+            leaves = not used and (isinstance(last, ast.Raise) or "exit" in _source(last))
+            return "argv" in _source(test) and not leaves
+        case ast.IfExp(test=test) | ast.While(test=test):
+            return "argv" in _source(test)
+        case ast.BoolOp():
+            return "argv" in _source(node)
+        case ast.Assign(targets=targets):
+            return any(_source(target).startswith(("sys.argv", "argv")) for target in targets)
+        case ast.AugAssign(target=target):
+            return _source(target) in ("sys.argv", "argv")
+        case ast.Call(func=func):
+            return _source(func).rpartition(".")[0] in ("sys.argv", "argv")
+    return False
 
 
 def _is_difference(source: str) -> bool:
@@ -286,9 +329,11 @@ def starts(calls: Iterable[Call]) -> list[tuple[str, Call]]:
 
 
 def needed_arguments(calls: Iterable[Call]) -> list[Call]:
-    """Command-line arguments without a default: positional ones, and those marked required."""
+    """Command-line arguments without a default: positional ones, those marked required, and elements of sys.argv."""
     found = []
     for call in calls:
+        if call.name == ARGV:
+            found.append(call)
         if call.last != "add_argument" or not call.arguments or not isinstance(call.arguments[0], str):
             continue
         positional = not call.arguments[0].startswith(("-", "<"))

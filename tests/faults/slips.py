@@ -205,3 +205,9 @@ def an_image_of_the_shares_is_of_no_file(folder, world):
 @slip(0, "3a", "3b")
 def an_image_of_a_spectrum_is_of_no_file(folder, world):
     edit(folder / "eigenvalues.json", lambda d: d["series"][0]["paths"].__setitem__(0, "sea/9999999.jpg"))
+
+
+@slip(2, "1f", "1j")
+def history_without_its_first_epoch(folder, world):
+    for file in (folder / "history").glob("*.json"):
+        edit(file, lambda run: run | {"epochs": run["epochs"][1:]})

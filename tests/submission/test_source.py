@@ -91,6 +91,21 @@ def test_what_training_starts_from(calls, text, start):
         ("p.add_argument('data', nargs='?', default='x')", 0),
         ("p.add_argument('files', nargs='*')", 0),
         ("p.add_argument('files', nargs='+')", 1),
+        ("import sys\nroot = sys.argv[1]", 1),
+        ("from sys import argv\ndef main():\n    return open(argv[2])", 1),
+        (
+            "if len(sys.argv) < 2:\n    print('usage:', sys.argv[0], 'FOLDER')\n    sys.exit(1)\nroot = sys.argv[1]",
+            1,
+        ),
+        ("if len(sys.argv) != 2:\n    raise SystemExit('one folder')\nroot = sys.argv[1]", 1),
+        ("print(sys.argv[0], sys.argv[-1], sys.argv[1:], table[1])", 0),
+        ("root = sys.argv[1] if len(sys.argv) > 1 else 'data'", 0),
+        ("root = 'data'\nif len(sys.argv) > 1:\n    root = sys.argv[1]", 0),
+        ("if len(sys.argv) > 1:\n    sys.exit(main(sys.argv[1]))\nmain('data')", 0),
+        ("if len(sys.argv) < 2:\n    sys.argv.append('data')\nroot = sys.argv[1]", 0),
+        ("if len(sys.argv) < 2:\n    sys.argv += ['data']\nroot = sys.argv[1]", 0),
+        ("debug = len(sys.argv) > 1 and sys.argv[1] == 'debug'", 0),
+        ("try:\n    root = sys.argv[1]\nexcept IndexError:\n    root = 'data'", 0),
     ],
 )
 def test_required_arguments(calls, text, count):
