@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
@@ -73,6 +74,15 @@ def room_for(folder: Path, size: int = 4 << 20) -> None:
         with suppress(OSError):
             for place in made:
                 place.rmdir()
+
+
+def code_digest(*places: Path) -> str:
+    """SHA-256 over the Python code of files and folders: what another version has kept in the cache is not taken."""
+    total = hashlib.sha256()
+    for place in places:
+        for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
+            total.update(file.read_bytes())
+    return total.hexdigest()
 
 
 def placeless(text: str, *given: str) -> str:

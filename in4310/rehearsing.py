@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
@@ -40,7 +39,7 @@ def rehearse(
     from in4310.reporting.language import translated
     from in4310.reporting.language_record import said
     from in4310.reporting.rehearsal_page import rehearsal_page
-    from in4310.solution.saving import write_aside
+    from in4310.reporting.write import put
     from in4310.submission.intake import take_in
     from in4310.submission.sandbox.worker import Sandbox
 
@@ -68,15 +67,11 @@ def rehearse(
         page = rehearsal_page(seen, submission.resolve().name, language)
         document = json.dumps(seen.as_document(), indent=1, ensure_ascii=False)
         for name, text in (("rehearsal.json", document), ("rehearsal.html", page)):
-            write_aside(report / name, partial(_filled, text.encode()))
+            put(report / name, text.encode())
         screen.print(
             translated("Report: {place}", language).format(place=report / "rehearsal.html"), soft_wrap=True
         )
     sys.exit(0 if seen.programs and all(p.end == "ended" and not p.status for p in seen.programs) else 1)
-
-
-def _filled(text: bytes, file: IO[bytes]) -> None:
-    file.write(text)
 
 
 COMMANDS: tuple[Any, ...] = (rehearse,)

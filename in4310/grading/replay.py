@@ -52,6 +52,7 @@ def replay(book: Gradebook, who: str, work: Callable[[Job], Done] = judge) -> Re
             report=str(Path(folder) / "report"),
             data=book.meta("data_given"),
             full=logged.record.get("full") == "True",
+            rehearsal=logged.record.get("rehearsal") != "False",
             handed_out=True,
         )
         done = work(Job(who, logged.attempt, digest, order, book.meta("secret")))

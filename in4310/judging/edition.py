@@ -83,7 +83,7 @@ class AuditPart(Part):
 
 
 class RehearsalPart(Part):
-    """The programs handed in, run in a miniature (--rehearsal)."""
+    """The programs handed in, run in a miniature."""
 
     seconds: float = Field(60.0, ge=5, le=3600, description="time for all programs of a hand-in together")
 

@@ -35,6 +35,12 @@ def photograph_of(data: DataSet, pixels: np.ndarray) -> str | None:
     return paths[int(far.argmin())] if len(far) and far.min() <= NEAR else None
 
 
+def seen_in(data: DataSet, look: Look) -> str:
+    """That a picture is a photograph of the data set, in words; '' for any other, and for what is not drawn here."""
+    photograph = None if look.pixels is None else photograph_of(data, look.pixels)
+    return f"{shown(photograph, 60)}, a photograph of the data set" if photograph else ""
+
+
 def expect_drawing(judge: Judge, data: DataSet, name: str, look: Look) -> None:
     """Expect a picture, a file of that name, to show something that is no photograph of the data set.
 
@@ -44,8 +50,7 @@ def expect_drawing(judge: Judge, data: DataSet, name: str, look: Look) -> None:
     if not why and look.pixels is None:
         judge.leave(f"{name} shows something", NOT_DRAWN, "drawn", mend="save it as PNG, too")
         return
-    if not why and look.pixels is not None and (photograph := photograph_of(data, look.pixels)):
-        why = f"{shown(photograph, 60)}, a photograph of the data set"
+    why = why or seen_in(data, look)
     judge.expect(not why, f"{name} shows something", why or "drawn", "drawn")
 
 

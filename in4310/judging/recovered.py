@@ -6,14 +6,13 @@ import hashlib
 import json
 from contextlib import suppress
 from dataclasses import asdict
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
-from typing import IO
 
-import in4310.rehearsal
+from in4310 import rehearsal
 from in4310.errors import InputError, NotJudged
 from in4310.judging.data import DataSet
-from in4310.places import cache_folder
+from in4310.places import cache_folder, code_digest
 from in4310.rehearsal.facts import SETS
 from in4310.rehearsal.rehearse import Rehearsal, rehearse
 from in4310.solution.saving import write_aside
@@ -40,21 +39,13 @@ def recover(submission: Submission, data: DataSet, sandbox: Sandbox, seconds: fl
         found = _recovered(seen)
         if not seen.failure and all(p.end not in ("time", "no time") for p in seen.programs):
             with suppress(InputError):  # a disk that is full: the next run rehearses again
-                write_aside(kept, partial(_filled, json.dumps(asdict(found)).encode()))
+                write_aside(kept, lambda out: out.write(json.dumps(asdict(found)).encode()))
     return found
 
 
 @cache
 def _code() -> str:
-    """SHA-256 of what rehearses: what another version has kept is not taken."""
-    code = hashlib.sha256()
-    for file in [Path(__file__), *sorted(Path(in4310.rehearsal.__file__).parent.rglob("*.py"))]:
-        code.update(file.read_bytes())
-    return code.hexdigest()
-
-
-def _filled(text: bytes, file: IO[bytes]) -> None:
-    file.write(text)
+    return code_digest(Path(__file__), Path(rehearsal.__file__).parent)
 
 
 def _recovered(seen: Rehearsal) -> Recovered:
@@ -65,7 +56,7 @@ def _recovered(seen: Rehearsal) -> Recovered:
     split = seen.facts.split
     if set(split) == set(SETS):
         found.split = {name: [seen.files[row] for row in split[name]] for name in SETS}
-        found.again = seen.again
+        found.again = seen.facts.again
         sizes = ", ".join(f"{name} {len(split[name])}" for name in SETS)
         found.said.append(f"rehearsal: no file says the split; {found.at} was run, which makes it: {sizes}")
     else:

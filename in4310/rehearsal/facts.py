@@ -76,7 +76,10 @@ class Loader:
 
 @dataclass
 class Facts:
-    """What a rehearsal has shown. `sets`: what each loader is of SETS; `split`: set -> files in row order."""
+    """What a rehearsal has shown. `sets`: what each loader is of SETS; `split`: set -> files in row order.
+
+    `again`: the split of a second rehearsal: 'same', other with the 'listing', or 'other'; '' none to compare.
+    """
 
     loaders: list[Loader] = field(default_factory=list)
     sets: dict[tuple[int, int], str] = field(default_factory=dict)
@@ -84,6 +87,7 @@ class Facts:
     optimizers: list[dict[str, Any]] = field(default_factory=list)
     pretrained: list[str] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
+    again: str = ""
 
     def as_document(self, files: list[str]) -> dict[str, Any]:
         """As JSON; files by their names."""

@@ -49,14 +49,6 @@ def mistakes(facts: Facts, events: list[Event]) -> list[Mistake]:
     ]
 
 
-def unsteady(again: str, events: list[Event]) -> Iterator[Mistake]:
-    """Where a split is made that a second rehearsal did not give again; `again` as in Rehearsal."""
-    if again in UNSTEADY:
-        known, kinds = UNSTEADY[again]
-        at = next((e["at"] for kind in kinds for e in events if e["kind"] == kind and e["at"]), "")
-        yield Mistake(known.name, at, known.sentence, known.mend)
-
-
 def _held_out(facts: Facts, *sets: str) -> Iterator[Loader]:
     return (x for x in facts.loaders if facts.sets.get((x.program, x.number)) in sets and not x.trained)
 
@@ -325,13 +317,16 @@ def _never_compared(facts: Facts, events: list[Event]) -> Iterator[str]:
             yield e["at"]
 
 
-NOT_ONE = lambda facts, events: ()  # noqa: E731
-UNSTEADY = {
-    "listing": (Known("listing-order", "the split depends on the order in which files are listed",
-                      "sort the paths before shuffling them", NOT_ONE), ("listing",)),
-    "other": (Known("not-seeded", "the split is another one in each run",
-                    "give a seed to each generator that it is drawn with", NOT_ONE), ("shuffle", "split", "loader")),
-}  # fmt: skip
+def _unsteady(again: str, *kinds: str) -> Seen:
+    """Where a split is made that a second rehearsal did not give again."""
+
+    def found(facts: Facts, events: list[Event]) -> Iterator[str]:
+        if facts.again == again:
+            yield next((e["at"] for kind in kinds for e in events if e["kind"] == kind and e["at"]), "")
+
+    return found
+
+
 KNOWN = (
     Known("shuffled-test", "the test loader is shuffled: rows of the scores are not rows of the test set",
           "give the test loader shuffle=False", _shuffled),
@@ -395,4 +390,8 @@ KNOWN = (
           "take the outputs of the network's modules, averaged over positions", _spectrum("pixels")),
     Known("never-compared", "saved scores are loaded and only printed: nothing is compared",
           "compare them with scores computed anew, at a tolerance of 1e-4", _never_compared),
+    Known("listing-order", "the split depends on the order in which files are listed",
+          "sort the paths before shuffling them", _unsteady("listing", "listing")),
+    Known("not-seeded", "the split is another one in each run",
+          "give a seed to each generator that it is drawn with", _unsteady("other", "shuffle", "split", "loader")),
 )  # fmt: skip

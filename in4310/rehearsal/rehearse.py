@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from in4310.errors import NotJudged
 from in4310.rehearsal.facts import MOST, Event, Facts, event_of, facts_of
-from in4310.rehearsal.mistakes import Mistake, mistakes, unsteady
+from in4310.rehearsal.mistakes import Mistake, mistakes
 from in4310.rehearsal.programs import DATA
 from in4310.shown import shown
 from in4310.submission.plain import NotPlain, all_of, of
@@ -41,11 +42,14 @@ class Rehearsal:
     programs: list[Started]
     events: list[Event]
     facts: Facts
-    mistakes: list[Mistake]
     files: list[str]
     broken: list[tuple[str, str]] = field(default_factory=list)
     failure: str = ""  # of the process itself
-    again: str = ""  # the split of a second rehearsal: 'same', other with the 'listing', or 'other'; '' none to compare
+
+    @cached_property
+    def mistakes(self) -> list[Mistake]:
+        """Known mistakes that were seen."""
+        return mistakes(self.facts, self.events)
 
     def as_document(self) -> dict[str, Any]:
         """As JSON; the same program in the same world gives the same, but for what is said in seconds."""
@@ -55,7 +59,7 @@ class Rehearsal:
             "mistakes": [asdict(m) for m in self.mistakes],
             "broken": [list(b) for b in self.broken],
             "failure": self.failure,
-            "again": self.again,
+            "again": self.facts.again,
             "events": [e for e in self.events if e["kind"] != "rows"],
         }
 
@@ -90,9 +94,7 @@ def rehearse(folder: Path, data: Path, files: Iterable[str], classes: Iterable[s
                 found = of(dict, worker.call("rehearsal_plan", {"classes": sorted(set(classes))}).result)
             planned, roots, broken = _plan(found)
         except (WorkerFailed, NotPlain) as failure:
-            return Rehearsal(
-                [], [], Facts(), [], files, [], shown(str(failure) or "no plan of it could be made")
-            )
+            return Rehearsal([], [], Facts(), files, [], shown(str(failure) or "no plan of it could be made"))
         world = World(shown_at, {r.rstrip("/"): DATA for r in roots if _absolute(r)}, IMPORTS)
         asked = {
             "programs": planned,
@@ -103,8 +105,6 @@ def rehearse(folder: Path, data: Path, files: Iterable[str], classes: Iterable[s
             "only": "",
         }
         seen = _performed(folder, sandbox, limits, world, asked, broken)
-        if not seen.facts.split:
-            return seen
 
         def data_again(only: str) -> bool:
             """Whether the data part alone makes the same loaders, as far as it comes, of the same files in order."""
@@ -113,9 +113,9 @@ def rehearse(folder: Path, data: Path, files: Iterable[str], classes: Iterable[s
             known = {(x.program, x.number): x.files for x in seen.facts.loaders}
             return all(known.get((x.program, x.number)) == x.files for x in other.loaders)
 
-        again = "same" if data_again("mixed") else "listing" if data_again("data") else "other"
-        named = [*seen.mistakes, *unsteady(again, seen.events)]
-        return replace(seen, again=again, mistakes=named)
+        if seen.facts.split:
+            seen.facts.again = "same" if data_again("mixed") else "listing" if data_again("data") else "other"
+        return seen
 
 
 def _performed(
@@ -149,7 +149,7 @@ def _performed(
         status = end.get("code") if type(end.get("code")) is int else 0
         started.append(Started(told["file"], shown(told["why"], 200), shown(how, 80), status or 0))
     facts = facts_of(events, len(asked["files"]))
-    return Rehearsal(started, events, facts, mistakes(facts, events), asked["files"], broken, failure)
+    return Rehearsal(started, events, facts, asked["files"], broken, failure)
 
 
 def _plan(found: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str], list[tuple[str, str]]]:

@@ -37,7 +37,7 @@ def summary(seen: Rehearsal) -> Iterator[Line]:
     if facts.split:
         sizes = ", ".join(f"{name} {len(facts.split[name])}" for name in SETS if name in facts.split)
         yield "", f"the split was recovered in row order: {sizes}"
-    if seen.again == "same":
+    if seen.facts.again == "same":
         yield "", "a second rehearsal, with the files listed in another order, gives the same split"
     for mistake in seen.mistakes:
         yield mistake.at, f"{mistake.sentence}; {mistake.mend}"

@@ -34,5 +34,5 @@ def rehearsal_page(seen: Rehearsal, name: str, language: str = ENGLISH) -> str:
         ],
         broken=seen.broken,
         failure=seen.failure,
-        again=seen.again,
+        again=seen.facts.again,
     )

@@ -39,10 +39,7 @@ class Viewer:
 
     def look(self, file: BinaryIO, suffix: str) -> Look:
         """A look at an open picture, PNG or JPEG whatever it is called; a PDF or SVG is not drawn."""
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-        file.seek(0)
+        size, digest = _measured(file)
         if suffix in (".pdf", ".svg"):
             content = file.read(DRAWN_MOST)
             if suffix == ".pdf" and not content.startswith(b"%PDF-"):
@@ -60,14 +57,21 @@ class Viewer:
 
     def panels(self, file: BinaryIO) -> Panels:
         """The panels of an open picture. Raises ValueError."""
-        if file.seek(0, os.SEEK_END) > PICTURE_BYTES:
+        size, digest = _measured(file)
+        if size > PICTURE_BYTES:
             raise ValueError(f"is larger than {PICTURE_BYTES >> 20} MiB")
-        file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-        file.seek(0)
         return panels_in(self._decoded(file, digest, LARGE))
 
     def _decoded(self, file: BinaryIO, digest: str, side: int) -> np.ndarray:
         others = sum(count for of, count in self._seen.items() if of != digest)
         pixels, self._seen[digest] = read_picture(file, PIXELS - others, side)
         return pixels
+
+
+def _measured(file: BinaryIO) -> tuple[int, str]:
+    """Bytes and SHA-256 of an open file, which is left at its start."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    file.seek(0)
+    return size, digest

@@ -201,6 +201,14 @@ def test_a_verdict_is_made_again_and_says_what_differs(graded, hand_in, by_file,
         replay(graded, "ola", by_file)
 
 
+def test_what_was_judged_without_a_rehearsal_is_replayed_without_one(hand_in, engine, tmp_path, by_file):
+    seen = []
+    grade(Order(hand_in(kari=5), "demo", tmp_path / "bare", rehearsal=False), engine())
+    with Gradebook(tmp_path / "bare" / GRADEBOOK) as book:
+        replay(book, "kari", lambda job: seen.append(job) or by_file(job))
+    assert [job.order.rehearsal for job in seen] == [False]
+
+
 def test_a_replay_is_given_what_the_verdict_was_made_from(graded, by_file):
     seen = []
 

@@ -10,6 +10,7 @@ import pytest
 # pytester forgets the modules that a run inside this process imports; these must not come into being twice.
 import in4310.judging.attachments
 import in4310.judging.evidence
+import in4310.judging.exhibits
 import in4310.reporting.write
 import in4310.solution.pipeline  # noqa: F401
 from in4310.judging.data import resolve_data

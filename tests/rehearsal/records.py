@@ -1,7 +1,6 @@
 """A rehearsal as it is told, without a program: events as they come from a child."""
 
 from in4310.rehearsal.facts import facts_of
-from in4310.rehearsal.mistakes import mistakes
 from in4310.rehearsal.rehearse import Rehearsal, Started
 
 FILES = [f"{folder}/{n}.jpg" for folder in ("forest", "sea") for n in range(6)]
@@ -36,9 +35,8 @@ def rehearsal(events=(), status=0, file="train.py", **more):
     seen += loader(1, "val_loader", [3, 9], "train.py:11")
     seen += loader(2, "test_loader", [4, 5, 10, 11], "train.py:12", shuffle=True)
     seen += [{"name": "", **e} for e in events]
-    facts = facts_of(seen, len(FILES))
     started = [Started(file, "it has a __main__ guard", "ended", status)]
-    return Rehearsal(started, seen, facts, mistakes(facts, seen), FILES, **more)
+    return Rehearsal(started, seen, facts_of(seen, len(FILES)), FILES, **more)
 
 
 STOPPED = {"kind": "stopped", "at": "train.py:41", "error": "FileNotFoundError", "text": "no file <b>'x'</b>"}

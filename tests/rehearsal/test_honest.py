@@ -31,7 +31,7 @@ def test_the_split_is_recovered_in_row_order(seen, world):
 
 
 def test_a_second_rehearsal_that_lists_in_another_order_gives_the_same_split(seen):
-    assert seen.again == "same"
+    assert seen.facts.again == "same"
     assert any("listed in another order" in sentence for _, sentence in summary(seen))
 
 

@@ -5,11 +5,10 @@ from collections import Counter
 
 import pytest
 
-from in4310.judging import coverage, digits, drawn_maps, exhibits, mistakes, own_size, statistics
+from in4310.judging import coverage, digits, drawn_maps, exhibits, mistakes, own_size, photographs, statistics
 from in4310.judging.asked_network import check_non_positive
 from in4310.judging.claimed import MODULES, PATHS
 from in4310.judging.mistakes.search import Budget, seen
-from in4310.judging.photographs import photograph_of
 from in4310.judging.verdict import Outcome
 from in4310.shown import shown
 from in4310.submission.formats import finite, last_two_parts
@@ -256,9 +255,8 @@ def test_feature_map_pictures(evidence, edition, judge):
     found = {i: path for i, path in found.items() if times[path] == 1 or times[path] > PAIR}
     other = _of_something_else(evidence.data, looks, cut, chosen, found)
     lost = {i for i, of in chosen.items() if all(f in {**blank, **copies, **other} for f in of)}
-    spared = {
-        f for i, of in chosen.items() if i not in lost for f in of
-    }  # beside another that shows its maps
+    # Beside another that shows its maps:
+    spared = {f for i, of in chosen.items() if i not in lost for f in of}
     for kind, bad in (
         ("pictures that show nothing", blank),
         ("pictures that are copies of another", copies),
@@ -318,6 +316,6 @@ def _of_something_else(data, looks, cut, chosen, found):
                     other[file] = f"feature maps of {found[i]} again, as {chosen[first][0].name}"
             elif cut[file].noise:
                 other[file] = "noise: no pixel is like its neighbours"
-            elif photograph := looks[file].pixels is not None and photograph_of(data, looks[file].pixels):
-                other[file] = f"{shown(photograph, 60)}, a photograph of the data set"
+            elif photograph := photographs.seen_in(data, looks[file]):
+                other[file] = photograph
     return other
