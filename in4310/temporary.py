@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import secrets
 import stat
 import tempfile
 import time
@@ -42,14 +42,25 @@ def left_over() -> list[Path]:
 
 def remove(folder: str | None) -> None:
     """A folder that a stranger filled, whatever the permissions that were left in it. No link is followed."""
-    if folder is None:
+    if folder is None or Path(folder).is_symlink():
         return
-    for path, names, _ in os.walk(folder, topdown=True):
-        for name in [".", *names]:
-            with suppress(OSError):
-                if stat.S_ISDIR(Path(path, name).lstat().st_mode):
-                    Path(path, name).chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+    # Folders can lie so deep in each other that no path is long enough, and no stack: each is moved to the top.
+    top = Path(folder)
+    with suppress(OSError):
+        top.chmod(0o700)
+    found = [top]
+    for place in found:  # grows meanwhile
+        with suppress(OSError), os.scandir(place) as entries:
+            for inner, is_folder in [(Path(e.path), e.is_dir(follow_symlinks=False)) for e in entries]:
+                with suppress(OSError):
+                    if not is_folder:
+                        inner.unlink()
+                        continue
+                    inner.chmod(0o700)
+                    found.append(inner if place == top else inner.rename(top / secrets.token_hex(8)))
+    for place in reversed(found):
+        with suppress(OSError):
+            place.rmdir()
 
 
 def sweep_partial(files: Iterable[Path], age: float = 0.0) -> None:

@@ -27,6 +27,7 @@ from in4310.judging.session import versions
 from in4310.judging.verdict import Results
 from in4310.places import SECRET_VARIABLE
 from in4310.progress import QUIET, Progress
+from in4310.submission.files import everything
 from in4310.temporary import sweep_partial
 
 STUDENTS = "students"
@@ -221,7 +222,7 @@ def _later(place: Path, since: float | None) -> bool:
     """Whether a submission was changed at or after a time; a folder by the newest of its files."""
     if since is None:
         return True
-    return max([place, *place.rglob("*")], key=lambda f: f.lstat().st_mtime).lstat().st_mtime >= since
+    return max([place, *everything(place)], key=lambda f: f.lstat().st_mtime).lstat().st_mtime >= since
 
 
 def _chosen(order: Order, edition: Edition, found: Class, book: Gradebook) -> list[str]:

@@ -19,13 +19,14 @@ from in4310.errors import InputError
 from in4310.shown import shown
 from in4310.submission.archives import Bounds, unpack
 from in4310.submission.containers import SUFFIXES, begins_as_archive
-from in4310.submission.files import RUBBISH
+from in4310.submission.files import RUBBISH, everything, walk
 from in4310.submission.opening import opener_of
 from in4310.submission.sandbox.walls import Limits
 from in4310.submission.sandbox.worker import Sandbox
 
 ENTRIES = 20_000
 NAME = 80  # characters of a student's key
+LINE = 1 << 16  # characters of a line of a list of names
 # An archive of 5000 students; each one's own archive stays packed, and is bounded when it is judged.
 WHOLE_CLASS = Bounds(entries=2_000_000, total_bytes=2**42, file_bytes=2**33, nested=False)
 SECONDS = 6 * 3600.0  # for its child that reads it
@@ -142,6 +143,7 @@ _DEVILRY_GROUP = re.compile(r"(?P<users>.+)\(groupid=(?P<id>\d+)\)", re.DOTALL)
 _DEVILRY_DEADLINE = re.compile(r"(deadline|attempt)\b.*", re.DOTALL | re.IGNORECASE)
 Named = list[tuple[Path, re.Match[str]]]  # items of one student, with what their names say
 AFTER_DEADLINE, OLD_DUPLICATES = "after_deadline_not_part_of_delivery", "old_duplicates"
+METADATA = "submission_metadata.yml"
 _GRADESCOPE = re.compile(r"submission_(?P<id>\d+)")
 
 
@@ -155,13 +157,19 @@ def _canvas(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]
     if not found or len(found) < 0.5 * len(items):
         return []
     _leave(set(items) - {i for i, _ in found}, notes)
-    by_student: dict[str, Named] = defaultdict(list)
-    for item, match in found:
-        by_student[match["user"]].append((item, match))
+    by_student: dict[tuple[str, str], Named] = defaultdict(list)
+    for item, match in found:  # a student may be *named* 'kari_77', as another one is numbered
+        by_student[match["user"], match["name"]].append((item, match))
+    names = Counter(user for user, _ in by_student)
     entries = []
-    for user, files in by_student.items():
-        name, late = files[0][1]["name"], any(m["late"] for _, m in files)
-        entries.append(Entry(name, _together(files, aside / "gathered" / user, notes), 1, late, name, user))
+    for number, ((user, name), files) in enumerate(by_student.items()):
+        late = any(m["late"] for _, m in files)
+        apart = user if names[user] == 1 else f"{user}-{number}"
+        place = _together(files, aside / "gathered" / apart, notes)
+        if names[user] > 1:
+            said = f"user {user} has {names[user]} names, and its number is not used"
+            notes.append(f"{shown(files[0][0].name)}: {said}")
+        entries.append(Entry(name, place, 1, late, name, user if names[user] == 1 else ""))
     return entries
 
 
@@ -172,15 +180,18 @@ def _moodle(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]
     (mod/assign/classes/downloader.php, 4.1 and later): 'Participant' for a name in blind marking; a group's name and
     number; no number for those in no group ('Default group'). Online texts are left aside.
     """
-    found = [(i, m) for i in items if (m := _MOODLE.fullmatch(i.name))]
+    # Of a student who is named like another one's folder, or who names a file so: nobody gets it.
+    double = [i for i in items if i.name.count("_assignsubmission_") > 1]
+    found = [(i, m) for i in items if i not in double and (m := _MOODLE.fullmatch(i.name))]
     if not found:
         return []
+    _leave(double, notes, dict.fromkeys(double, "its name can be read in two ways"))
     _leave([i for i, m in found if m["kind"] == "onlinetext"], notes)
-    _leave(set(items) - {i for i, _ in found}, notes)
+    _leave(set(items) - set(double) - {i for i, _ in found}, notes)
     by_student: dict[tuple[str, str], Named] = defaultdict(list)
     for item, match in found:
         if match["kind"] == "file":  # a student may be *named* as another one is numbered
-            by_student[match["id"] or "", "" if match["id"] else match["name"]].append((item, match))
+            by_student[match["id"] or "", match["name"]].append((item, match))
     entries = []
     for number, files in enumerate(by_student.values()):
         name, place = files[0][1]["name"], _together(files, aside / "gathered" / str(number), notes)
@@ -239,7 +250,12 @@ def _delivery(folder: Path, aside: Path, notes: list[str]) -> tuple[Path, bool]:
 def _gathered(items: Sequence[Path], place: Path, notes: list[str]) -> Path:
     """The items in one folder, of hard links where the system has them; links are left out."""
     for item in items:
-        for file in (f for f in (item, *item.rglob("*")) if f.is_file() and not f.is_symlink()):
+        try:
+            found = everything(item) if item.is_dir() else [item]
+        except OSError as error:
+            _leave([item], notes, {item: f"cannot be read ({error.strerror or error})"})
+            continue
+        for file in (f for f in found if not f.is_symlink()):
             _gather((place / file.relative_to(item.parent)).parent, [(file, file.name)], notes)
     place.mkdir(parents=True, exist_ok=True)
     return place
@@ -254,9 +270,9 @@ def _gradescope(items: Sequence[Path], aside: Path, notes: list[str]) -> list[En
     found = [(i, m) for i in items if i.is_dir() and (m := _GRADESCOPE.fullmatch(i.name))]
     if not found:
         return []
-    metadata = next((i for i in items if i.name == "submission_metadata.yml"), None)
-    _leave(set(items) - {i for i, _ in found} - {metadata}, notes)
-    names = _submitters(metadata) if metadata else {}
+    named = [i for i in items if i.name == METADATA and i.is_file() and os.access(i, os.R_OK)]
+    _leave(set(items) - {i for i, _ in found} - {*named}, notes)
+    names = _submitters(named[0]) if named else {}
     entries = []
     for item, match in found:
         who, name = names.get(item.name, ("", ""))
@@ -273,7 +289,7 @@ def _submitters(file: Path) -> dict[str, tuple[str, str]]:
     current: list[dict[str, str]] = []
     inside = False
     with file.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
+        while line := lines.readline(LINE):
             if match := re.match(r"(submission_\d+)", line):
                 current, inside = people.setdefault(match[1], []), False
             elif match := re.match(r"\s+:(\w+):\s*$", line):
@@ -314,7 +330,7 @@ def _inner(folder: Path) -> Path:
     """An archive that is all a student's folder holds, else the folder."""
     if folder.is_file():
         return folder
-    files = [f for f in folder.rglob("*") if f.is_file() and not f.is_symlink() and f.name not in RUBBISH]
+    files = [folder / file for file in walk(folder)]
     return files[0] if len(files) == 1 and begins_as_archive(files[0]) else folder
 
 
@@ -334,7 +350,7 @@ def _gather(place: Path, files: Sequence[tuple[Path, str]], notes: list[str]) ->
             try:
                 shutil.copyfile(item, target)
             except OSError as error:  # missing from this hand-in, and from no other
-                notes.append(f"{shown(item.name)}: left aside, cannot be read ({error.strerror or error})")
+                _leave([item], notes, {item: f"cannot be read ({error.strerror or error})"})
 
 
 def _stem(item: Path) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 
 FILES = 20_000
+BYTES = 2**34  # of a hand-in that is given as a folder; an archive has a fourth
+DEPTH = 100  # of folders in each other; an archive has at most 24
 RUBBISH = {  # that systems and tools leave behind: nobody means to hand it in
     "__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".git", "__pycache__", ".ipynb_checkpoints", ".venv", "venv",
     "site-packages", "node_modules",
@@ -19,7 +21,8 @@ def walk(folder: Path, suffixes: tuple[str, ...] = ()) -> list[str]:
     """Regular files below a folder as sorted POSIX paths; links, hidden folders and tools' rubbish are left out."""
     found: list[str] = []
     for root, folders, files in os.walk(folder):
-        folders[:] = sorted(f for f in folders if f not in RUBBISH and not f.startswith("."))
+        deep = len(Path(root).parts) - len(folder.parts) >= DEPTH
+        folders[:] = [] if deep else sorted(f for f in folders if f not in RUBBISH and not f.startswith("."))
         for name in sorted(files):
             path = Path(root) / name
             if name in RUBBISH or name.startswith("._") or (suffixes and path.suffix not in suffixes):
@@ -32,25 +35,46 @@ def walk(folder: Path, suffixes: tuple[str, ...] = ()) -> list[str]:
     return sorted(found)
 
 
+def everything(folder: Path) -> list[Path]:
+    """All files and links below a folder, rubbish included, sorted; no link is followed.
+
+    Raises OSError where a folder cannot be read, and where there is more than can be read in bounded time.
+    """
+    found: list[Path] = []
+    size = 0
+    for root, folders, files in os.walk(folder, onerror=_refuse):
+        if len(Path(root).parts) - len(folder.parts) > DEPTH:  # deeper ones have no path, and no walk ends
+            raise OSError(errno.ENAMETOOLONG, f"folders lie more than {DEPTH} deep in each other")
+        for file in (Path(root, name) for name in (*folders, *files)):
+            if file.is_symlink() or file.is_file():
+                found.append(file)
+                size += file.lstat().st_size
+        _require_size(size)
+    return sorted(found)
+
+
 def digest_of(place: Path) -> str:
     """SHA-256 of a file, or over the names and contents of all files of a folder, rubbish included; raises OSError.
 
     A link counts as where it leads in the end: what it leads to, if inside, has its content in the digest already.
     """
     if place.is_file():
+        _require_size(place.stat().st_size)
         with place.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     total = hashlib.sha256()
-    found = [
-        Path(folder, name) for folder, *names in os.walk(place, onerror=_refuse) for name in chain(*names)
-    ]
-    for file in sorted(f for f in found if f.is_symlink() or f.is_file()):
+    for file in everything(place):
         total.update(os.fsencode(file.relative_to(place).as_posix()) + b"\0")
         if file.is_symlink():
             total.update(b"\0" + hashlib.sha256(os.fsencode(_end_of(file, place.resolve()))).digest())
         else:
             total.update(bytes.fromhex(digest_of(file)))
     return total.hexdigest()
+
+
+def _require_size(size: int) -> None:
+    if size > BYTES:  # a terabyte of holes takes no room
+        raise OSError(errno.EFBIG, f"holds more than {BYTES >> 30} GiB")
 
 
 def _end_of(link: Path, place: Path) -> str:

@@ -13,7 +13,7 @@ from in4310.errors import InputError
 from in4310.shown import shown
 from in4310.submission.archives import unpack
 from in4310.submission.containers import SUFFIXES
-from in4310.submission.files import RUBBISH
+from in4310.submission.files import RUBBISH, everything
 from in4310.submission.opening import opener_of
 from in4310.submission.pieces import KINDS
 from in4310.submission.sandbox.worker import Sandbox
@@ -49,6 +49,10 @@ def take_in(path: Path, sandbox: Sandbox | None = None) -> Iterator[Taken]:
     `sandbox`: whose children read archives, where they can be confined; else this process does.
     """
     if path.is_dir():
+        try:
+            everything(path)
+        except OSError as error:
+            raise InputError(f"{shown(str(path))}: cannot be read ({error.strerror or error})") from None
         yield Taken(_innermost(path), path.resolve().name)
         return
     if not path.is_file():

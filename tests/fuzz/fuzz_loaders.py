@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of all that parses: python tests/fuzz/fuzz_loaders.py TARGET -runs=N (pip install atheris).
 
 `decoder` and `told` are the judge's side: the bytes of an answer, from the pipe to typed values or files. All others run in the child: `reader`
-a whole discovery, `picture`, `manifest`, `archives`, `tables`, `arrays`, `json`, `weights`, `split`, `notebook`, `logs`,
+a whole discovery, `picture`, `panels`, `events`, `manifest`, `archives`, `tables`, `arrays`, `json`, `weights`, `split`, `notebook`, `logs`,
 `source`. Anything but the exceptions that a reader is meant to raise is a finding; so is a message of more than one line.
 """
 
@@ -22,6 +22,7 @@ with atheris.instrument_imports(include=["in4310.submission", "zipfile", "tarfil
         archives,
         claims,
         containers,
+        event_files,
         formats,
         histories,
         listings,
@@ -105,9 +106,10 @@ def decode(content):
 
 def discovery(content):
     """The first byte says what the file is called."""
-    suffixes = ("json", "csv", "txt", "log", "npy", "npz", "ipynb", "", "md", "jsonl")
+    names = ("x.json", "x.csv", "x.txt", "x.log", "x.npy", "x.npz", "x.ipynb", "x.", "x.md", "x.jsonl",
+             "x.tfevents.1", "config.yaml")  # fmt: skip
     if content:
-        answers.found_of(read("discover", f"x.{suffixes[content[0] % len(suffixes)]}", content[1:]))
+        answers.found_of(read("discover", names[content[0] % len(names)], content[1:]))
 
 
 def decoder(content):
@@ -117,6 +119,7 @@ def decoder(content):
         for understand in (
             answers.found_of,
             answers.look_of,
+            answers.panels_of,
             lambda a: source.from_document(plain.unpack(a.result, {})),
         ):
             with contextlib.suppress(plain.NotPlain):
@@ -154,6 +157,8 @@ TARGETS = {
     "told": told,
     "reader": discovery,
     "picture": lambda content: answers.look_of(read("look", "x.png", content, file="x.png")),
+    "panels": lambda content: answers.panels_of(read("panels", "x.png", content, file="x.png")),
+    "events": lambda content: event_files.read_scalars(write("x.tfevents.1", content)),
     "manifest": lambda content: plain.unpack(read("manifest", "submission.toml", content).result, {}),
     "archives": archive,
     "tables": table,

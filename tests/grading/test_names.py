@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import socket
+import subprocess
 import tempfile
 import zipfile
 from pathlib import Path
@@ -197,6 +198,86 @@ def test_a_student_named_as_another_one_is_numbered(place, tmp_path):
     assert {e.who: [f.read_text() for f in e.place.iterdir()] for e in found.entries if e.who != "x"} == {
         "77": ["77"], "Kari": ["kari"]
     }  # fmt: skip
+
+
+MOODLE = "_assignsubmission_file_"
+TAKEN = {
+    "Canvas: victim_123": ("victim_123_1_a.txt", "evil_123_77_88_b.txt", "ola_5_9_c.txt"),
+    "Moodle, a student": (f"victim_123{MOODLE}/a.txt", f"victim_123{MOODLE}x_88{MOODLE}/b.txt", f"ola_5{MOODLE}/c.txt"),
+    "Moodle, a file": (f"victim_123{MOODLE}a.txt", f"victim_123{MOODLE}x_88{MOODLE}b.txt", f"ola_5{MOODLE}c.txt"),
+    "Moodle, a text": (f"victim_123{MOODLE}a.txt", f"victim_123{MOODLE}_assignsubmission_onlinetext_b.txt", f"ola_5{MOODLE}c.txt"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TAKEN)
+def test_nobody_is_taken_for_another_by_a_name_that_reads_in_two_ways(place, tmp_path, kind):
+    """As G5: a student, or a file, that is called as the course system calls another one's."""
+    for name in TAKEN[kind]:
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_text("x")
+    (tmp_path / "aside").mkdir()
+    found, notes = looked_at(place, tmp_path / "aside")
+    files = {e.who: [f.name for f in e.place.iterdir()] for e in found.entries}
+    assert files["victim"] == ["a.txt"]
+    assert files["ola"] == ["c.txt"]
+    numbers = [e.identity for e in found.entries if e.identity]
+    assert len(set(numbers)) == len(numbers)
+    assert Path(TAKEN[kind][1]).parts[0] in notes
+
+
+@pytest.mark.parametrize("metadata", ["folder", "link", "pipe"])
+def test_names_of_gradescope_that_cannot_be_read(place, tmp_path, metadata):
+    (place / "submission_1").mkdir()
+    file = place / "submission_metadata.yml"
+    {"folder": file.mkdir, "link": lambda: file.symlink_to("/etc/passwd"), "pipe": lambda: os.mkfifo(file)}[
+        metadata
+    ]()
+    (tmp_path / "aside").mkdir()
+    found, notes = looked_at(place, tmp_path / "aside")
+    assert [e.who for e in found.entries] == ["submission_1"]
+    assert "submission_metadata.yml: left aside" in notes
+
+
+def too_much(place, kind):
+    """A folder that cannot be walked, or not be read, in bounded time."""
+    here = Path.cwd()
+    place.mkdir(parents=True)
+    if kind == "holes":
+        with (place / "scores.npy").open("wb") as file:
+            file.truncate(2**35)
+        return
+    levels, name = {"deep": (1100, "a"), "long": (30, "b" * 200)}[kind]
+    os.chdir(place)
+    for _ in range(levels):
+        Path(name).mkdir()
+        os.chdir(name)
+    Path("x.py").touch()
+    os.chdir(here)
+
+
+@pytest.mark.parametrize("layout", ["folders", "Devilry"])
+def test_what_cannot_be_read_in_bounded_time_costs_its_own_row(place, tmp_path, all_judged, layout):
+    """Folders in each other, deeper than any path; and 32 GiB of holes."""
+    below = {"folders": "{}", "Devilry": "{}(groupid=1)/deadline-1", "Moodle": "{}_1_assignsubmission_file_"}[
+        layout
+    ]
+    make_item(place, os.fsencode(below.format("kari").split("/")[0]), "folder")
+    kinds = ("deep", "long", "holes")
+    try:
+        for kind in kinds:
+            too_much(place / below.format(kind), kind)
+        if layout == "Devilry":
+            too_much(place / "old(groupid=2)" / "deadline-1" / "deep", "deep")
+            for name in ("old_duplicates", "new"):
+                (place / "old(groupid=2)" / "deadline-1" / name).mkdir()
+        order = Order(place, "demo", tmp_path / "out", since=1.0)
+        marks = {m.who: m for m in grade(order, all_judged)}
+        assert marks["kari"].status is Status.DONE
+        assert {who for who, m in marks.items() if m.status is not Status.DONE} == {*kinds}
+        assert [re.findall("more than .*|too long", marks[kind].error) for kind in kinds] == [
+            ["more than 100 deep in each other)"], ["too long"], ["more than 16 GiB)"]]  # fmt: skip
+    finally:
+        subprocess.run(["rm", "-rf", place], check=True)
 
 
 @pytest.fixture

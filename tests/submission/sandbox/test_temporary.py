@@ -11,7 +11,7 @@ import pytest
 
 from in4310.places import decoded_folder, room_for
 from in4310.submission.sandbox.worker import Sandbox
-from in4310.temporary import is_left_over, left_over, ours, sweep_partial
+from in4310.temporary import is_left_over, left_over, ours, remove, sweep_partial
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
 
@@ -60,6 +60,35 @@ def test_folders_of_killed_runs_are_removed_at_the_next_start(sandbox):
         link.unlink()
         mine.rmdir()
         other.rmdir()
+
+
+@pytest.fixture
+def deep(tmp_path):
+    """Make folders that lie in each other, deeper than any path: where, how many, their name."""
+
+    def make(place, levels, name="a"):
+        here = Path.cwd()
+        place.mkdir(parents=True)
+        os.chdir(place)
+        for _ in range(levels):
+            Path("file").touch()
+            Path(name).mkdir()
+            os.chdir(name)
+        os.chdir(here)
+
+    yield make
+    subprocess.run(["rm", "-rf", *tmp_path.iterdir()], check=True)
+
+
+@pytest.mark.parametrize(("levels", "name"), [(1100, "a"), (30, "b" * 200)])
+def test_folders_in_each_other_deeper_than_any_path_are_removed(deep, tmp_path, levels, name):
+    deep(tmp_path / "top", levels, name)
+    deep(tmp_path / "top" / "beside", levels, name)
+    (tmp_path / "top" / "away").symlink_to("/etc")
+    (tmp_path / "top" / name).chmod(0)
+    remove(str(tmp_path / "top"))
+    assert not (tmp_path / "top").exists()
+    assert Path("/etc/passwd").is_file()
 
 
 @pytest.mark.parametrize(
