@@ -7,12 +7,15 @@ one in eval mode: figures of an epoch may be of either.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
 
 from in4310.errors import InputError
+from in4310.judging import digits
 from in4310.judging.class_order import confusion, exchanged
 from in4310.judging.evidence import Evidence, number
 from in4310.judging.judge import Judge
@@ -23,6 +26,11 @@ SAMPLE = 200  # training images that are looked at, once a submission
 FAR = 0.2  # of an accuracy: beyond rounding, augmentation, dropout and another mode
 SURE, DOUBT = 1e-6, 1e-4  # levels of the tests; thousands of honest submissions are judged
 UNUSUAL = 0.01  # said, and costs nothing: of one honest submission in a hundred, too
+NEAR = 2e-3  # of validation mAP and accuracy together: the epoch that the weights are of
+
+OnTrain = tuple[
+    np.ndarray, np.ndarray
+]  # of training images: whether the network is right, and its cross-entropy
 
 
 def refuted(evidence: Evidence) -> str:
@@ -46,6 +54,8 @@ def rests(evidence: Evidence, judge: Judge, learned: bool = True) -> None:
         )
     elif learned and (said := guesses(evidence)):
         judge.leave("what the network has learned", said, "more than guessing")
+    elif learned and (said := uncounted(evidence)):
+        judge.leave("accuracy recorded on validation, after each epoch", said, "shares of the images")
 
 
 def right(evidence: Evidence, name: str) -> tuple[int, int]:
@@ -80,6 +90,112 @@ def guesses(evidence: Evidence) -> str:
     except (Missing, InputError, ValueError):
         return ""
     return f"right on {correct} of {total} images of validation and test, where guessing is on up to {bound}"
+
+
+def kept_epoch(evidence: Evidence) -> tuple[str, dict[str, Any]] | None:
+    """The run and the epoch recorded that the weights are of, by mAP and accuracy on validation; None if of none.
+
+    Raises Missing without weights, labels or a history.
+    """
+    mine, found = evidence.recomputed("val"), []
+    for run, recorded in evidence.submission.history.items():
+        for epoch in recorded["epochs"]:
+            by_map, by_accuracy = number(epoch, "val_map"), number(epoch, "val_accuracy")
+            if by_map is not None and by_accuracy is not None:
+                found.append((abs(by_map - mine.map) + abs(by_accuracy - mine.accuracy), run, epoch))
+    off, run, epoch = min(found, default=(1.0, "", {}), key=lambda e: e[0])
+    return (run, epoch) if off <= NEAR else None
+
+
+def uncounted(evidence: Evidence) -> str:
+    """How many accuracies on validation no count of images gives, where that of the epoch kept is one; else ''.
+
+    Means over batches or classes are none either, but then so is that of the epoch kept.
+    """
+    try:
+        kept, count = kept_epoch(evidence), len(evidence.known("val"))
+        ours = evidence.recomputed("val").accuracy
+    except (Missing, InputError, ValueError):
+        return ""
+    if kept is None or not 0 < ours < 1:
+        return ""
+    epochs = evidence.submission.history[kept[0]]["epochs"]
+    of = [v for e in epochs if e is not kept[1] and (v := number(e, "val_accuracy")) is not None]
+    room = max(1e-6, 2 * digits.room(of))  # cut off, not rounded
+    if 2 * room * count > 0.05 or abs(ours - (number(kept[1], "val_accuracy") or 0)) > room:
+        return ""
+    odd = [v for v in of if abs(v * count - round(v * count)) > room * count]
+    if len(odd) < 3 or 2 * len(odd) <= len(of):
+        return ""
+    return f"{len(odd)} of {len(of)} epochs beside the one that was kept: no number of {count} images, as {odd[0]:g}"
+
+
+def plain_loss(evidence: Evidence, run: str) -> float | None:
+    """Mean cross-entropy on validation by the weights; None where a run says that it smooths its labels."""
+    settings = evidence.submission.history[run].get("settings")
+    if isinstance(settings, dict) and settings.get("label_smoothing"):
+        return None
+    labels, scores = evidence.labels("val"), evidence.trusted("val")
+    return float(-np.log(np.maximum(scores[np.arange(len(labels)), labels], 1e-12)).mean())
+
+
+def same_loss(recorded: float, ours: float) -> bool:
+    """Whether a mean loss is that of the weights: bf16 and another batch size move it by a percent or two."""
+    return abs(recorded - ours) <= 0.05 + 0.15 * ours
+
+
+def doubts(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
+    """Training figures of the epoch kept that are better than its weights are: what, as recorded, as computed again.
+
+    Means over an epoch, augmentation, dropout, smoothed and mixed labels make them worse than the weights are, by any
+    amount: that says nothing. A loss is looked at where that of validation is the plain cross-entropy.
+    """
+    try:
+        kept = None if refuted(evidence) else kept_epoch(evidence)
+        ours = plain_loss(evidence, kept[0]) if kept else None
+    except (Missing, InputError, ValueError):
+        return
+    if kept is None:
+        return
+    (run, epoch), taken = kept, _sample(evidence)
+    on_val, loss, accuracy = (number(epoch, name) for name in ("val_loss", "train_loss", "train_accuracy"))
+    plain = ours is not None and on_val is not None and same_loss(on_val, ours)
+    of = f"of the epoch that was kept (epoch {epoch.get('epoch')} of {run})"
+    found = [_on_train(evidence, taken, False)]
+    # Batch norms that lag behind are another matter: what is no better in the other mode either is told.
+    if len(found[0][0]) and (_beyond(accuracy, found, FAR / 2, DOUBT) or (plain and _below(loss, found))):
+        found.append(_on_train(evidence, taken, True))
+        if _beyond(accuracy, found, FAR / 2, DOUBT):
+            share = max(right.mean() for right, _ in found)
+            yield (
+                f"training accuracy {of}",
+                f"{accuracy:.3f}",
+                f"{share:.3f}, of {len(taken)} training images by the weights handed in, in the better mode",
+            )
+        if plain and _below(loss, found):
+            least = min(losses.mean() for _, losses in found)
+            yield (
+                f"training loss {of}",
+                f"{loss:.4f}",
+                f"{least:.4f}, the cross-entropy of {len(taken)} training images by the weights handed in, in the"
+                " better mode; or another loss function, a part of it, or of one batch",
+            )
+
+
+def _beyond(claimed: float | None, found: list[OnTrain], by: float, level: float) -> bool:
+    """Whether a network that is as good on training images as claimed would hardly ever be right on so few."""
+    if claimed is None or not (count := len(found[0][0])):
+        return False
+    from scipy.stats import binom
+
+    correct = max(int(right.sum()) for right, _ in found)
+    return claimed - correct / count > by and bool(binom.cdf(correct, count, min(1.0, claimed)) < level)
+
+
+def _below(claimed: float | None, found: list[OnTrain]) -> bool:
+    """Whether a training loss is less than half of a network's in any mode, beyond chance."""
+    least = min(losses.mean() - 5 * losses.std() / math.sqrt(len(losses)) for _, losses in found)
+    return claimed is not None and 2 * claimed < least
 
 
 def _untouched(evidence: Evidence) -> bool:
@@ -124,22 +240,16 @@ def _impossible(evidence: Evidence) -> Iterator[str]:
         claimed = min(near)
         taken = _sample(evidence)
         on_train = [_on_train(evidence, taken, False)]
-        if _far_below(claimed, on_train):  # batch norms that lag behind, perhaps: the other mode decides
+        if _beyond(
+            claimed, on_train, FAR, SURE
+        ):  # batch norms that lag behind, perhaps: the other mode decides
             on_train.append(_on_train(evidence, taken, True))
-        if _far_below(claimed, on_train):
-            share = max(on_train)[0] / len(taken)
+        if _beyond(claimed, on_train, FAR, SURE):
+            share = max(right.mean() for right, _ in on_train)
             yield (
                 f"the network is right on {share:.3f} of {len(taken)} training images, in either mode;"
                 f" {claimed:.3f} is recorded"
             )
-
-
-def _far_below(claimed: float, found: list[tuple[int, int]]) -> bool:
-    """Whether a network that is as good as claimed would hardly ever be right on so few; `found`: right, looked at."""
-    from scipy.stats import binom
-
-    correct, count = max(found)
-    return count > 0 and claimed - correct / count > FAR and binom.cdf(correct, count, claimed) < SURE
 
 
 def _in_another_order(evidence: Evidence) -> bool:
@@ -159,17 +269,23 @@ def _sample(evidence: Evidence) -> tuple[str, ...]:
     return tuple(paths[i] for i in np.random.default_rng(0).permutation(chosen))
 
 
-def _on_train(evidence: Evidence, taken: tuple[str, ...], training: bool) -> tuple[int, int]:
-    """Of the images taken those that the network, in this mode, puts into their class; and how many."""
-    try:
-        loaded = evidence.images(taken) if taken else None
-    except (Missing, InputError, ValueError):
-        loaded = None
-    if loaded is None:
-        return 0, 0
-    known = np.array([evidence.classes.index(evidence.data.labels[p]) for p in taken])
-    model = copy.deepcopy(evidence.model).train(training)
-    with torch.no_grad():
-        batches = images.batches(loaded, evidence.preprocessing, 64, evidence.device)
-        chosen = torch.cat([model(x).argmax(dim=1).cpu() for x, _ in batches])
-    return int((chosen.numpy() == known).sum()), len(taken)
+def _on_train(evidence: Evidence, taken: tuple[str, ...], training: bool) -> OnTrain:
+    """What the network gives, in this mode, for the images taken; empty without them."""
+
+    def found() -> OnTrain:
+        try:
+            loaded = evidence.images(taken) if taken else None
+        except (Missing, InputError, ValueError):
+            loaded = None
+        if loaded is None:
+            return np.zeros(0, dtype=bool), np.zeros(0)
+        known = torch.tensor([evidence.classes.index(evidence.data.labels[p]) for p in taken])
+        model = copy.deepcopy(evidence.model).train(training)
+        with torch.no_grad():
+            batches = images.batches(loaded, evidence.preprocessing, 64, evidence.device)
+            logits = torch.cat([model(x).float().cpu() for x, _ in batches])
+        losses = torch.nn.functional.cross_entropy(logits, known, reduction="none")
+        return (logits.argmax(dim=1) == known).numpy(), losses.double().numpy()
+
+    value: OnTrain = evidence.once(("on train", training), found)
+    return value

@@ -3,7 +3,6 @@
 import math
 from itertools import pairwise
 
-import numpy as np
 import pytest
 import torch
 
@@ -320,6 +319,8 @@ def test_best_on_validation(evidence, edition, judge):
             "alike: was it trained, or chosen, on the test set?",
             otherwise=Outcome.OPEN if p < trained.DOUBT else Outcome.WARNED,
         )
+    for doubt in trained.doubts(evidence):
+        judge.warn(*doubt, mend="record what was measured; say so where it was measured otherwise")
     trained.rests(evidence, judge, learned=False)
     kept = (
         (nearest[0], nearest[1]) if apart(nearest) <= loose and isinstance(nearest[1], int | float) else None
@@ -455,24 +456,16 @@ def test_runs_without_arguments(evidence, judge):
 def _compare_loss(evidence, judge):
     """The validation loss recorded for the epoch that was kept, against the cross-entropy of the weights handed in."""
     try:
-        scores, labels = evidence.trusted("val"), evidence.labels("val")
-        mine = evidence.recomputed("val")
+        kept = trained.kept_epoch(evidence)
+        ours = trained.plain_loss(evidence, kept[0]) if kept else None
     except Missing:
         return
-    epochs = [
-        (abs(m - mine.map) + abs(a - mine.accuracy), loss, e.get("epoch"), name)
-        for name, e, (m, a, loss) in _epochs(evidence, "val_map", "val_accuracy", "val_loss")
-    ]
-    off, loss, epoch, name = min(epochs, default=(1.0, 0.0, 0, ""), key=lambda e: e[0])
-    if off > 2e-3:
-        return  # which epoch was kept is for another check to say
-    settings = evidence.submission.history[name].get("settings")
-    ours = float(-np.log(np.maximum(scores[np.arange(len(labels)), labels], 1e-12)).mean())
-    smoothed = isinstance(settings, dict) and bool(settings.get("label_smoothing"))
-    # bf16 and another batch size move the mean by a percent or two; another loss function is no mistake.
-    if not smoothed and abs(loss - ours) > 0.05 + 0.15 * ours:
+    if kept is None or ours is None:
+        return  # which epoch was kept is for another check to say; another loss function is no mistake
+    (name, epoch), loss = kept, number(kept[1], "val_loss")
+    if loss is not None and not trained.same_loss(loss, ours):
         judge.leave(
-            f"validation loss recorded for the epoch that was kept (epoch {epoch} of {name})",
+            f"validation loss recorded for the epoch that was kept (epoch {epoch.get('epoch')} of {name})",
             f"{loss:.3f}",
             f"{ours:.3f}, the cross-entropy of the weights handed in, or another loss function",
             mend="record what was measured; say so where it is another loss function",
