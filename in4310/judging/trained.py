@@ -160,7 +160,7 @@ def doubts(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     (run, epoch), taken = kept, _sample(evidence)
     on_val, loss, accuracy = (number(epoch, name) for name in ("val_loss", "train_loss", "train_accuracy"))
     plain = ours is not None and on_val is not None and same_loss(on_val, ours)
-    of = f"of the epoch that was kept (epoch {epoch.get('epoch')} of {run})"
+    number_of = epoch.get("epoch")
     found = [_on_train(evidence, taken, False)]
     # Batch norms that lag behind are another matter: what is no better in the other mode either is told.
     if len(found[0][0]) and (_beyond(accuracy, found, FAR / 2, DOUBT) or (plain and _below(loss, found))):
@@ -168,14 +168,14 @@ def doubts(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
         if _beyond(accuracy, found, FAR / 2, DOUBT):
             share = max(right.mean() for right, _ in found)
             yield (
-                f"training accuracy {of}",
+                f"training accuracy recorded for the epoch that was kept (epoch {number_of} of {run})",
                 f"{accuracy:.3f}",
                 f"{share:.3f}, of {len(taken)} training images by the weights handed in, in the better mode",
             )
         if plain and _below(loss, found):
             least = min(losses.mean() for _, losses in found)
             yield (
-                f"training loss {of}",
+                f"training loss recorded for the epoch that was kept (epoch {number_of} of {run})",
                 f"{loss:.4f}",
                 f"{least:.4f}, the cross-entropy of {len(taken)} training images by the weights handed in, in the"
                 " better mode; or another loss function, a part of it, or of one batch",
@@ -287,5 +287,5 @@ def _on_train(evidence: Evidence, taken: tuple[str, ...], training: bool) -> OnT
         losses = torch.nn.functional.cross_entropy(logits, known, reduction="none")
         return (logits.argmax(dim=1) == known).numpy(), losses.double().numpy()
 
-    value: OnTrain = evidence.once(("on train", training), found)
+    value: OnTrain = evidence.once(("on_train", training), found)
     return value

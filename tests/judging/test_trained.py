@@ -96,8 +96,8 @@ def test_of_honest_training_figures_nothing_is_said(told, figures):
 @pytest.mark.parametrize(
     ("figures", "said"),
     [
-        ({"train_accuracy": 0.93}, "training accuracy of the epoch that was kept"),
-        ({"train_loss": 0.05}, "training loss of the epoch that was kept"),
+        ({"train_accuracy": 0.93}, "training accuracy recorded for the epoch that was kept"),
+        ({"train_loss": 0.05}, "training loss recorded for the epoch that was kept"),
     ],
 )
 def test_training_figures_that_the_weights_do_not_have_are_said_and_cost_nothing(told, figures, said):
