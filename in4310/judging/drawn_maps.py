@@ -35,7 +35,6 @@ FEW = 4  # values a side of the smallest map that tells anything
 CHANNELS = 32  # of a module; beside them their mean
 CHANCE = 1e-4  # that a picture of something else stands out so; a class has thousands
 EXACT = 0.998  # rank correlation that colours of 8 bits and another way of scaling leave of the same map
-FLOOR = 1e-6
 # Slopes down, right and along both diagonals, and Laplace's: what a picture editor calls edges and embossing.
 EDGES = torch.tensor(
     [
@@ -233,19 +232,21 @@ def stands_out(found: np.ndarray) -> tuple[int, float]:
 
     Each panel says how far each image lies above the others; of an image the best panel, the best few and all count.
     """
-    apart = _apart(found).max(axis=0)
-    ways = [np.sort(apart, axis=0)[-few:].mean(axis=0) for few in (1, 4, len(apart))]
+    # Where a photograph explains as much others have nothing, and do not tell how far chance goes: a log likelihood
+    # ratio falls off by 1.
+    apart = _apart(found, 1.0).max(axis=0)
+    ways = {few: np.sort(apart, axis=0)[-few:].mean(axis=0) for few in (1, 4, len(apart))}
     # A likelihood ratio falls off exponentially: what the largest of so many draws reaches by chance.
     bound = math.log(len(ways) * apart.size / CHANCE)
-    out = [_apart(way) / bound for way in ways]
+    out = [_apart(way, few**-0.5) / bound for few, way in ways.items()]
     best = max(out, key=lambda way: float(way.max()))
     return int(best.argmax()), float(best.max())
 
 
-def _apart(values: np.ndarray) -> np.ndarray:
-    """How many standard deviations each of the last axis lies above the mean of all but the largest."""
+def _apart(values: np.ndarray, least: float) -> np.ndarray:
+    """How many standard deviations, `least` or more, each of the last axis lies above the mean of all but one."""
     largest = values.argmax(axis=-1)[..., None]
     top, n = np.take_along_axis(values, largest, -1), values.shape[-1] - 1
     mean = (values.sum(axis=-1, keepdims=True) - top) / n
     squares = ((values - mean) ** 2).sum(axis=-1, keepdims=True) - (top - mean) ** 2
-    return (values - mean) / (np.sqrt(np.maximum(squares / (n - 1), 0)) + FLOOR)
+    return (values - mean) / np.sqrt(np.maximum(squares / (n - 1), least**2))
