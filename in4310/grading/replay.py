@@ -14,23 +14,24 @@ from in4310.grading.work import Done, Job, digest_of, judge
 from in4310.judging.order import Order
 from in4310.judging.verdict import Check, Results
 from in4310.reporting.language import totals
+from in4310.shown import shown
 from in4310.temporary import ours
 
 
 @dataclass(frozen=True)
 class Replay:
-    """A verdict of the log beside the one made now. `differences`: (check, then, now); `changed`: other versions."""
+    """A verdict of the log beside the one made now. `differences`: (check, or 'error' for why
+    it could not be judged, then, now); `changed`: other versions."""
 
     logged: Verdict
     now: Results | None
-    error: str
     differences: tuple[tuple[str, str, str], ...]
     changed: tuple[str, ...]
 
     @property
     def same(self) -> bool:
-        """Whether every check came out as it did then, with the same points."""
-        return not self.differences and self.error == self.logged.error
+        """Whether every check came out as it did then, with the same points; or nothing did, for the same reason."""
+        return not self.differences
 
 
 def replay(book: Gradebook, who: str, work: Callable[[Job], Done] = judge) -> Replay:
@@ -57,7 +58,9 @@ def replay(book: Gradebook, who: str, work: Callable[[Job], Done] = judge) -> Re
         )
         done = work(Job(who, logged.attempt, digest, order, book.meta("secret")))
     now = Results.model_validate_json(done.results) if done.results else None
-    return Replay(logged, now, done.error, _differences(logged.results, now), _changed(logged, now))
+    then, again = (f"'{shown(error, 400)}'" if error else "none" for error in (logged.error, done.error))
+    errors = (("error", then, again),) if then != again else ()
+    return Replay(logged, now, (*errors, *_differences(logged.results, now)), _changed(logged, now))
 
 
 def _differences(then: Results | None, now: Results | None) -> tuple[tuple[str, str, str], ...]:

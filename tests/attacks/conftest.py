@@ -159,7 +159,7 @@ exec(compile(open(program).read(), program, "exec"), {"__name__": "__main__", "_
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run_as():
     """Run a Python program as root (whoever we are) or as an 'ordinary' user: what it printed last, as JSON."""
     return _run_as

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import stat
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -24,6 +23,7 @@ from in4310.judging.verdict import Audit, Results
 from in4310.places import cache_folder, placeless
 from in4310.reporting.write import write_report
 
+PROGRAM = Path(__file__).with_name("grade_program.py")
 TELLS = """
 import os, sys, tempfile
 def tell(*arguments, **more):
@@ -43,45 +43,53 @@ ADAPTERS = (
 )
 
 
+HAND_INS = {
+    "kari": {"submission.toml": "[adapters]\n" + "".join(f"{a} = 'oblig1:tell'\n" for a in ADAPTERS), "oblig1.py": TELLS},
+    "ola": {"submission.toml": "= no TOML", "scores_test.npy": "none"},
+    "per": {"split/test.csv": "path\n" + "".join(f"x/{i}.jpg\n" for i in range(50)), "model.pth": "damaged",
+            "metrics.json": "{", "run.ipynb": "{}", "history.csv": "\0"},
+}  # fmt: skip
+USERS = pytest.mark.parametrize("user", ["root", "ordinary"])
+
+
 @pytest.fixture(scope="module")
-def graded(tmp_path_factory):
-    """A class, graded by the command with an umask that closes nothing: its folder, and what was written."""
-    home = tmp_path_factory.mktemp("course")
-    hand_ins = {
-        "kari": {"submission.toml": "[adapters]\n" + "".join(f"{a} = 'oblig1:tell'\n" for a in ADAPTERS), "oblig1.py": TELLS},
-        "ola": {"submission.toml": "= no TOML", "scores_test.npy": "none"},
-        "per": {"split/test.csv": "path\n" + "".join(f"x/{i}.jpg\n" for i in range(50)), "model.pth": "damaged",
-                "metrics.json": "{", "run.ipynb": "{}", "history.csv": "\0"},
-    }  # fmt: skip
-    for who, files in hand_ins.items():
-        for name, text in files.items():
-            path = home / "class" / who / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-    with zipfile.ZipFile(home / "class" / "siv.zip", "w") as archive:
-        archive.writestr("model.pth", b"damaged")
-        archive.writestr("scores_test.npy", b"damaged")
-    (home / "class" / "une.zip").write_bytes(b"PK is no archive")
-    os.mkfifo(home / "class" / "pipe")
-    command = [
-        sys.executable,
-        "-m",
-        "in4310",
-        "grade",
-        "class",
-        "--out",
-        "out",
-        "--edition",
-        "demo",
-        "--jobs",
-        "1",
-        "--quiet",
-    ]
-    done = subprocess.run(
-        command, cwd=home, umask=0, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert done.returncode in (0, 1), done.stderr
-    return home
+def graded_by(run_as):
+    """A class, graded by the command as 'root' (whoever we are) or as an 'ordinary' user: its folder, with what was written."""
+    made = {}
+
+    def grade(user):
+        if user in made:
+            return made[user]
+        home = Path(tempfile.mkdtemp(prefix="in4310-course-"))  # where an ordinary user may enter
+        made[user] = home
+        for drawn in (*cache_folder().glob("embedded-*"), *cache_folder().glob("shapes-*")):
+            shutil.copytree(drawn, home / ".cache" / drawn.name)
+        for place in (home, home / ".cache"):
+            place.mkdir(exist_ok=True)
+            place.chmod(0o777)
+        for who, files in HAND_INS.items():
+            for name, text in files.items():
+                path = home / "class" / who / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+        with zipfile.ZipFile(home / "class" / "siv.zip", "w") as archive:
+            archive.writestr("model.pth", b"damaged")
+            archive.writestr("scores_test.npy", b"damaged")
+        (home / "class" / "une.zip").write_bytes(b"PK is no archive")
+        os.mkfifo(home / "class" / "pipe")
+        euid, code = run_as(user, PROGRAM, home, seconds=600)
+        assert (euid == 0) <= (user == "root")
+        assert code in (0, 1)
+        return home
+
+    yield grade
+    for home in made.values():
+        shutil.rmtree(home)
+
+
+@pytest.fixture
+def graded(graded_by):
+    return graded_by("root")
 
 
 def texts(folder):
@@ -102,7 +110,9 @@ def told_of(home, text):
 
 
 @pytest.mark.slow
-def test_no_path_of_the_judges_machine_is_in_what_is_written(graded):
+@USERS
+def test_no_path_of_the_judges_machine_is_in_what_is_written(user, graded_by):
+    graded = graded_by(user)
     found = [(path, told_of(graded, text)) for path, text in texts(graded / "out")]
     assert [(path, places) for path, places in found if places] == []
     assert len(list((graded / "out" / "feedback").glob("*.zip"))) == 3
@@ -154,7 +164,9 @@ def test_no_path_of_the_machine_is_in_what_an_autograder_says(tmp_path, monkeypa
 
 
 @pytest.mark.slow
-def test_permissions_do_not_depend_on_the_umask(graded):
+@USERS
+def test_permissions_do_not_depend_on_the_umask(user, graded_by):
+    graded = graded_by(user)
     modes = {
         p: stat.S_IMODE(p.stat().st_mode)
         for p in (graded / "out").rglob("*")

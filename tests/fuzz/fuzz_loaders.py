@@ -69,8 +69,7 @@ def understood(parsed):
     claims.as_metrics(parsed, "x", CLASSES)
     claims.as_ranking(parsed, "x", CLASSES)
     module_claims.as_non_positive(parsed)
-    claims.as_resources(parsed)
-    claims.is_reproduction(parsed)
+    claims.named_record(parsed)
 
 
 def table(content):

@@ -192,7 +192,18 @@ def test_a_verdict_is_made_again_and_says_what_differs(graded, hand_in, by_file,
     assert not worse.same
     assert worse.differences == (("split_sizes", "failed, 3 of 8", "failed, 2 of 8"),)
     broken = replay(graded, "ola", lambda job: Done(job, error="no"))
-    assert not broken.same
+    assert broken.differences == (
+        ("error", "none", "'no'"),
+        ("split_sizes", "failed, 3 of 8", "no verdict"),
+        ("metrics_map", "passed, 2 of 2", "no verdict"),
+    )
+    other = replay(graded, "per", lambda job: Done(job, error="not gradable: it is\nempty\x1b"))
+    assert other.differences == (
+        ("error", "'not gradable: it is empty'", "'not gradable: it is empty⟨U+001B⟩'"),
+    )
+    assert (
+        replay(graded, "per", lambda job: Done(job, results(2).model_dump_json())).differences[0][2] == "none"
+    )
     assert [v.results.points for v in graded.verdicts("ola")] == [5.0]  # the log is as it was
     with pytest.raises(InputError, match="'siv' has no verdict"):
         replay(graded, "siv", by_file)
