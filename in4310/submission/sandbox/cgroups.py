@@ -102,6 +102,14 @@ def step_back(place: str | None) -> None:
             file.write(tenth)
 
 
+def used(place: str | None) -> int | None:
+    """Bytes that this memory group has, with what the kernel and its caches hold for it; None where nobody counts."""
+    for name in ("memory.current", "memory.usage_in_bytes") if place else ():
+        with suppress(OSError, ValueError), open(f"{place}/{name}") as file:
+            return int(file.read())
+    return None
+
+
 def out_of_memory(place: str | None) -> bool | None:
     """Whether this memory group was at its own bound when the kernel killed a process of it for want of memory.
 

@@ -69,7 +69,7 @@ def note(name: str) -> bytes:
 
 
 def decode(
-    read: Callable[[int], bytes | bytearray],
+    read: Callable[[int], bytes | bytearray | memoryview],
     limit: int,
     strict: bool = True,
     noted: Callable[[str], None] = lambda name: None,
@@ -138,7 +138,7 @@ def _planned(entry: Any) -> tuple[str, str, tuple[int, ...], int]:
 
 
 def _array(
-    read: Callable[[int], bytes | bytearray], dtype: str, shape: tuple[int, ...], size: int
+    read: Callable[[int], bytes | bytearray | memoryview], dtype: str, shape: tuple[int, ...], size: int
 ) -> np.ndarray:
     if size == 0:
         return np.empty(shape, dtype)

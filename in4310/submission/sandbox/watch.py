@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
-from in4310.submission.sandbox.cgroups import out_of_memory, step_back
+from in4310.submission.sandbox import cgroups
 from in4310.submission.sandbox.walls import PRIVATE, Limits
 from in4310.submission.sandbox.zygote import children_of, descendants, kill_tree
 
@@ -60,7 +60,7 @@ class Watch:
         return self.found or self._ended_by_the_kernel()
 
     def _ended_by_the_kernel(self) -> str | None:
-        own = out_of_memory(self._group)
+        own = cgroups.out_of_memory(self._group)
         if own is None:
             return None
         self.outside = not own
@@ -81,7 +81,7 @@ class Watch:
     def _look(self) -> str | None:
         found = descendants(self.pid)[1:]
         self._step_back(found)
-        used = sum(memory(pid, self._inherited) + DESCRIPTOR * descriptors(pid) for pid in found)
+        used = self._memory(found) + sum(DESCRIPTOR * descriptors(pid) for pid in found)
         if self._private is None and found:  # the first is the one whose root the others have too
             used += sum(filled(f"/proc/{found[0]}/root", place) for place in PRIVATE)
         if used > self._limits.memory_bytes:
@@ -96,6 +96,14 @@ class Watch:
                 return f"wrote {written // 2**20} MiB of files or too many of them, allowed are {allowed}"
         return None
 
+    def _memory(self, pids: list[int]) -> int:
+        # The group counts caches, too, which are no use of theirs. While all is little, whose it is need not be asked,
+        # which takes the kernel a walk over all pages.
+        together = cgroups.used(self._group)
+        if together is not None and together < self._limits.memory_bytes // 2:
+            return together
+        return sum(memory(pid, self._inherited) for pid in pids)
+
     def _step_back(self, pids: list[int]) -> None:
         """Where there are many, they have little beside others, and do not starve: no neighbour is to wait for them."""
         threads = []
@@ -107,7 +115,7 @@ class Watch:
         if self._own_doing is None:
             self._own_doing = self.waited()
         # By what the kernel weighs here: groups, else sessions (the keeper's, as none can be made), else threads.
-        step_back(self._cpu)
+        cgroups.step_back(self._cpu)
         with (
             suppress(OSError),
             open(f"/proc/{self.pid}/autogroup", "r+") as file,

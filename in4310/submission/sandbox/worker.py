@@ -329,19 +329,20 @@ class Worker:
             except OSError:
                 raise self._gone() from None
 
-    def _receive(self, count: int, end: float) -> bytearray:
-        taken = bytearray()
-        while len(taken) < count:
+    def _receive(self, count: int, end: float) -> memoryview:
+        taken = np.empty(count, np.uint8).data  # of which the system gives what is written to
+        left = taken
+        while len(left):
             self._wait(end)
             try:
-                part = self._channel.recv(min(1 << 20, count - len(taken)))
+                received = self._channel.recv_into(left[: 1 << 20])
             except BlockingIOError:
                 continue
             except OSError:
-                part = b""
-            if not part:
+                received = 0
+            if not received:
                 raise self._gone()
-            taken += part
+            left = left[received:]
         return taken
 
     def _wait(self, end: float, write: bool = False) -> None:
