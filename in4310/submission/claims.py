@@ -251,13 +251,66 @@ def _is_path(text: str) -> bool:
 
 # -- records of one form only ---------------------------------------------------------------------
 
-_RECORDS = {
-    "resources": {"peak_memory_bytes", "batch_size"},
-    "reproduction": {"largest_difference", "tolerance"},
-}
+# Least and most bytes of a unit: programs that divide by 1024 say GB, too.
+_UNITS = {"b": (1, 1), "byte": (1, 1), "bytes": (1, 1), "kb": (10**3, 2**10), "kib": (2**10,) * 2}
+_UNITS |= {"mb": (10**6, 2**20), "mib": (2**20,) * 2, "gb": (10**9, 2**30), "gib": (2**30,) * 2}
+_MEMORY, _PEAK = (
+    {"memory", "mem", "vram", "minne", "minnebruk"},
+    {"peak", "max", "maximum", "highest", "maks"},
+)
+_AMOUNT = re.compile(r"([0-9]{1,15}(?:[.,][0-9]{1,15})?)\s{0,3}([A-Za-z]{0,5})")
+_PRINTED = re.compile(
+    r"([^\n:=]{0,60})[:=]\s{0,3}([0-9]{1,15}(?:[.,][0-9]{1,15})?\s{0,3}(?:bytes|[KMG]i?B))\b", re.IGNORECASE
+)
 
 
-def named_record(document: Any) -> str | None:
-    """The piece that a JSON object is by its keys: 'resources' or 'reproduction'."""
-    keys = set(document) if isinstance(document, Mapping) else set()
-    return next((piece for piece, needed in _RECORDS.items() if needed <= keys), None)
+def as_resources(document: Any) -> dict[str, Any] | None:
+    """A record of the peak memory, in bytes, with the least and the most that the figure stands for; None when none.
+
+    'peak_memory_bytes', 'max_memory_gb': 3.2 and 'Peak GPU memory': '3,2 GiB' are such names and figures.
+    """
+    if not isinstance(document, Mapping):
+        return None
+    if "peak_memory_bytes" in document:  # the form of the house
+        return {str(k): v for k, v in document.items()}
+    found: dict[str, Any] = {str(k): v for k, v in document.items() if not isinstance(v, Mapping | list)}
+    for path, leaf in flatten(document):
+        said = words(path[-1])
+        if "batch" in said and number(leaf) is not None:
+            found.setdefault("batch_size", number(leaf))
+        elif _MEMORY & {*said} and _PEAK & {*said} and (peak := _bytes(leaf, said)):
+            found = max(found, found | peak, key=lambda of: of.get("peak_memory_most", 0.0))
+    return found if "peak_memory_least" in found else None
+
+
+def resources_of_text(text: str) -> dict[str, Any] | None:
+    """As `as_resources`, of what a program has printed: the last line that says so counts."""
+    found = None
+    for line in text.splitlines()[:LINES]:
+        for name, amount in _PRINTED.findall(line[:2000]):
+            found = as_resources({name: amount}) or found
+    return found
+
+
+def _bytes(value: Any, said: Sequence[str]) -> dict[str, float] | None:
+    """What a figure with a unit, in its text or its name, stands for: half of its last digit is left open."""
+    match = _AMOUNT.fullmatch(str(value).strip()) if isinstance(value, str | int | float) else None
+    if match is None or isinstance(value, bool):
+        return None
+    unit = match[2].lower() or next((w for w in said if w in _UNITS), "b")
+    if unit not in _UNITS:
+        return None
+    figure = match[1].replace(",", ".")
+    amount, half = float(figure), 0.5 * 10.0 ** -len(figure.partition(".")[2])
+    least, most = _UNITS[unit]
+    peak = {
+        "peak_memory_bytes": amount * most,
+        "peak_memory_least": max(0.0, amount - half) * least,
+        "peak_memory_most": (amount + half) * most,
+    }
+    return peak if amount > 0 else None
+
+
+def is_reproduction(document: Any) -> bool:
+    """Whether a JSON object is what a routine of comparison found, by its keys."""
+    return isinstance(document, Mapping) and {"largest_difference", "tolerance"} <= set(document)

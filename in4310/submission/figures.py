@@ -43,8 +43,8 @@ class Figures:
             "ranking": self.ranking,
             "non_positive": self.non_positive,
             "eigenvalues": self.eigenvalues,
-            "resources": lambda within, pinned: self.record("resources", within),
-            "reproduction": lambda within, pinned: self.record("reproduction", within),
+            "resources": self.resources,
+            "reproduction": self.reproduction,
         }
 
     def _documents(self, within: Within) -> Iterable[tuple[str, Any]]:
@@ -201,10 +201,20 @@ class Figures:
             why = f"lists of numbers under names of modules, {len(found['series'])} series"
             yield files, why, 1.0, found
 
-    def record(self, piece: str, within: Within) -> Iterable[Found]:
-        """JSON objects with the keys of that piece."""
+    def resources(self, within: Within, pinned: bool) -> Iterable[Found]:
+        """Records of the peak memory, and where there are none what was printed of it."""
+        read = [(file, claims.as_resources(document)) for file, document in self._documents(within)]
+        if not any(record for _, record in read):
+            printed = {f: text for f, text in self.contents.printed.items() if within(f)}
+            read = [(file, claims.resources_of_text(text)) for file, text in printed.items()]
+        for file, record in read:
+            if record:
+                yield (file,), "a figure of the peak memory", 1.0 + ("batch_size" in record), record
+
+    def reproduction(self, within: Within, pinned: bool) -> Iterable[Found]:
+        """JSON objects with the keys of what a routine of comparison found."""
         for file, document in self._documents(within):
-            if claims.named_record(document) == piece:
+            if claims.is_reproduction(document):
                 yield (file,), "a record with its keys", 1.0, document
 
     def _is_history(self, file: str) -> bool:

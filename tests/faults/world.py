@@ -290,6 +290,7 @@ class World:
 
     def set_best(self, folder, best_map, accuracy, loss):
         """The history of the kept run has its best epoch there, and all others lie below."""
+        images = len(rows(folder, "val"))
         for file in (folder / "history").glob("*.json"):
 
             def change(run):
@@ -297,7 +298,8 @@ class World:
                 for i, epoch in enumerate(run["epochs"]):
                     last = kept and i == len(run["epochs"]) - 1
                     gap = 0 if last else 0.02 * (len(run["epochs"]) - i) + (0 if kept else 0.01)
-                    epoch |= {"val_map": max(0.0, best_map - gap), "val_accuracy": max(0.0, accuracy - gap)}
+                    right = max(0, round((accuracy - gap) * images))  # an accuracy counts images
+                    epoch |= {"val_map": max(0.0, best_map - gap), "val_accuracy": right / images}
                     if last:
                         epoch["val_loss"] = loss
 

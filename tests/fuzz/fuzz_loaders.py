@@ -69,7 +69,8 @@ def understood(parsed):
     claims.as_metrics(parsed, "x", CLASSES)
     claims.as_ranking(parsed, "x", CLASSES)
     module_claims.as_non_positive(parsed)
-    claims.named_record(parsed)
+    claims.as_resources(parsed)
+    claims.is_reproduction(parsed)
 
 
 def table(content):

@@ -192,6 +192,18 @@ def test_ranks_are_those_of_any_scale():
     assert float(drawn_maps.ranks_of(torch.zeros(1, 5, 5)).values.abs().sum()) == 0
 
 
+def test_where_others_are_explained_by_their_photographs_little_does_not_stand_out():
+    """The others then are all 0, and say nothing of how far chance goes."""
+    told = np.zeros((2, 64, 30))
+    told[0, :, 3] = np.random.default_rng(0).exponential(20, 64) + 30  # the image shown
+    told[1, 5, 8] = 7.0  # one panel of one size, by chance
+    image, by = drawn_maps.stands_out(told)
+    assert image == 3
+    assert by > 1
+    told[0] = 0
+    assert drawn_maps.stands_out(told)[1] < 1
+
+
 @pytest.fixture
 def pictured(evidence, run_check, tmp_path):
     """Judge 2c of pictures under names: the recorder of the check."""

@@ -422,6 +422,28 @@ def test_memory_beyond_the_limit_and_below_what_is_possible(folder, outcomes):
         assert failed(outcomes(folder, "memory_limit")) == {"memory_limit"}
 
 
+@pytest.mark.parametrize(
+    ("record", "outcome"),
+    [
+        ({"peak_memory_gb": 1.6, "batch_size": 64}, Outcome.PASSED),
+        ({"training": {"Peak GPU memory": "1566 MiB", "batch size": 64}}, Outcome.PASSED),
+        # The batch of the settings; 4.1 GB of 1000^3 bytes are less than 4 GiB, and so may 4.3 be.
+        ({"max_memory_allocated": "4,1 GB"}, Outcome.PASSED),
+        ({"max_memory_allocated": "4.3 GB"}, Outcome.PASSED),
+        ({"max_memory_allocated": "4.3 GiB"}, Outcome.FAILED),
+        ({"max_memory_allocated": 4.4 * 2**30}, Outcome.FAILED),
+        # About 0.2 GiB are needed: 0.2 may be 0.25.
+        ({"peak_memory_gib": 0.2}, Outcome.PASSED),
+        ({"peak_memory_gib": 0.06}, Outcome.OPEN),
+        ({"peak_memory_mib": 3}, Outcome.FAILED),
+        ({"peak_memory_gb": "much"}, Outcome.OPEN),
+    ],
+)
+def test_peak_memory_is_read_with_its_unit_and_its_digits(folder, outcomes, record, outcome):
+    replace(folder / "resources.json", record)
+    assert outcomes(folder, "memory_limit")["memory_limit"].outcome is outcome
+
+
 def test_memory_that_nobody_reports_is_counted(folder, outcomes):
     (folder / "resources.json").unlink()
     found = outcomes(folder, "memory_limit")["memory_limit"]

@@ -474,3 +474,29 @@ def test_any_file_gives_an_answer(tmp_path_factory, text, suffix):
 )  # fmt: skip
 def test_numbers(text, value):
     assert tables.number(text) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "least", "most"),
+    [
+        ("stats.json", '{"gpu": {"peak_memory_gib": 3.2, "batch size": 64}}', 3.15 * 2**30, 3.25 * 2**30),
+        ("stats.json", '{"max_memory_allocated": 3000000000}', 3e9 - 0.5, 3e9 + 0.5),
+        (
+            "train.log",
+            "Epoch 1/2\nPeak GPU memory: 2.31 GB, done\nmax memory: 9,5 GB\n",
+            9.45e9,
+            9.55 * 2**30,
+        ),
+    ],
+)
+def test_peak_memory_under_other_names_and_as_it_was_printed(folder, name, text, least, most):
+    write(folder, name, text)
+    read = found(folder).resources
+    assert (read["peak_memory_least"], read["peak_memory_most"]) == pytest.approx((least, most), rel=1e-12)
+    assert read.get("batch_size", 64) == 64
+
+
+def test_memory_of_something_else_is_no_peak(folder):
+    write(folder, "stats.json", '{"memory_gb": 16, "peak_memory": "much", "max_accuracy": 0.9}')
+    with pytest.raises(Missing):
+        _ = found(folder).resources
