@@ -11,10 +11,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from in4310.judging import statistics, trained
+from in4310.judging import drawn_maps, statistics, trained
 from in4310.judging.edition import checks_folder
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
+from in4310.submission.reading import Readers
 from in4310.submission.sandbox.worker import Sandbox
 
 
@@ -98,35 +99,62 @@ def draw_check():
     return Checks(drawn=True)
 
 
+def status(file):
+    """What tells whether a file is still the same: copies of the reference are hard links, until a test replaces one."""
+    found = file.stat() if file.exists() else None
+    return (found.st_ino, found.st_size, found.st_mtime_ns) if found else None
+
+
 @pytest.fixture(scope="session")
 def computed_once():
     """What the network computes from the same weights files, images and preprocessing is computed once a session.
 
-    Copies of the reference are hard links: a file that a test replaced is another file, and is computed anew.
+    So is what is cut from the same picture, and laid beside the same maps.
     """
     kept = {}
 
-    def status(file):
-        found = file.stat() if file.exists() else None
-        return (found.st_ino, found.st_size, found.st_mtime_ns) if found else None
+    def once(key, compute):
+        if key not in kept:
+            kept[key] = compute()
+        return kept[key]
 
-    def once(method):
+    def of_weights(method):
         def wrapped(self, *arguments, **options):
             if not hasattr(self.submission, "folder"):  # a stand-in of a test, without files
                 return method(self, *arguments, **options)
-            files = [self.submission.folder / name for name in ("model.pth", "untuned.pth")]
             taken = self.submission.located.get("model", ("", ""))[0]
-            files.append(self.submission.folder / taken)
-            statuses = tuple(map(status, files))
+            statuses = tuple(status(self.submission.folder / n) for n in ("model.pth", "untuned.pth", taken))
             key = (method.__name__, statuses, repr(arguments), repr(options), repr(self.preprocessing))
-            if key not in kept:
-                kept[key] = method(self, *arguments, **options)
-            return kept[key]
+            return once(key, lambda: method(self, *arguments, **options))
 
         return wrapped
 
+    def of_picture(method):
+        def wrapped(self, file):
+            key = (method.__name__, status(self.folder / file))
+            found = kept.get(key) or method(self, file)
+            if key[1] and file not in self._without:  # not what another sandbox refused
+                kept[key] = found
+            return found
+
+        return wrapped
+
+    def of_panels(told):
+        # What is kept holds the maps, so that no others come to lie where they lie.
+        return lambda panels, images: once(
+            ("told", panels.tobytes(), id(images)), lambda: (told(panels, images), images)
+        )[0]
+
     with pytest.MonkeyPatch.context() as patch:
-        for owner, name in ((Evidence, "_predict"), (statistics, "spectra"), (statistics, "non_positive"),
-                            (trained, "_on_train")):  # fmt: skip
-            patch.setattr(owner, name, once(getattr(owner, name)))
+        for owner, name, kind in (
+            (Evidence, "_predict", of_weights),
+            (statistics, "spectra", of_weights),
+            (statistics, "non_positive", of_weights),
+            (trained, "_on_train", of_weights),
+            (drawn_maps, "_computed", of_weights),
+            (drawn_maps, "told", of_panels),
+            (Readers, "look", of_picture),
+            (Readers, "panels", of_picture),
+        ):
+            patch.setattr(owner, name, kind(getattr(owner, name)))
         yield

@@ -61,7 +61,7 @@ def images_shown(evidence: Evidence, pictures: Mapping[int, Sequence[Panels]]) -
     lists = _lists(evidence)
     some = spread(sorted(evidence.data.labels), FEWEST)
     paths = tuple(dict.fromkeys((*(path for one in lists for path in one), *some)))
-    maps = _kept(evidence, paths)
+    maps = _maps(evidence, paths)
     if len(paths) < FEWEST or not maps[0].network:
         return {}
     likeliest, found = {}, {}
@@ -86,22 +86,20 @@ def _in_order(likeliest: Mapping[int, str], lists: Sequence[Sequence[str]], imag
     return {}
 
 
-def _kept(evidence: Evidence, paths: tuple[str, ...]) -> list[Maps]:
+def _maps(evidence: Evidence, paths: tuple[str, ...]) -> list[Maps]:
     """Maps of images, of the network's first floor and the modules that the shares are of; once for a submission."""
     modules = [name for name, _ in evidence.model.named_children()]
     with suppress(Missing):
         stated = evidence.submission.non_positive.get("percent")
         known = dict(evidence.model.named_modules())
         modules += [n for n in (stated if isinstance(stated, dict) else ()) if n in known and n]
+    asked = tuple(dict.fromkeys(modules))[:MODULES]
+    return evidence.once(("drawn_maps",), lambda: _computed(evidence, paths, asked))
 
-    def made() -> list[Maps]:
-        loaded = evidence.images(paths)
-        batches = evidence.batches(loaded)()
-        return maps_of(
-            evidence.model, batches, list(dict.fromkeys(modules))[:MODULES], np.asarray(loaded.pixels)
-        )
 
-    return evidence.once(("drawn_maps",), made)
+def _computed(evidence: Evidence, paths: tuple[str, ...], modules: tuple[str, ...]) -> list[Maps]:
+    loaded = evidence.images(paths)
+    return maps_of(evidence.model, evidence.batches(loaded)(), modules, np.asarray(loaded.pixels))
 
 
 def _lists(evidence: Evidence) -> list[list[str]]:

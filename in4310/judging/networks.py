@@ -339,7 +339,9 @@ def training_memory(model: nn.Module, size: int, batch_size: int) -> int:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
             kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return (
+            tensor.detach()
+        )  # an output that its own node holds as it is would keep network and graph for ever
 
     device = next(probe.parameters()).device
     images = torch.zeros(2, 3, size, size, device=device)

@@ -1,6 +1,7 @@
 """Statistics that share a forward pass, and spectra that are kept: the same figures, and when they are computed anew."""
 
 import dataclasses
+import gc
 import json
 import shutil
 from itertools import count
@@ -294,3 +295,18 @@ def test_a_preprocessing_without_scores_is_that_which_gives_the_metrics(
     evidence = Evidence(Submission(folder), evidence.data, evidence.edition)
     assert evidence.inferred.fits == right
     assert (evidence.preprocessing == stated) == right
+
+
+def test_counting_the_memory_of_training_leaves_nothing_behind():
+    """ReLU keeps its own output: a graph that holds itself is never freed, and a class is judged in one process."""
+    from in4310.judging.networks import training_memory
+    from in4310.solution.network import build
+
+    model = build("resnet18", 6, "none", 0)
+    needed = training_memory(model, 32, 4)
+    assert needed > 3 * 4 * sum(p.numel() for p in model.parameters())
+    gc.collect()
+    before = sum(isinstance(o, torch.nn.Parameter) for o in gc.get_objects())
+    training_memory(model, 32, 4)
+    gc.collect()
+    assert sum(isinstance(o, torch.nn.Parameter) for o in gc.get_objects()) == before
