@@ -196,12 +196,19 @@ def ranks_of(fields: Tensor) -> Ranks:
 
 def _ranked(values: Tensor) -> tuple[Tensor, Tensor]:
     """Of rows (C, n): ranks, centred and of length 1, and with how many each value is tied."""
-    values = values.contiguous()
-    ordered = values.sort(dim=1).values
-    below, up_to = (torch.searchsorted(ordered, values, right=right) for right in (False, True))
-    ranks = (below + up_to).float()
-    ranks -= ranks.mean(dim=1, keepdim=True)
-    return ranks / ranks.norm(dim=1, keepdim=True).clamp_min(1e-6), (up_to - below).float()
+    found = values.numpy()
+    order = found.argsort(axis=1)
+    ordered = np.take_along_axis(found, order, 1)
+    first = np.ones(found.shape, dtype=bool)
+    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    begins = np.flatnonzero(first)
+    counts = np.diff(begins, append=first.size)
+    ranks, ties = np.empty((2, *found.shape), np.float32)
+    for into, told in ((ranks, 2 * (begins % found.shape[1]) + counts), (ties, counts)):
+        np.put_along_axis(into, order, np.repeat(told, counts).reshape(found.shape).astype(np.float32), 1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(ranks, axis=1, keepdims=True)
+    return torch.from_numpy(ranks / np.maximum(length, 1e-6)), torch.from_numpy(ties)
 
 
 def told(panels: np.ndarray, images: Sequence[Maps]) -> np.ndarray:

@@ -38,11 +38,14 @@ class Panels:
 def panels_in(pixels: np.ndarray) -> Panels:
     """The panels of a picture, uint8 (H, W, 3)."""
     whole = (0, 0, *pixels.shape[:2])
-    found = list(islice(_cut(pixels, whole, 6), PARTS))
+    planes = np.ascontiguousarray(
+        pixels.transpose(2, 0, 1)
+    )  # of one colour: what lines are told by lies together
+    found = list(islice(_cut(planes, whole, 6), PARTS))
     leaves = [box for box, leaf in found if leaf]
     grids = [box for box in leaves if _area(box) >= LARGE * _area(whole)]
     least = max(LEAST, LETTER * max(pixels.shape))
-    parts = [box for box, _ in found] + [_within_frame(pixels, box) for box in leaves if _usable(box, least)]
+    parts = [box for box, _ in found] + [_within_frame(planes, box) for box in leaves if _usable(box, least)]
     boxes = dict.fromkeys(box for box in (*parts, *_cells(pixels, grids, least)) if _usable(box, least))
     picture = Image.fromarray(pixels)
     kept = sorted(boxes, key=_area, reverse=True)[:MOST]
@@ -82,41 +85,44 @@ def _usable(box: Box, least: float) -> bool:
     return min(height, width) >= least and max(height, width) <= 3 * min(height, width)
 
 
-def _cut(pixels: np.ndarray, box: Box, depth: int) -> Iterator[tuple[Box, bool]]:
-    """All parts between plain lines, and the parts of those: with whether it is cut no further."""
+def _cut(planes: np.ndarray, box: Box, depth: int) -> Iterator[tuple[Box, bool]]:
+    """All parts between plain lines of planes, uint8 (3, H, W), and those of those: whether each is cut no further."""
     y0, x0, y1, x1 = box
-    part = pixels[y0:y1, x0:x1]
-    if min(part.shape[:2]) < LEAST:
+    part = planes[:, y0:y1, x0:x1]
+    if min(part.shape[1:]) < LEAST:
         return
     parts: list[Box] = []
     if depth:
-        rows, columns = _runs(part, 1), _runs(part, 0)
-        if rows != [(0, y1 - y0)]:
+        if (rows := _runs(part, 2)) != [(0, y1 - y0)]:
             parts = [(y0 + a, x0, y0 + b, x1) for a, b in rows]
-        elif columns != [(0, x1 - x0)]:
+        elif (columns := _runs(part, 1)) != [(0, x1 - x0)]:
             parts = [(y0, x0 + a, y1, x0 + b) for a, b in columns]
     yield box, not parts
     for one in parts:
-        yield from _cut(pixels, one, depth - 1)
+        yield from _cut(planes, one, depth - 1)
 
 
 def _runs(part: np.ndarray, axis: int) -> list[tuple[int, int]]:
     """Begin and end of what lies between plain lines of the ground's colour, along the other axis."""
-    lines = part.min(axis=axis), part.max(axis=axis)
-    plain = (lines[1].astype(int) - lines[0]).max(axis=1) <= PLAIN
+    least, most = part.min(axis=axis), part.max(axis=axis)
+    plain = (most - least).max(axis=0) <= PLAIN
     if not plain.any():
         return [(0, len(plain))]
-    colours, counts = np.unique(lines[0][plain] // 8, axis=0, return_counts=True)
-    ground = colours[counts.argmax()]
-    kept = ~(plain & (np.abs(lines[0] // 8 - ground.astype(int)).max(axis=1) <= 1))
+    levels = (least // 8).astype(np.int32)
+    colours, counts = np.unique(
+        levels[0, plain] << 10 | levels[1, plain] << 5 | levels[2, plain], return_counts=True
+    )
+    ground = colours[counts.argmax()] >> np.array([10, 5, 0]) & 31
+    kept = ~(plain & (np.abs(levels - ground[:, None]).max(axis=0) <= 1))
     edges = np.flatnonzero(np.diff(np.concatenate([[False], kept, [False]])))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
-def _within_frame(pixels: np.ndarray, box: Box) -> Box:
+def _within_frame(planes: np.ndarray, box: Box) -> Box:
     """What a frame holds: a part without its edges that are ground but for ticks, and without the line of the frame."""
     y0, x0, y1, x1 = box
-    ground = np.abs(pixels[y0:y1, x0:x1].astype(int) - pixels[0, 0]).max(axis=2) <= PLAIN
+    part, corner = planes[:, y0:y1, x0:x1], planes[:, :1, :1].astype(np.int16)
+    ground = np.abs(part - corner).max(axis=0) <= PLAIN
     rows, columns = (np.flatnonzero(ground.mean(axis=axis) < TICKS) for axis in (1, 0))
     if len(rows) < LEAST or len(columns) < LEAST:
         return box
