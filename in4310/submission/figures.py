@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -19,6 +20,7 @@ from in4310.submission.contents import SETTINGS, Contents
 from in4310.submission.tables import Table
 
 SHARE_WORDS = {"positive", "nonpositive", "negative", "share", "percent", "percentage"}
+RUNS = 200  # that are compared with each other
 Found = tuple[tuple[str, ...], str, float, Any]  # files, why, strength, value
 Within = Callable[[str], bool]  # whether a file is one of those to look at
 Reader = Callable[[Within, bool], Iterable[Found]]
@@ -69,7 +71,7 @@ class Figures:
                 found |= {(file, name): run for name, run in read.items()}
         written = {key: run for key, run in found.items() if not key[0].endswith(".ipynb")}
         # A notebook that wrote its history to a file has printed it as well.
-        runs_of = self._histories = histories.merged(written or found)
+        runs_of = self._histories = histories.merged(self._few(written or found))
         self.runs = choices.runs_of(runs_of)
         self.best_run = choices.best_of(self.runs)
         if not runs_of:
@@ -86,6 +88,12 @@ class Figures:
                 run["settings"] = {"run": name}
         files = tuple(dict.fromkeys(file for file, _ in runs_of))
         yield files, f"{len(runs)} runs with losses after each epoch", 1.0, runs
+
+    def _few(self, runs: Runs) -> Runs:
+        """The first runs of very many: each is compared with each, here and by the checks."""
+        for file, _ in islice(runs, RUNS, RUNS + 1):
+            self.contents.note(file, f"{len(runs)} runs in all files; only the first {RUNS} are looked at")
+        return dict(islice(runs.items(), RUNS))
 
     def _settings_beside(self, runs: Runs) -> None:
         """Hyperparameters of runs that state none, from the file of settings in the folder of that run alone."""

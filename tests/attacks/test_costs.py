@@ -1,5 +1,6 @@
 """Small files that would cost the judge without bound: time that grows with a square, memory, waiting for ever."""
 
+import json
 import os
 import signal
 import socket
@@ -90,6 +91,32 @@ def test_what_is_no_file_is_never_opened(kind, tmp_path, data, edition):
         assert {file for piece in KINDS for c in submission.candidates(piece) for file in c.files} == set()
         assert walk(taken.folder) == ["submission.toml"]
         assert len(submission.digest) == len(digest_of(folder)) == 64
+
+
+def test_more_runs_than_can_be_compared(reference, edition, data, run_check, tmp_path):
+    """As D2: each with each, of fifteen thousand in one table."""
+    rows = [f"r{i:05},{epoch},{1 + i / 1e3},0.5,0.6" for i in range(15_000) for epoch in (1, 2)]
+    (tmp_path / "history.csv").write_text("run,epoch,train_loss,val_loss,val_accuracy\n" + "\n".join(rows))
+    with ends():
+        submission = Submission(tmp_path, hints(edition, data))
+        judge = run_check("three_settings", Evidence(submission, data, edition))
+    assert len(submission.history) == 200
+    assert "history.csv: 15000 runs in all files; only the first 200 are looked at" in submission.notes
+    (found,) = [f for f in judge.findings if f.asked.startswith("pairs of settings")]
+    assert found.found == "19900"  # of 200
+
+
+def test_more_ranked_images_than_there_are(reference, edition, data, run_check, folder):
+    """Each of the test set, twice: wrong, and no error of the judge."""
+    ranking = json.loads((reference / "ranking.json").read_text())
+    rows = [line.split(",")[0] for line in (reference / "split" / "test.csv").read_text().splitlines()[1:]]
+    for sides in ranking.values():
+        sides.update(top=rows * 2, bottom=rows[::-1] * 2)
+    (folder / "ranking.json").unlink()
+    (folder / "ranking.json").write_text(json.dumps(ranking))
+    judge = run_check("ranking_order", Evidence(Submission(folder, hints(edition, data)), data, edition))
+    assert judge.outcome is Outcome.FAILED
+    assert judge.findings
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import math
 from contextlib import suppress
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 import torch
@@ -98,12 +98,16 @@ def _setting(name, run):
     return coverage.hyperparameters(run["settings"]) if _stated(run) else name
 
 
-def _alike(a, b):
-    """Whether two runs have one curve of the validation loss, to four digits, after each epoch."""
-    one, other = ([number(e, "val_loss") for e in run["epochs"]] for run in (a, b))
-    if not one or len(one) != len(other) or None in (*one, *other):
-        return False
-    return all(math.isclose(x, y, rel_tol=1e-4) for x, y in zip(one, other, strict=True))
+def _alike(runs):
+    """Pairs of runs that have one curve of the validation loss, to four digits, after each epoch."""
+    curves = {name: [number(e, "val_loss") for e in run["epochs"]] for name, run in runs.items()}
+    whole = sorted(name for name, curve in curves.items() if curve and None not in curve)
+    return [
+        (a, b)
+        for a, b in combinations(whole, 2)
+        if len(curves[a]) == len(curves[b])
+        and all(math.isclose(x, y, rel_tol=1e-4) for x, y in zip(curves[a], curves[b], strict=True))
+    ]
 
 
 @pytest.mark.in4310_requirement("1f")
@@ -129,7 +133,7 @@ def test_three_settings(evidence, edition, judge):
             details=unstated,
             mend="record the settings of each run: its optimiser, its learning rate",
         )
-    same = [(a, b) for a in runs for b in runs if a < b and _alike(runs[a], runs[b])]
+    same = _alike(runs)
     judge.expect(
         not same,
         "pairs of settings with the same curve, to four digits",
