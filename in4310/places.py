@@ -27,9 +27,18 @@ def keep_current_folder_off_the_path() -> None:
     """Let no interpreter that is started from here, by whatever library, import what lies in the current folder.
 
     `python -c` and `python -m`, which multiprocessing, Dask and Slurm's jobs use, look there first: in a class's folder
-    a student's `random` or `in4310` would be run, as the teacher and outside all walls.
+    a student's `random` or `in4310` would be run, as the teacher and outside all walls. So does an entry of PYTHONPATH
+    that is empty, as in `export PYTHONPATH=$PYTHONPATH:/x`, or relative: here, too, nothing is imported from there.
     """
     os.environ["PYTHONSAFEPATH"] = "1"
+    if given := os.environ.pop("PYTHONPATH", ""):
+        named = [Path(place) for place in given.split(os.pathsep)]
+        home = Path(__file__).resolve().parents[1]  # a checkout that is not installed stays importable
+        dropped = {place.resolve() for place in named if not place.is_absolute()} - {home}
+        os.environ["PYTHONPATH"] = os.pathsep.join(
+            str(p.resolve()) for p in named if p.resolve() not in dropped
+        )
+        sys.path[:] = [place for place in sys.path if not place or Path(place).resolve() not in dropped]
 
 
 def cache_folder() -> Path:

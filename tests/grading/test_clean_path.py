@@ -2,6 +2,7 @@
 named as the modules that the judge and its processes import."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,6 +60,34 @@ def test_a_class_in_the_current_folder_is_graded_and_not_run(tmp_path):
     assert done.returncode == 0, done.stderr
     for name in NAMES:
         assert name in done.stdout
+
+
+@pytest.mark.parametrize("entries", ["{x}:", ":{x}", ".:{x}", "{x}:../class", "{x}:torch/.."])
+def test_an_entry_of_the_path_that_is_the_current_folder_is_dropped(entries, tmp_path):
+    """PYTHONPATH may be empty at an end by accident; what it names for certain stays."""
+    place = write_class(tmp_path / "class", tmp_path / "ran")
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "kept.py").touch()
+    says = "import kept, importlib.util as u; print([u.find_spec(n).origin for n in ('pebble', 'multiprocessing')])"
+    code = (
+        "from in4310.places import keep_current_folder_off_the_path as keep; keep()\n"
+        f"import subprocess, sys; says = {says!r}; exec(says); sys.stdout.flush()\n"
+        "subprocess.run([sys.executable, '-c', says], check=True)"
+    )
+    for early in (
+        "in4310",
+        "random",
+        "multiprocessing",
+        "sitecustomize",
+        "encodings",
+    ):  # are imported before us
+        shutil.rmtree(place / early)
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
+    environment["PYTHONPATH"] = entries.format(x=tmp_path / "x")
+    done = subprocess.run([sys.executable, "-P", "-c", code], cwd=place, env=environment, capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert str(place) not in done.stdout
+    assert len(done.stdout.splitlines()) == 2
 
 
 @pytest.fixture
