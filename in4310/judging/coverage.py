@@ -15,6 +15,7 @@ _NAME = re.compile(
     "(seed|name|run|tag|note|comment|remark|path|root|file|log|worker|device|date|time|dir|folder|output)s?|id|uid|uuid"
     "|description|title|directory|out|save|saved|logdir|checkpoint|project|entity|group|experiment|exp|trial|index|number"
     "|version|author|user|host|hostname|machine|gpu|cuda|timestamp|started|kommentar|notat|navn|mappe|beskrivelse|frø"
+    "|url|link|pid|port|job|jobid|slurm|git|commit|sha|hash|best|accuracy|acc|map|result|results|duration|elapsed|seconds"
 )
 
 

@@ -5,7 +5,8 @@ channel by rank correlation r, which no scale and no even map of colours changes
 -n/2 log(1 - r^2) with n values, the log likelihood ratio of a straight line. What chance gives is told by the other
 images, which have as many channels: the image shown lies farther out than the largest of so many draws does once in ten
 thousand pictures; or the likeliest images of several come in the order of a set. Where nothing stands out nothing is
-claimed. What filters of a picture editor explain as well is no map. The first layer of another network may see alike.
+claimed. What filters of a picture editor explain speaks against a map, as much. The first layer of another network may
+see alike.
 """
 
 from __future__ import annotations
@@ -173,13 +174,14 @@ def maps_of(
 
 
 def _of_photographs(pixels: np.ndarray) -> Tensor:
-    """Of photographs (N, H, W, 3): what filters of a picture editor give, float32 (N, 12, H, W)."""
+    """Of photographs (N, H, W, 3): what filters of a picture editor give, float32 (N, 15, H, W)."""
     colours = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float()
     grey = colours.mean(dim=1, keepdim=True)
+    shades = torch.einsum("kc,nchw->nkhw", SHADES, colours)  # what a panel of it is ranked by
     by_hand = conv2d(grey, EDGES[:, None], padding=1)
     slope = by_hand[:, :2].square().sum(dim=1, keepdim=True).sqrt()
     blurred = [avg_pool2d(grey, size, 1, size // 2, count_include_pad=False) for size in (5, 9, 17)]
-    return torch.cat([colours, grey, by_hand, slope, *blurred], dim=1)
+    return torch.cat([colours, shades, grey, by_hand, slope, *blurred], dim=1)
 
 
 def ranks_of(fields: Tensor) -> Ranks:
@@ -221,7 +223,7 @@ def told(panels: np.ndarray, images: Sequence[Maps]) -> np.ndarray:
         seen, _ = _ranked(adaptive_avg_pool2d(shades, size).flatten(0, 1).flatten(1))
         for column, image in enumerate(images):
             maps, photograph = (_most(seen, of[size]) for of in (image.network, image.photograph))
-            found[row, :, column] = np.where(maps > photograph, maps, 0)
+            found[row, :, column] = np.maximum(maps - photograph, 0)
     return found
 
 

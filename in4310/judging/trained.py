@@ -119,15 +119,16 @@ def uncounted(evidence: Evidence) -> str:
         return ""
     if kept is None or not 0 < ours < 1:
         return ""
-    epochs = evidence.submission.history[kept[0]]["epochs"]
-    of = [v for e in epochs if e is not kept[1] and (v := number(e, "val_accuracy")) is not None]
-    room = max(1e-6, 2 * digits.room(of))  # cut off, not rounded
-    if 2 * room * count > 0.05 or abs(ours - (number(kept[1], "val_accuracy") or 0)) > room:
-        return ""
-    odd = [v for v in of if abs(v * count - round(v * count)) > room * count]
-    if len(odd) < 3 or 2 * len(odd) <= len(of):
-        return ""
-    return f"{len(odd)} of {len(of)} epochs beside the one that was kept: no number of {count} images, as {odd[0]:g}"
+    for run, recorded in evidence.submission.history.items():
+        epochs = [e for e in recorded["epochs"] if e is not kept[1]]
+        of = [v for e in epochs if (v := number(e, "val_accuracy")) is not None]
+        room = max(1e-6, 2 * digits.room(of))  # cut off, not rounded
+        if 2 * room * count > 0.05 or abs(ours - (number(kept[1], "val_accuracy") or 0)) > room:
+            continue
+        odd = [v for v in of if abs(v * count - round(v * count)) > room * count]
+        if len(odd) >= 3 and 2 * len(odd) > len(of):
+            return f"{len(odd)} of {len(of)} epochs of {run}: no number of {count} images, as {odd[0]:g}"
+    return ""
 
 
 def plain_loss(evidence: Evidence, run: str) -> float | None:

@@ -260,7 +260,8 @@ _MEMORY, _PEAK = (
 )
 _AMOUNT = re.compile(r"([0-9]{1,15}(?:[.,][0-9]{1,15})?)\s{0,3}([A-Za-z]{0,5})")
 _PRINTED = re.compile(
-    r"([^\n:=]{0,60})[:=]\s{0,3}([0-9]{1,15}(?:[.,][0-9]{1,15})?\s{0,3}(?:bytes|[KMG]i?B))\b", re.IGNORECASE
+    r"([^\n:=]{0,60})[:=]\s{0,3}([0-9]{1,15}(?:[.,][0-9]{1,15})?(?:\s{0,3}(?:bytes|[KMG]i?B))?)\b",
+    re.IGNORECASE,
 )
 
 
@@ -297,11 +298,11 @@ def _bytes(value: Any, said: Sequence[str]) -> dict[str, float] | None:
     match = _AMOUNT.fullmatch(str(value).strip()) if isinstance(value, str | int | float) else None
     if match is None or isinstance(value, bool):
         return None
-    unit = match[2].lower() or next((w for w in said if w in _UNITS), "b")
-    if unit not in _UNITS:
-        return None
     figure = match[1].replace(",", ".")
     amount, half = float(figure), 0.5 * 10.0 ** -len(figure.partition(".")[2])
+    unit = match[2].lower() or next((w for w in said if w in _UNITS), "b" if amount >= 10**6 else "")
+    if unit not in _UNITS:
+        return None
     least, most = _UNITS[unit]
     peak = {
         "peak_memory_bytes": amount * most,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from itertools import islice
 from pathlib import PurePosixPath
@@ -175,7 +176,8 @@ class Figures:
         yield from _merged(parts, "paths of images at the top and the bottom of a class")
 
     def non_positive(self, within: Within, pinned: bool) -> Iterable[Found]:
-        """Percentages by module, a candidate a file."""
+        """Percentages by module, a candidate a file; where there is none, of what a text in Markdown has in a table."""
+        none = True
         for file, document in self._documents(within):
             share = module_claims.as_non_positive(document)
             if share is None and PurePosixPath(file).suffix.lower() in (".txt", ""):
@@ -187,7 +189,13 @@ class Figures:
             if share and (pinned or file.endswith(".ipynb") or not self._is_history(file)):
                 count = len(share["percent"])
                 hint = bool(set(words(_label(file))) & SHARE_WORDS)
+                none = False
                 yield (file,), f"{count} modules with a percentage", count / 100 + hint, share
+        for file, text in self.contents.printed.items():
+            if none and file.lower().endswith(".md") and within(file) and SHARE_WORDS & set(words(text)):
+                with suppress(ValueError):
+                    if share := module_claims.as_non_positive(tables.pairs_of(text)):
+                        yield (file,), f"{len(share['percent'])} modules with a percentage", 0.0, share
 
     def eigenvalues(self, within: Within, pinned: bool) -> Iterable[Found]:
         """Records of spectra, and one candidate from all lists of numbers under names of modules."""

@@ -13,6 +13,8 @@ from in4310.submission.formats import finite
 
 ROWS = 100_000
 COLUMNS = 2_000
+# Of no imaginary part: '(1.5e+00+0.0e+00j)', as numpy writes what torch.linalg.eigvals gives.
+_COMPLEX = re.compile(r"\(?([^jJ()]{1,40}?)[+-]0(?:\.0*)?(?:[eE][+-]?\d{1,3})?j\)?")
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 _WORD = re.compile(r"[a-zæøå]+|\d+")
 
@@ -46,6 +48,8 @@ def number(text: Any) -> float | None:
     if not isinstance(text, str):
         return finite(text)
     text = text.strip().removesuffix("%").strip()
+    if text.endswith(("j", "j)")) and (whole := _COMPLEX.fullmatch(text)):
+        text = whole[1]
     return finite(float(text.replace(",", "."))) if _NUMBER.fullmatch(text) else None
 
 
@@ -116,7 +120,10 @@ def pairs_of(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in text.splitlines():
         name, mark, value = line.partition(":")
-        if not mark:
+        if line.lstrip().startswith("|"):  # a row of a table in Markdown
+            name, mark, value = line.strip(" |").partition("|")
+            name, value = name.strip(" *`"), value.partition("|")[0].strip(" *`")
+        elif not mark:
             name, mark, value = line.partition("=")
         if mark and name.strip() and number(value) is not None:
             found[name.strip().strip("\"'")] = value.strip()

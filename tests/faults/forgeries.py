@@ -126,6 +126,63 @@ def settings_by_name_only(folder, world):
         )
 
 
+def invented(epochs, best, generator):
+    """Figures that rise to those of the best epoch, as somebody draws them."""
+    rising = np.linspace(0.4, 1, epochs)
+    return [
+        {
+            "train_loss": 2 - 1.8 * t,
+            "val_loss": best["val_loss"] + 1.2 * (1 - t),
+            **{f"train_{name}": 0.95 * t for name in ("accuracy", "map")},
+            **{
+                f"val_{name}": best[f"val_{name}"] * t - generator.uniform(0, 0.02)
+                for name in ("accuracy", "map")
+            },
+        }
+        for t in rising
+    ]
+
+
+@forgery(7.2, "three_settings", "history_complete", "best_on_validation", "loss_curves")
+def history_invented_but_for_the_best_epoch(folder, world):
+    generator = np.random.default_rng(3)
+    kept, *others = runs(folder)
+    best = next(e for e in read(kept)["epochs"] if e["epoch"] == read(kept)["best_epoch"])
+    drawn = [*invented(10, best, generator)[:-1], {k: v for k, v in best.items() if k != "epoch"}]
+    edit(
+        kept,
+        lambda run: {
+            "settings": run["settings"],
+            "epochs": [{"epoch": i, **e} for i, e in enumerate(drawn, 1)],
+        },
+    )
+    for file in others:
+        epochs = [{"epoch": i, **e} for i, e in enumerate(invented(10, best, generator), 1)]
+        edit(file, lambda run, epochs=epochs: {"settings": run["settings"], "epochs": epochs})
+
+
+@forgery(3.2, "three_settings", "history_complete", "loss_curves")
+def other_settings_are_noise_on_the_one_that_was_trained(folder, world):
+    generator = np.random.default_rng(3)
+    kept, *others = runs(folder)
+    for file in others:
+        epochs = [e | {k: max(0.0, e[k] * generator.uniform(0.9, 1)) for k in e if k[:3] in ("val", "tra") and type(e[k]) is float}
+                  for e in read(kept)["epochs"]]  # fmt: skip
+        edit(file, lambda run, epochs=epochs: {"settings": run["settings"], "epochs": epochs})
+
+
+@forgery(0, "three_settings")
+def settings_that_differ_in_results_and_in_what_a_logger_adds(folder, world):
+    for i, file in enumerate(runs(folder)):
+        said = {
+            "best_val_map": 0.9 + i / 100,
+            "pid": 100 + i,
+            "git_commit": "abc"[i % 3],
+            "wandb_url": f"x/{i}",
+        }
+        edit(file, lambda run, said=said: run | {"settings": {"learning_rate": 0.01} | said})
+
+
 @forgery(0, "memory_limit")
 def memory_of_a_smaller_batch(folder, world):
     edit(folder / "resources.json", lambda found: found | {"peak_memory_bytes": 140 * 2**20})

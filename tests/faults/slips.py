@@ -211,3 +211,15 @@ def an_image_of_a_spectrum_is_of_no_file(folder, world):
 def history_without_its_first_epoch(folder, world):
     for file in (folder / "history").glob("*.json"):
         edit(file, lambda run: run | {"epochs": run["epochs"][1:]})
+
+
+# -- unusual habits, which cost nothing -------------------------------------------------------------------
+
+
+@slip(0, "2a", "2b")
+def shares_in_a_table_of_the_readme(folder, world):
+    percent = read(folder / "non_positive.json")["percent"]
+    (folder / "non_positive.json").unlink()
+    world.unstate(folder, "files")
+    table = "".join(f"| `{module}` | {value:.2f} % |\n" for module, value in percent.items())
+    replace(folder / "README.md", f"# Task 2\n\n| module | non-positive |\n|---|---|\n{table}")

@@ -1,7 +1,7 @@
 """A field that is not there proves nothing: what rested on it passes no longer, and no mistake is named.
 
-The fields are read off the files of the reference. What rests on a file is what comes out in another way without it; a
-field of it costs no more than the file.
+The fields are read off the files of the reference. What rests on a file or a field is what comes out in another way without
+it, and that earns less by more than trust, or is warned of; a field of a file costs no more than the file.
 """
 
 import fnmatch
@@ -11,6 +11,7 @@ import shutil
 import pytest
 from faults import fields
 
+from in4310.judging.verdict import Outcome
 from in4310.submission.pieces import KINDS
 from in4310.submission.reader import MANIFEST
 
@@ -103,6 +104,11 @@ def of_piece(piece, kind):
     return any(kind.startswith(place) and (kind == place or kind[len(place)] == "/") for place in places)
 
 
+def earns(check):
+    """Points that are paid for more than trust; then whether what is on trust is."""
+    return check.points - check.on_trust, check.points
+
+
 def lost(checks):
     return round(sum(c.lost for c in checks.values()), 2)
 
@@ -118,6 +124,7 @@ def test_absent(piece, reference, edition, everything, lacking, record_property)
             for n, c in found.items()
             if (c.outcome, c.points) != (everything[n].outcome, everything[n].points)
         }
+        less = {n for n in changed if earns(found[n]) < earns(everything[n])}
         record_property(
             "absent", {"name": str(field), "points": lost(found), "budget": 0.0 if free(field) else budget}
         )
@@ -127,8 +134,12 @@ def test_absent(piece, reference, edition, everything, lacking, record_property)
             ("names a mistake", named),
             ("gains", gained),
             ("costs too much", lost(found) if lost(found) > budget + 1e-6 else ""),
-            ("costs nothing", "" if changed or free(field) else "and is not said to be free"),
-            ("is said to be free", changed if free(field) else ""),
+            ("costs nothing", "" if less or free(field) else "and is not said to be free"),
+            ("is said to be free", less if free(field) else ""),
+            (
+                "still passes what rests on it",
+                "" if free(field) else {n for n in changed - less if found[n].outcome is Outcome.PASSED},
+            ),
         ):
             if said:
                 wrong.append(f"{field} {what}: {said}")

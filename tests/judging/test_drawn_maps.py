@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from in4310.judging import drawn_maps
 from in4310.judging.data import resolve_data
@@ -190,6 +190,15 @@ def test_ranks_are_those_of_any_scale():
         assert abs(float(ranks.values @ drawn_maps.ranks_of(values).values.T)) == pytest.approx(1)
         assert float(ranks.most / ranks.alone) == pytest.approx(np.log(720 / 2) / 6, rel=1e-4)
     assert float(drawn_maps.ranks_of(torch.zeros(1, 5, 5)).values.abs().sum()) == 0
+
+
+def blurred(photograph):
+    return np.asarray(Image.fromarray(photograph).filter(ImageFilter.GaussianBlur(2)))
+
+
+def test_blurred_photographs_in_the_right_order_are_no_maps(evidence, paths):
+    pictures = {i: [panels_in(blurred(maps_of(evidence, path)[""]))] for i, path in enumerate(paths[:10])}
+    assert drawn_maps.images_shown(evidence, pictures) == {}
 
 
 def test_where_others_are_explained_by_their_photographs_little_does_not_stand_out():

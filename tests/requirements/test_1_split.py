@@ -1,7 +1,6 @@
 """Requirements 1a, 1b and 1c: the split, its disjointness, and what the loaders make of it."""
 
 from collections import Counter
-from contextlib import suppress
 from itertools import combinations
 
 import numpy as np
@@ -149,9 +148,6 @@ def test_split_seed(evidence, judge):
         if not read and evidence.walled_off("split"):
             raise NotHere("split seed", UNCALLED)
         if not read:
-            # Who says how the split was made, and no seed, is believed.
-            if not evidence.submission.table("split") and _expect_seed_of_training(evidence, judge):
-                return
             raise Missing(
                 "split seed",
                 "no seed is stated, nor in the source: submission.toml needs [split] with seed = ...",
@@ -161,20 +157,6 @@ def test_split_seed(evidence, judge):
     good = isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32
     if not judge.expect(good, "seed", seed, "a whole number from 0 to 2^32 - 1"):
         return
-    if how := _made_again(evidence, seed):
-        judge.expect(True, f"{how} with seed {seed}", "identical to the one handed in", "identical")
-        return
-    judge.rest("stated only")
-    judge.leave(
-        f"split made again with seed {seed}",
-        "stated, but not the reference's way of splitting: not recomputed",
-        "identical",
-        mend="name your own function under [adapters] so that it can be called twice",
-    )
-
-
-def _made_again(evidence, seed):
-    """The way of the reference's in which a seed gives the split handed in; '' where none does."""
     handed_in = {name: set(paths) & set(evidence.data.labels) for name, paths in evidence.listed.items()}
     labels = {p: evidence.data.labels[p] for paths in handed_in.values() for p in paths}
     sizes = {name: len(handed_in[name]) for name in ("test", "val")}
@@ -186,24 +168,17 @@ def _made_again(evidence, seed):
         try:
             again = stratified_split(labels, **sizes, seed=seed, groups=grouped)
         except (InputError, ValueError):  # no images are left for one of the sets
-            return ""
+            break
         if all(set(paths) == handed_in[name] for name, paths in again.sets().items()):
-            return how
-    return ""
-
-
-def _expect_seed_of_training(evidence, judge):
-    """Record the seed of the training's settings where it gives the split; returns whether it does."""
-    with suppress(Missing):
-        stated = [run.get("settings") for run in evidence.submission.history.values()]
-        seeds_of = {s.get("seed") for s in stated if isinstance(s, dict)}
-        for seed in sorted(v for v in seeds_of if type(v) is int and 0 <= v < 2**32)[:3]:
-            if how := _made_again(evidence, seed):
-                judge.expect(True, f"{how} with seed {seed}", "identical to the one handed in", "identical")
-                judge.warn("seed of the split", "not stated: that of the training's settings is tried",
-                           mend="state it: [split] with seed = ...")  # fmt: skip
-                return True
-    return False
+            judge.expect(True, f"{how} with seed {seed}", "identical to the one handed in", "identical")
+            return
+    judge.rest("stated only")
+    judge.leave(
+        f"split made again with seed {seed}",
+        "stated, but not the reference's way of splitting: not recomputed",
+        "identical",
+        mend="name your own function under [adapters] so that it can be called twice",
+    )
 
 
 def _expect_three(evidence, judge):

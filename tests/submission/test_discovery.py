@@ -481,6 +481,7 @@ def test_numbers(text, value):
     [
         ("stats.json", '{"gpu": {"peak_memory_gib": 3.2, "batch size": 64}}', 3.15 * 2**30, 3.25 * 2**30),
         ("stats.json", '{"max_memory_allocated": 3000000000}', 3e9 - 0.5, 3e9 + 0.5),
+        ("m.txt", "Peak memory (MB): 1494.3\nbatch size: 64\n", 1494.25e6, 1494.35 * 2**20),
         (
             "train.log",
             "Epoch 1/2\nPeak GPU memory: 2.31 GB, done\nmax memory: 9,5 GB\n",
@@ -500,3 +501,32 @@ def test_memory_of_something_else_is_no_peak(folder):
     write(folder, "stats.json", '{"memory_gb": 16, "peak_memory": "much", "max_accuracy": 0.9}')
     with pytest.raises(Missing):
         _ = found(folder).resources
+
+
+def complex_text(values):
+    return "".join(f"({v:.18e}{0:+.18e}j)\n" for v in values)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "save"),
+    [
+        ("npy", lambda path, values: np.save(path, values.astype(np.complex64))),
+        ("txt", lambda path, values: path.write_text(complex_text(values))),
+    ],
+)
+def test_eigenvalues_with_an_imaginary_part_of_nothing_are_real(folder, suffix, save):
+    """As torch.linalg.eigvals gives them."""
+    values = np.array([3.5, 1.25, 0.5])
+    for module in ("layer1", "layer2"):
+        save(folder / f"tuned_course_{module}.{suffix}", values)
+    series = found(folder).eigenvalues["series"]
+    read = [list(m.values() if isinstance(m, dict) else m) for one in series for m in one["modules"].values()]
+    assert len(read) == 2
+    assert str(read).count("3.5") == 2
+
+
+def test_eigenvalues_with_imaginary_parts_are_refused(folder):
+    np.save(folder / "layer1.npy", np.array([1 + 1j, 2]))
+    submission = found(folder)
+    assert "eigenvalues" not in submission.located
+    assert "imaginary parts" in " ".join(submission.notes)
