@@ -1,5 +1,6 @@
 """Small files that would cost the judge without bound: time that grows with a square, memory, waiting for ever."""
 
+import ast
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from in4310.submission.files import digest_of, walk
 from in4310.submission.folder import Submission
 from in4310.submission.intake import take_in
 from in4310.submission.pieces import KINDS, Unreadable
+from in4310.submission.source import CALLS, LONG, read_calls
 from in4310.submission.weights import load_tensors
 
 
@@ -117,6 +119,18 @@ def test_more_ranked_images_than_there_are(reference, edition, data, run_check, 
     judge = run_check("ranking_order", Evidence(Submission(folder, hints(edition, data)), data, edition))
     assert judge.outcome is Outcome.FAILED
     assert judge.findings
+
+
+@pytest.mark.parametrize("code", ["f(" * 90 + ")" * 90, "x = " + "a and (" * 90 + "b" + ")" * 90])
+def test_code_in_code_is_read_in_linear_time(tmp_path, monkeypatch, code):
+    """What a call is given is kept as it is written, of each call in a call: of nothing long, and of so many calls."""
+    (tmp_path / "main.py").write_text(f"{code}\n" * 250)
+    unparse, sizes = ast.unparse, []
+    monkeypatch.setattr(ast, "unparse", lambda node: (sizes.append(len([*ast.walk(node)])), unparse(node))[1])
+    calls = read_calls(tmp_path)
+    assert len(calls) == (CALLS if "f" in code else 0)
+    assert max(sizes) < LONG
+    assert len(sizes) <= 4 * 250 * 90
 
 
 @pytest.fixture
