@@ -289,9 +289,8 @@ def _is_difference(source: str) -> bool:
 
 def _source(node: ast.AST) -> str:
     """A short expression as it is written; long ones are cut, and very long ones left out."""
-    if (
-        sum(1 for _ in islice(ast.walk(node), LONG)) == LONG
-    ):  # a call in a call in a call is asked for at each
+    nodes = sum(1 for _ in islice(ast.walk(node), LONG))
+    if nodes == LONG:  # a call in a call in a call is asked for at each
         return "..."
     try:
         return ast.unparse(node)[:TEXT]
