@@ -330,7 +330,10 @@ class Worker:
                 raise self._gone() from None
 
     def _receive(self, count: int, end: float) -> memoryview:
-        taken = np.empty(count, np.uint8).data  # of which the system gives what is written to
+        try:
+            taken = np.empty(count, np.uint8).data  # of which the system gives what is written to
+        except MemoryError:
+            raise WorkerFailed("memory", f"its answer has {count} bytes, more than there is memory") from None
         left = taken
         while len(left):
             self._wait(end)

@@ -195,6 +195,21 @@ def test_claims_of_gigantic_arrays_are_refused_before_memory_is_taken(run, claim
     assert kind(run(source)) == "protocol"
 
 
+def test_a_claim_that_the_machine_has_no_memory_for(run, monkeypatch):
+    """Within the bound, and nothing of it is sent."""
+    empty = np.empty
+
+    def small(count, *more):
+        if count > 2**20:
+            raise MemoryError
+        return empty(count, *more)
+
+    monkeypatch.setattr(np, "empty", small)
+    failure = run(FORGE.replace('"arrays": []', '"arrays": [["a", "<f8", [1000000]]]'))
+    assert kind(failure) == "memory"
+    assert "8000000 bytes" in str(failure)
+
+
 def test_a_private_submission_is_readable_for_its_own_worker(sandbox, submission):
     folder = submission("def f():\n    return 'read'", "mycode.py")
     folder.chmod(0o700)
