@@ -97,8 +97,9 @@ def _ancestors(name: str) -> Iterable[str]:
 
 
 def _match(inside: Mapping[str, Shape], prefix: str) -> Network | None:
-    if layers := _layers_of_head(inside):
-        return _with_head(inside, prefix, layers)
+    layers = _layers_of_head(inside)
+    if layers and (found := _with_head(inside, prefix, layers)):
+        return found
     return (
         _by_name(inside, {name: name for name in inside}, prefix, "torchvision's names")
         or _by_name(inside, _translated(inside), prefix, "other names for torchvision's layers")
@@ -107,31 +108,66 @@ def _match(inside: Mapping[str, Shape], prefix: str) -> Network | None:
 
 
 def _layers_of_head(inside: Mapping[str, Shape]) -> list[str]:
-    """Names of the linear layers that follow each other behind a ResNet's features; [] where one alone does."""
-    layers = [n.removesuffix(".weight") for n, s in inside.items() if len(s) == 2 and n.endswith(".weight")]
-    widths = [inside[f"{layer}.weight"] for layer in layers]
-    follow = all(behind[1] == before[0] for before, behind in pairwise(widths))
-    beside = len({layer.rpartition(".")[0] for layer in layers}) == 1
+    """Names of the layers of a head in their order, linear ones and norms; [] where one linear layer is all of it."""
+    linear = [n.removesuffix(".weight") for n, s in inside.items() if len(s) == 2 and n.endswith(".weight")]
+    parents = {layer.rpartition(".")[0] for layer in linear}
+    if not 1 <= len(linear) <= HEAD or len(parents) > 1:
+        return []
+    (parent,) = parents
+    norms = [n.removesuffix(".weight") for n, s in inside.items() if parent and len(s) == 1
+             and re.fullmatch(re.escape(parent) + r"\.\d{1,3}\.weight", n)]  # fmt: skip
+    layers = [n.removesuffix(".weight") for n in inside if n.removesuffix(".weight") in {*linear, *norms}]
+    layers = list(dict.fromkeys(layers))
+    if norms and not all(layer.rpartition(".")[2].isdecimal() for layer in layers):
+        return []
+    shapes = [inside[f"{layer}.weight"] for layer in layers]
+    # What one puts out the next takes; a norm keeps its width.
+    follow = all(behind[-1] == before[0] for before, behind in pairwise(shapes))
     whole = all(f"{layer}.bias" in inside for layer in layers)
-    return layers if 2 <= len(layers) <= HEAD and follow and beside and whole else []
+    return layers if len(layers) > 1 and layers[-1] in linear and follow and whole else []
 
 
 def _with_head(inside: Mapping[str, Shape], prefix: str, layers: Sequence[str]) -> Network | None:
     """A ResNet whose last layer is several: found as if they were one, and named as those of an nn.Sequential."""
-    own = {f"{layer}.{part}" for layer in layers for part in ("weight", "bias")}
-    outputs, width = inside[f"{layers[-1]}.weight"][0], inside[f"{layers[0]}.weight"][1]
+    parts = {layer: _parts(inside, layer) for layer in layers}
+    own = {f"{layer}.{part}" for layer in layers for part in parts[layer]}
+    outputs, width = inside[f"{layers[-1]}.weight"][0], inside[f"{layers[0]}.weight"][-1]
     name = layers[0].rpartition(".")[0] or "fc"
-    if any(n.startswith(f"{name}.") and n not in own for n in inside):
-        return None  # a norm between them, which would not be rebuilt
+    counters = {f"{layer}.num_batches_tracked" for layer in layers}
+    if any(n.startswith(f"{name}.") and n not in own | counters for n in inside):
+        return None  # something that would not be rebuilt
     one = {f"{name}.weight": (outputs, width), f"{name}.bias": (outputs,)}
-    found = _match({n: s for n, s in inside.items() if n not in own} | one, prefix)
+    rest = {n: s for n, s in inside.items() if n not in own | counters}
+    found = _match(rest | one, prefix)
     if found is None:
         return None
     names = {n: theirs for n, theirs in found.names.items() if not n.startswith("fc.")}
-    for i, layer in enumerate(layers):  # between two of them lies what has no tensors
-        names |= {f"fc.{2 * i}.{part}": f"{prefix}{layer}.{part}" for part in ("weight", "bias")}
-    how = f"{found.how}, a head of {len(layers)} layers, taken with ReLU between them"
+    for place, layer in zip(_places(inside, layers), layers, strict=True):
+        names |= {f"fc.{place}.{part}": f"{prefix}{layer}.{part}" for part in parts[layer]}
+    how = f"{found.how}, a head of {len(layers)} layers; between them what gives the scores, or ReLU"
     return Network(found.depth, found.outputs, names, how)
+
+
+def _parts(inside: Mapping[str, Shape], layer: str) -> Sequence[str]:
+    """The tensors of a layer: those of a batch norm where it has its statistics."""
+    return _NORM if f"{layer}.running_mean" in inside and f"{layer}.running_var" in inside else _NORM[:2]
+
+
+def _places(inside: Mapping[str, Shape], layers: Sequence[str]) -> list[int]:
+    """Places of a head's layers in an nn.Sequential, in which a ReLU takes each place between that is left."""
+    # A ReLU stands before each linear layer but the first; before a norm, where that is next to the linear layer. Where
+    # there are norms, numbers that follow each other leave no place for one.
+    normed = any(len(inside[f"{layer}.weight"]) == 1 for layer in layers)
+    numbers = [int(layer.rpartition(".")[2]) if normed else 2 * i for i, layer in enumerate(layers)]
+    places, last, behind = [], -1, False  # behind: a linear layer, without a ReLU since
+    for i, layer in enumerate(layers):
+        norm = len(inside[f"{layer}.weight"]) == 1
+        room = behind and numbers[i] - numbers[i - 1] > 1
+        relu = room and (not norm or numbers[i + 1] == numbers[i] + 1)
+        last += 2 if relu else 1
+        behind = (behind and not relu) if norm else True
+        places.append(last)
+    return places
 
 
 def _translated(inside: Mapping[str, Shape]) -> dict[str, str]:

@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from in4310.judging import statistics
 from in4310.judging.data import resolve_data
@@ -373,6 +374,33 @@ def test_a_corrupt_model_leaves_the_rest_judged(folder, outcomes):
     found = outcomes(folder, "network_depth", "scores_shape", "metrics_map", "ranking_order")
     assert set(missing(found)) == {"network_depth"}
     assert failed(found) == set()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        nn.Sequential(nn.BatchNorm1d(512), nn.Dropout(0.3), nn.Linear(512, 6)),
+        nn.Sequential(nn.Linear(512, 64), nn.GELU(), nn.Dropout(0.5), nn.Linear(64, 6)),
+        nn.Sequential(nn.Linear(512, 64), nn.LayerNorm(64), nn.ReLU(), nn.Linear(64, 6)),
+    ],
+    ids=("batch norm", "GELU", "layer norm"),
+)
+def test_a_head_of_another_form_gives_its_scores(folder, outcomes, edition, data, head):
+    """Weights that are drawn, and the scores that they give: no tensor says what lies between the layers."""
+    model = Evidence(Submission(folder), data, edition).model
+    model.fc = head.eval()
+    for name, content in (("model.pth", model.state_dict()), ("scores_test.npy", None)):
+        (folder / name).unlink()
+        if content:
+            torch.save(content, folder / name)
+    evidence = Evidence(Submission(folder), data, edition)
+    loaded = evidence.images(evidence.known("test"))
+    with torch.inference_mode():
+        given = torch.cat([model(x).softmax(dim=1) for x in evidence.batches(loaded)()])
+    np.save(folder / "scores_test.npy", given.numpy())
+    found = outcomes(folder, "network_depth", "network_outputs", "scores_reproduce")
+    assert failed(found) == set()
+    assert missing(found) == {}
 
 
 def test_the_last_epoch_in_place_of_the_best_is_named(folder, outcomes):

@@ -147,3 +147,35 @@ def test_what_is_not_a_whole_resnet_is_none(change):
 )
 def test_any_tensors_give_an_answer(shapes):
     assert all(set(n.names.values()) <= set(shapes) for n in find_networks(shapes))
+
+
+BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
+
+
+@pytest.mark.parametrize(
+    ("layers", "places"),
+    [
+        ("0 norm, 2 linear", (0, 1)),
+        ("0 linear, 1 norm, 3 linear", (0, 1, 3)),  # the norm, then ReLU
+        ("0 linear, 2 norm, 3 linear", (0, 2, 3)),  # ReLU, then the norm
+        ("0 linear, 1 norm, 2 linear", (0, 1, 2)),  # no place for a ReLU
+        ("1 linear, 2 batch norm, 5 linear", (0, 1, 3)),
+        ("0 batch norm, 1 linear, 3 linear", (0, 1, 3)),
+    ],
+)
+def test_a_head_with_norms(layers, places):
+    shapes = {n: s for n, s in layer_shapes(18, 6).items() if not n.startswith("fc.")}
+    said, width, expected = [layer.split(" ", 1) for layer in layers.split(", ")], 512, {}
+    for i, (number, kind) in enumerate(said):
+        out = 6 if i == len(said) - 1 else 128 if kind == "linear" else width
+        parts = BATCH_NORM if kind == "batch norm" else BATCH_NORM[:2]
+        for part in parts:
+            shape = (out, width) if kind == "linear" and part == "weight" else (out,)
+            shapes[f"fc.{number}.{part}"] = shape
+            expected[f"fc.{places[i]}.{part}"] = f"fc.{number}.{part}"
+        if kind == "batch norm":
+            shapes[f"fc.{number}.num_batches_tracked"] = ()
+        width = out
+    (found,) = find_networks(shapes)
+    assert {n: theirs for n, theirs in found.names.items() if n.startswith("fc.")} == expected
+    assert set(found.names.values()) == {n for n in shapes if not n.endswith("num_batches_tracked")}
