@@ -122,7 +122,7 @@ def uncounted(evidence: Evidence) -> str:
     for run, recorded in evidence.submission.history.items():
         epochs = [e for e in recorded["epochs"] if e is not kept[1]]
         of = [v for e in epochs if (v := number(e, "val_accuracy")) is not None]
-        room = max(1e-6, 2 * digits.room(of))  # cut off, not rounded
+        room = max(1e-5, 2 * digits.room(of))  # cut off, not rounded
         if 2 * room * count > 0.05 or abs(ours - (number(kept[1], "val_accuracy") or 0)) > room:
             continue
         odd = [v for v in of if abs(v * count - round(v * count)) > room * count]

@@ -315,7 +315,9 @@ def test_best_on_validation(evidence, edition, judge):
         mend="keep a copy of the best weights: copy.deepcopy(model.state_dict()) when the validation mAP improves",
     )
     if best_of_run and not good:
-        judge.warn(
+        # By more than chance tells apart another setting was the better one to keep.
+        tell = judge.leave if closest_best[2] - nearest[2] > 2 * edition.tolerances.history else judge.warn
+        tell(
             f"best of its own run ({nearest[0]}), not of all runs",
             f"{nearest[2]:.4f}",
             f"{closest_best[2]:.4f} ({closest_best[0]})",
