@@ -24,6 +24,7 @@ from in4310.progress import QUIET, Progress
 from in4310.solution.saving import write_aside
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")  # Pillow would try any other, too, and starts a program for some
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -310,7 +311,7 @@ def _decode_all(
 
     def decode(row: int) -> tuple[str, str]:
         try:
-            with Image.open(root / paths[row]) as image:
+            with Image.open(root / paths[row], formats=FORMATS) as image:
                 mode = image.mode
                 pixels[row] = preprocessing.prepared(image)
             return mode, ""

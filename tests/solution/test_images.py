@@ -18,6 +18,7 @@ from torchvision.transforms import v2
 from in4310.errors import InputError
 from in4310.solution import images as module
 from in4310.solution.images import (
+    FORMATS,
     Images,
     Preprocessing,
     batches,
@@ -171,6 +172,21 @@ def test_unreadable_files_are_named_and_left_out(root: Path, tmp_path: Path, cac
         assert images.paths == tuple(path for path in paths if path not in problems.unreadable)
         assert len(images.pixels) == len(images.labels) == len(images)
         assert (images.pixels.reshape(len(images), -1).max(axis=1) > 0).all()
+
+
+@pytest.mark.parametrize("form", ["EPS", "GIF", "TIFF"])
+def test_another_format_under_a_photographs_name_is_not_opened(root: Path, form: str):
+    """Pillow reads EPS by starting Ghostscript."""
+    Image.new("RGB", (40, 30), "red").save(root / "sea" / "other.jpg", form)
+    _, problems = load_images(root, ["sea/0.jpg", "sea/other.jpg"], None, (), SMALL)
+    assert problems.unreadable == {"sea/other.jpg": "cannot identify image file 'the file'"}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_of_photographs_is_read(root: Path, form: str):
+    Image.new("RGB", (40, 30), "red").save(root / "sea" / "one.png", form)
+    _, problems = load_images(root, ["sea/one.png"], None, (), SMALL)
+    assert not problems.unreadable
 
 
 def test_all_unreadable_is_an_error(root: Path):
