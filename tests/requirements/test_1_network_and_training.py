@@ -57,6 +57,7 @@ def test_network_start(evidence, edition, judge):
     wanted, how = edition.network.start, "as stated"
     if start is None:
         if not read and wanted == "any":
+            evidence.submission.network("model")  # raises Missing: without one nothing has started
             judge.rest("stated only")
             judge.leave("weights that training started from", "not stated", wanted)
             trained.rests(evidence, judge)
