@@ -90,8 +90,9 @@ class Readers:
     def tensors(self, file: str) -> dict[str, Tensor]:
         """Tensors of a weights file by dotted name. Raises ValueError, one line."""
         answer = self._ask("weights", {"file": file}, file, lambda answer: answer)
-        # A read-only buffer: copied, so that nothing can write through it later.
-        return {name: from_numpy(np.array(array)) for name, array in answer.arrays.items()}
+        # What was received is ours. What was read here may be the file itself, mapped: nothing may write through it.
+        own = self.confined
+        return {name: from_numpy(array if own else np.array(array)) for name, array in answer.arrays.items()}
 
     def look(self, file: str) -> Look:
         """A look at a picture, NOTEBOOK/NAME for one that a notebook has saved."""
