@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from in4310.judging.audit import FULL, Audit, bound, draw, is_random
-from in4310.judging.data import hints, resolve_data
-from in4310.judging.edition import load_edition
+from in4310.judging.data import hints
 from in4310.judging.evidence import Evidence
 from in4310.judging.preprocessing import infer
 from in4310.judging.verdict import Outcome
@@ -85,16 +84,6 @@ def test_the_bound_is_what_a_sample_of_right_rows_leaves_possible(rows):
 def test_the_bound_of_the_stock_editions():
     assert bound(128, 3000) == pytest.approx(0.0231, abs=1e-4)
     assert FULL.sample("test", 5000).tolist() == list(range(5000))
-
-
-@pytest.fixture(scope="module")
-def edition():
-    return load_edition("demo")
-
-
-@pytest.fixture(scope="module")
-def data(edition):
-    return resolve_data(edition, None)
 
 
 class Altered(Submission):

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from in4310.judging import pictures, plots
-from in4310.judging.data import hints, resolve_data
-from in4310.judging.edition import load_edition
+from in4310.judging.data import hints
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
 from in4310.judging.pictures import PICTURES, SVG_BYTES, attach
@@ -43,16 +42,6 @@ SHOWN = {  # check -> kinds of the pictures that it attaches to work that is rig
     "comparison_recomputed": ["svg"],
 }
 HOSTILE = "</svg><script>alert(1)</script>--><![CDATA[ \x1b[31m \u202e $\\frac{1}{$"
-
-
-@pytest.fixture(scope="module")
-def edition():
-    return load_edition("demo")
-
-
-@pytest.fixture(scope="module")
-def data(edition):
-    return resolve_data(edition, None)
 
 
 @pytest.fixture

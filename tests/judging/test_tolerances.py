@@ -8,17 +8,11 @@ import numpy as np
 import pytest
 
 from in4310.judging.data import resolve_data
-from in4310.judging.edition import load_edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.verdict import Outcome
 from in4310.submission.folder import Submission
 
 WITHIN, BEYOND = 0.9, 1.2
-
-
-@pytest.fixture(scope="module")
-def edition():
-    return load_edition("demo")
 
 
 @pytest.fixture

@@ -8,22 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from in4310.judging.data import resolve_data
-from in4310.judging.edition import load_edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.verdict import Outcome
 from in4310.reference import reference_submission
 from in4310.submission.folder import Submission
-
-
-@pytest.fixture(scope="module")
-def edition():
-    return load_edition("demo")
-
-
-@pytest.fixture(scope="module")
-def data(edition):
-    return resolve_data(edition, None)
 
 
 @pytest.fixture(scope="module")
