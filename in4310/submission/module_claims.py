@@ -120,10 +120,7 @@ def record_of_spectra(document: Mapping[str, Any]) -> dict[str, Any]:
     """That record with the house's names of modules, networks and data sets, where others are used that we know."""
 
     def renamed(one: Mapping[str, Any]) -> dict[str, Any]:
-        found = {
-            **one,
-            "modules": {_module(str(m)): _numbers(values) for m, values in one["modules"].items()},
-        }
+        found = {**one, "modules": {_module(str(m)): values for m, values in one["modules"].items()}}
         for name in ("model", "data"):
             said = _tokens(value) if isinstance(value := one.get(name), str) else []
             if name == "data":
@@ -134,13 +131,6 @@ def record_of_spectra(document: Mapping[str, Any]) -> dict[str, Any]:
         return found
 
     return {**document, "series": [renamed(one) for one in document["series"]]}
-
-
-def _numbers(entry: Any) -> Any:
-    """An entry of a record, in which values that are texts are the numbers that they say."""
-    if isinstance(entry, Mapping):
-        return {k: _numbers(v) if k == "values" else v for k, v in entry.items()}
-    return [plain(v) if isinstance(v, str) else v for v in entry] if isinstance(entry, list) else entry
 
 
 def module_in(names: Sequence[str]) -> str | None:

@@ -107,7 +107,7 @@ def test_two_processes_make_one_submission(program, drawn, tmp_path):
     run = program("run", "--data", drawn, *SMALL, *folders, launcher=launcher)
     printed, errors = run.communicate(timeout=300)
     assert run.returncode in (0, 1), errors
-    assert printed.count("report/index.html") == 1
+    assert printed.count("report/index.html") == 1, errors
     assert json.loads((tmp_path / "out" / "resources.json").read_text())["processes"] == 2
     rows = (tmp_path / "out" / "split" / "test.csv").read_text().splitlines()
     assert len(np.load(tmp_path / "out" / "scores_test.npy")) == len(rows) - 1

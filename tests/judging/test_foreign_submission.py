@@ -100,7 +100,8 @@ def test_a_zip_of_foreign_files_is_judged_like_the_reference(foreign, tmp_path):
     found = outcomes(results)
     assert {n for n, c in found.items() if c.outcome is Outcome.FAILED} == set()
     missing = {n for n, c in found.items() if c.outcome is Outcome.NOT_RUN}
-    assert missing == NOT_SAID | {"comparison_recomputed"}, "the untrained network was not handed in"
+    # The demo's edition lets training start from anything; the untrained network was not handed in.
+    assert missing == NOT_SAID - {"network_start"} | {"comparison_recomputed"}
     lost = sum(found[n].max_points for n in missing)
     assert results.points + results.open_points == pytest.approx(FULL_POINTS - lost)
     assert results.name == "kari"
