@@ -42,8 +42,6 @@ from in4310.submission.state_dicts import Network
 
 AGREES = 6e-3  # accuracy and mAP as they are stated, with two decimals at least
 OF_CLASS = 8  # images a class, from which the order of the outputs is read
-
-
 ACTIVATIONS = (nn.ReLU, nn.GELU, nn.Tanh, nn.SiLU, nn.LeakyReLU, nn.ELU, nn.Mish, nn.Hardswish, nn.Sigmoid)
 
 
@@ -237,12 +235,10 @@ class Networks(Claimed):
         with suppress(Missing, InputError):
             claimed, paths = self.handed_in("test"), self.known("test")
             for kind in ACTIVATIONS:
-                for place in places:
-                    head[place] = kind()
+                _set_all(head, places, kind)
                 if self._gives(model, claimed, paths, False):
                     return
-        for place in places:
-            head[place] = nn.ReLU()
+        _set_all(head, places, nn.ReLU)
 
     def _order_of_outputs(self, model: nn.Module) -> list[int] | None:
         """The output that stands for each class, where scores handed in are in the stated order and outputs are not.
@@ -342,6 +338,11 @@ def renumber(model: nn.Module, order: Sequence[int]) -> None:
         last.bias.copy_(last.bias[list(order)].clone())
 
 
+def _set_all(head: nn.Sequential, places: Sequence[int], kind: type[nn.Module]) -> None:
+    for place in places:
+        head[place] = kind()
+
+
 def _head(state: Mapping[str, Tensor]) -> nn.Sequential:
     """The layers fc.0, fc.1, ... of a state dict: linear ones and norms; ReLU where there is none."""
     layers: dict[int, nn.Module] = {}
@@ -366,9 +367,8 @@ def training_memory(model: nn.Module, size: int, batch_size: int) -> int:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
             kept[storage.data_ptr()] = storage.nbytes()
-        return (
-            tensor.detach()
-        )  # an output that its own node holds as it is would keep network and graph for ever
+        # An output that its own node holds as it is would keep network and graph for ever.
+        return tensor.detach()
 
     device = next(probe.parameters()).device
     images = torch.zeros(2, 3, size, size, device=device)

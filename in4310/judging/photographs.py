@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -52,6 +53,24 @@ def expect_drawing(judge: Judge, data: DataSet, name: str, look: Look) -> None:
         return
     why = why or seen_in(data, look)
     judge.expect(not why, f"{name} shows something", why or "drawn", "drawn")
+
+
+def expect_plots(
+    judge: Judge, data: DataSet, what: str, plots: Sequence[Path], looks: Mapping[Path, Look], place: str
+) -> None:
+    """Expect at least one plot, and each to show something; `what`: 'plots of the loss'.
+
+    `looks`: of the plots, or where no picture is called so of all that are there: then those are the teacher's.
+    """
+    mend = f"save it as {place}"
+    if not plots and any(not seen.why for seen in looks.values()):
+        names = ", ".join(shown(p.name, 40) for p in [*looks][:6])
+        there = f"none; {len(looks)} other pictures are there, look at them: {names}"
+        judge.leave(f"{what}, by name", there, "at least one", mend=mend)
+        return
+    judge.expect(bool(plots), what, len(plots), "at least one", mend=mend)
+    for plot in plots:
+        expect_drawing(judge, data, plot.name, looks[plot])
 
 
 def _hash(picture: Image.Image) -> np.ndarray:

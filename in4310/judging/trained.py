@@ -28,9 +28,8 @@ SURE, DOUBT = 1e-6, 1e-4  # levels of the tests; thousands of honest submissions
 UNUSUAL = 0.01  # said, and costs nothing: of one honest submission in a hundred, too
 NEAR = 2e-3  # of validation mAP and accuracy together: the epoch that the weights are of
 
-OnTrain = tuple[
-    np.ndarray, np.ndarray
-]  # of training images: whether the network is right, and its cross-entropy
+# Of training images: whether the network is right, and its cross-entropy.
+OnTrain = tuple[np.ndarray, np.ndarray]
 
 
 def refuted(evidence: Evidence) -> str:
@@ -241,9 +240,8 @@ def _impossible(evidence: Evidence) -> Iterator[str]:
         claimed = min(near)
         taken = _sample(evidence)
         on_train = [_on_train(evidence, taken, False)]
-        if _beyond(
-            claimed, on_train, FAR, SURE
-        ):  # batch norms that lag behind, perhaps: the other mode decides
+        # Batch norms that lag behind, perhaps: the other mode decides.
+        if _beyond(claimed, on_train, FAR, SURE):
             on_train.append(_on_train(evidence, taken, True))
         if _beyond(claimed, on_train, FAR, SURE):
             share = max(right.mean() for right, _ in on_train)

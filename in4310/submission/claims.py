@@ -254,10 +254,8 @@ def _is_path(text: str) -> bool:
 # Least and most bytes of a unit: programs that divide by 1024 say GB, too.
 _UNITS = {"b": (1, 1), "byte": (1, 1), "bytes": (1, 1), "kb": (10**3, 2**10), "kib": (2**10,) * 2}
 _UNITS |= {"mb": (10**6, 2**20), "mib": (2**20,) * 2, "gb": (10**9, 2**30), "gib": (2**30,) * 2}
-_MEMORY, _PEAK = (
-    {"memory", "mem", "vram", "minne", "minnebruk"},
-    {"peak", "max", "maximum", "highest", "maks"},
-)
+_MEMORY = {"memory", "mem", "vram", "minne", "minnebruk"}
+_PEAK = {"peak", "max", "maximum", "highest", "maks"}
 _AMOUNT = re.compile(r"([0-9]{1,15}(?:[.,][0-9]{1,15})?)\s{0,3}([A-Za-z]{0,5})")
 _PRINTED = re.compile(
     r"([^\n:=]{0,60})[:=]\s{0,3}([0-9]{1,15}(?:[.,][0-9]{1,15})?(?:\s{0,3}(?:bytes|[KMG]i?B))?)\b",

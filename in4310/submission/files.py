@@ -21,7 +21,7 @@ def walk(folder: Path, suffixes: tuple[str, ...] = ()) -> list[str]:
     """Regular files below a folder as sorted POSIX paths; links, hidden folders and tools' rubbish are left out."""
     found: list[str] = []
     for root, folders, files in os.walk(folder):
-        deep = len(Path(root).parts) - len(folder.parts) >= DEPTH
+        deep = _depth(root, folder) >= DEPTH
         folders[:] = [] if deep else sorted(f for f in folders if f not in RUBBISH and not f.startswith("."))
         for name in sorted(files):
             path = Path(root) / name
@@ -43,7 +43,7 @@ def everything(folder: Path) -> list[Path]:
     found: list[Path] = []
     size = 0
     for root, folders, files in os.walk(folder, onerror=_refuse):
-        if len(Path(root).parts) - len(folder.parts) > DEPTH:  # deeper ones have no path, and no walk ends
+        if _depth(root, folder) > DEPTH:  # deeper ones have no path, and no walk ends
             raise OSError(errno.ENAMETOOLONG, f"folders lie more than {DEPTH} deep in each other")
         for file in (Path(root, name) for name in (*folders, *files)):
             if file.is_symlink() or file.is_file():
@@ -70,6 +70,10 @@ def digest_of(place: Path) -> str:
         else:
             total.update(bytes.fromhex(digest_of(file)))
     return total.hexdigest()
+
+
+def _depth(root: str, folder: Path) -> int:
+    return len(Path(root).parts) - len(folder.parts)
 
 
 def _require_size(size: int) -> None:

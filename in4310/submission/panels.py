@@ -38,9 +38,8 @@ class Panels:
 def panels_in(pixels: np.ndarray) -> Panels:
     """The panels of a picture, uint8 (H, W, 3)."""
     whole = (0, 0, *pixels.shape[:2])
-    planes = np.ascontiguousarray(
-        pixels.transpose(2, 0, 1)
-    )  # of one colour: what lines are told by lies together
+    # Planes of one colour: what lines are told by lies together.
+    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
     found = list(islice(_cut(planes, whole, 6), PARTS))
     leaves = [box for box, leaf in found if leaf]
     grids = [box for box in leaves if _area(box) >= LARGE * _area(whole)]

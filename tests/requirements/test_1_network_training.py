@@ -9,9 +9,8 @@ from in4310.judging import coverage, digits, exhibits, trained
 from in4310.judging.asked_network import check_train
 from in4310.judging.evidence import number
 from in4310.judging.mistakes.search import seen
-from in4310.judging.photographs import expect_drawing
+from in4310.judging.photographs import expect_plots
 from in4310.judging.verdict import Outcome
-from in4310.shown import shown
 from in4310.submission.pieces import Missing
 
 
@@ -308,16 +307,4 @@ def test_loss_curves(evidence, edition, judge):
     plots = [p for p in pictures if "loss" in p.stem.lower() or "curve" in p.stem.lower()]
     looks = {p: evidence.submission.look(p) for p in plots or pictures}
     exhibits.handed_in(judge, plots or pictures, "Plots of the loss" if plots else "Pictures", looks)
-    if not plots and any(not seen.why for seen in looks.values()):
-        judge.leave(
-            "plots of the loss, by name",
-            f"none; {len(pictures)} other pictures are there, look at them: {', '.join(shown(p.name, 40) for p in pictures[:6])}",
-            "at least one",
-            mend="save it as plots/loss_curves.png",
-        )
-        return
-    judge.expect(
-        bool(plots), "plots of the loss", len(plots), "at least one", mend="save it as plots/loss_curves.png"
-    )
-    for plot in plots:
-        expect_drawing(judge, evidence.data, plot.name, looks[plot])
+    expect_plots(judge, evidence.data, "plots of the loss", plots, looks, "plots/loss_curves.png")

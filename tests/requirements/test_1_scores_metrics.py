@@ -114,6 +114,12 @@ def _show(evidence, edition, judge, kind, mean):
     exhibits.metrics_against(judge, tables, KINDS[kind], edition.tolerances.metric)
 
 
+def _each_class(evidence, table, kind, ours):
+    """(class, claimed, ours) of each class that ours has a figure of."""
+    claimed = _of_classes(evidence, table, kind)
+    return [(c, claimed.get(c), ours[c]) for c in evidence.classes if ours[c] is not None]
+
+
 @pytest.mark.in4310_requirement("1e", partial=True, follows="scores_reproduce")
 def test_metrics_accuracy(evidence, edition, judge):
     """Accuracy of validation and test"""
@@ -130,10 +136,8 @@ def test_metrics_accuracy_per_class(evidence, edition, judge):
     """Accuracy per class and its mean, of validation and test"""
 
     def figures(name, table, ours):
-        claimed = _of_classes(evidence, table, "accuracy_per_class")
-        for c in evidence.classes:
-            if (expected := ours.accuracy_per_class[c]) is not None:
-                yield f"{name} accuracy of {c}", ("accuracy", c), claimed.get(c), expected
+        for c, *pair in _each_class(evidence, table, "accuracy_per_class", ours.accuracy_per_class):
+            yield f"{name} accuracy of {c}", ("accuracy", c), *pair
         mean = number(table, "mean_accuracy")
         yield f"{name} mean accuracy per class", ("mean_accuracy", None), mean, ours.mean_accuracy
 
@@ -146,10 +150,8 @@ def test_metrics_average_precision(evidence, edition, judge):
     """Average precision per class, of validation and test"""
 
     def figures(name, table, ours):
-        claimed = _of_classes(evidence, table, "ap_per_class")
-        for c in evidence.classes:
-            if (expected := ours.ap_per_class[c]) is not None:
-                yield f"{name} AP of {c}", ("ap", c), claimed.get(c), expected
+        for c, *pair in _each_class(evidence, table, "ap_per_class", ours.ap_per_class):
+            yield f"{name} AP of {c}", ("ap", c), *pair
 
     _compare(evidence, edition, judge, figures)
     _show(evidence, edition, judge, "ap_per_class", "map")

@@ -8,10 +8,9 @@ import pytest
 from in4310.judging import coverage, digits, exhibits, mistakes, own_size, statistics, trained
 from in4310.judging.asked_network import check_spectrum
 from in4310.judging.mistakes.search import Budget, seen
-from in4310.judging.photographs import expect_drawing
+from in4310.judging.photographs import expect_plots
 from in4310.judging.plots import SpectrumPair
 from in4310.judging.verdict import Outcome
-from in4310.shown import shown
 from in4310.submission.formats import finite, last_two_parts
 from in4310.submission.pieces import Missing, Unreadable
 
@@ -305,19 +304,7 @@ def test_spectrum_plot(evidence, judge):
     plots = [p for p in pictures if any(w in p.stem.lower() for w in ("spectr", "eigen"))]
     looks = {p: evidence.submission.look(p) for p in plots or pictures}
     exhibits.handed_in(judge, plots or pictures, "Plots of the spectra" if plots else "Pictures", looks)
-    if not plots and any(not seen.why for seen in looks.values()):
-        judge.leave(
-            "plots of eigenvalues, by name",
-            f"none; {len(pictures)} other pictures are there, look at them: {', '.join(shown(p.name, 40) for p in pictures[:6])}",
-            "at least one",
-            mend="save it as plots/spectra.png",
-        )
-        return
-    judge.expect(
-        bool(plots), "plots of eigenvalues", len(plots), "at least one", mend="save it as plots/spectra.png"
-    )
-    for plot in plots:
-        expect_drawing(judge, evidence.data, plot.name, looks[plot])
+    expect_plots(judge, evidence.data, "plots of eigenvalues", plots, looks, "plots/spectra.png")
 
 
 @pytest.mark.in4310_requirement("3b", partial=True)
