@@ -28,8 +28,9 @@ def demo_plan(edition: Edition, data: DataSet) -> Plan:
     from in4310.solution.training import Settings
 
     sizes = edition.sizes(len(data.labels))
+    short = Settings(epochs=2, schedule="onecycle", half_size=0.6)
     trials = tuple(
-        Settings(optimizer=optimizer, learning_rate=rate, epochs=2, schedule="onecycle", weight_decay=decay)
+        replace(short, optimizer=optimizer, learning_rate=rate, weight_decay=decay)
         for optimizer, rate, decay in (("sgd", 0.05, 5e-4), ("adamw", 0.003, 5e-2), ("sgd", 0.005, 5e-4))
     )
     return Plan(
@@ -38,7 +39,7 @@ def demo_plan(edition: Edition, data: DataSet) -> Plan:
         test=sizes["test"],
         val=sizes["val"],
         trials=trials,
-        final_epochs=20,
+        final_epochs=24,
         edition=edition.name,
         preprocessing=Preprocessing(size=64, resize=64),
         comparison=data.comparison,
@@ -72,13 +73,16 @@ def reference_submission(edition: Edition, data: DataSet, precision: str = "auto
     `precision`: of training, as in the plan. What is handed in was computed in fp32.
     Raises InputError when the edition asks for more than the embedded data has, and where there is no room for it.
     """
+    from in4310.solution.engine.hardware import choose_precision
     from in4310.solution.pipeline import run
 
     if not edition.data.embedded:
         raise InputError(
             f"edition {edition.name}: give --submission DIR to judge; only editions of the embedded data make their own"
         )
-    plan = replace(demo_plan(edition, data), precision=precision)
+    plan = replace(
+        demo_plan(edition, data), precision=choose_precision(precision)
+    )  # 'auto' is no third network
     home = cache_folder() / "reference"
     folder = home / reference_key(data, plan)[:24]
     if (folder / "submission.toml").is_file():

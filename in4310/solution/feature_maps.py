@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from in4310.errors import InputError
 from in4310.solution.drawing.style import panels, save, styled, titled
 from in4310.solution.engine.hardware import arithmetic, choose_precision
-from in4310.solution.images import Images, Preprocessing, batches
+from in4310.solution.images import Images, Preprocessing
+from in4310.solution.loaders import batches
 
 Observer = Callable[[Tensor], None]
 CHANNELS = 16

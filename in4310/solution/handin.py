@@ -17,7 +17,8 @@ from in4310.solution import feature_maps, metrics, network, ranking, scores, spe
 from in4310.solution.drawing import figures
 from in4310.solution.engine import distributed
 from in4310.solution.engine.checkpoints import copy
-from in4310.solution.images import Images, Problems, batches, find_comparison, load_comparison
+from in4310.solution.images import Images, Problems, find_comparison, load_comparison
+from in4310.solution.loaders import batches
 from in4310.solution.plan import Plan
 from in4310.solution.saving import write_aside
 from in4310.solution.training import History

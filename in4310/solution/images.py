@@ -6,18 +6,13 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
-from torchvision.datasets import CIFAR10
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional as transforms
 
 from in4310.errors import InputError
 from in4310.progress import QUIET, Progress
@@ -25,6 +20,9 @@ from in4310.solution.saving import write_aside
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")  # Pillow would try any other, too, and starts a program for some
+CIFAR10 = "cifar-10-batches-py"  # torchvision.datasets.CIFAR10
+# torchvision.transforms.InterpolationMode. Torchvision takes longer to import than torch: only what decodes needs it.
+INTERPOLATIONS = ("nearest", "nearest-exact", "bilinear", "bicubic", "box", "hamming", "lanczos")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -46,10 +44,9 @@ class Preprocessing:
     antialias: bool = True
 
     def __post_init__(self) -> None:
-        known = [mode.value for mode in InterpolationMode]
-        if self.interpolation not in known:
+        if self.interpolation not in INTERPOLATIONS:
             raise InputError(
-                f"preprocessing: interpolation {self.interpolation!r} is unknown; use {', '.join(known)}"
+                f"preprocessing: interpolation {self.interpolation!r} is unknown; use {', '.join(INTERPOLATIONS)}"
             )
         if self.size < 1 or self.resize < 1:
             raise InputError(
@@ -63,6 +60,9 @@ class Preprocessing:
 
     def prepared(self, image: Image.Image) -> np.ndarray:
         """An image as RGB, uint8 (size, size, 3), exactly as torchvision resizes and crops PIL images."""
+        from torchvision.transforms import InterpolationMode
+        from torchvision.transforms.v2 import functional as transforms
+
         image, cut = image.convert("RGB"), [self.size, self.size]
         mode = InterpolationMode(self.interpolation)
         if not self.antialias:
@@ -157,7 +157,7 @@ def find_comparison(root: str | Path, count: int | None = None) -> list[str]:
     inside CIFAR-10's batch files are named 'cifar-10-batches-py/test/<number>'.
     """
     cifar = _cifar_root(root)
-    paths = [f"{CIFAR10.base_folder}/test/{i:05d}" for i in range(10_000)] if cifar else flat_images(root)
+    paths = [f"{CIFAR10}/test/{i:05d}" for i in range(10_000)] if cifar else flat_images(root)
     if count is None:
         return paths
     if count > len(paths):
@@ -176,11 +176,13 @@ def load_comparison(
     cifar = _cifar_root(root)
     if cifar is None:
         return load_images(root, paths, None, (), preprocessing, cache, progress)
+    from torchvision import datasets
+
     try:
-        data = CIFAR10(str(cifar), train=False, download=False).data  # uint8 (10000, 32, 32, 3)
+        data = datasets.CIFAR10(str(cifar), train=False, download=False).data  # uint8 (10000, 32, 32, 3)
     except RuntimeError as error:
         raise InputError(
-            f"{cifar / CIFAR10.base_folder}: expected CIFAR-10 as torchvision stores it, found files that are"
+            f"{cifar / CIFAR10}: expected CIFAR-10 as torchvision stores it, found files that are"
             " missing or changed; download it again, or give a folder of images"
         ) from error
     chosen = [data[int(path.rpartition("/")[2])] for path in progress.track(paths, "CIFAR-10", len(paths))]
@@ -191,9 +193,9 @@ def load_comparison(
 def _cifar_root(root: str | Path) -> Path | None:
     """Return the folder that holds 'cifar-10-batches-py', which may be `root` itself or its parent."""
     root = _folder(root)
-    if (root / CIFAR10.base_folder).is_dir():
+    if (root / CIFAR10).is_dir():
         return root
-    return root.parent if root.name == CIFAR10.base_folder else None
+    return root.parent if root.name == CIFAR10 else None
 
 
 def _folder(root: str | Path) -> Path:
@@ -329,49 +331,3 @@ def _decode_all(
             elif mode != "RGB":
                 problems.converted[path] = mode
     return problems
-
-
-# --- batches ---
-
-
-LINES = 224
-"""Image lines normalised at a time on a CPU: their floats stay in its cache (2.7 times faster than all at once)."""
-
-
-def normalise(
-    pixels: Tensor,
-    preprocessing: Preprocessing,
-    device: str | torch.device | None = None,
-    memory_format: torch.memory_format = torch.channels_last,
-) -> Tensor:
-    """Turn uint8 NHWC into normalised float32 NCHW on the device (the pixels' own by default).
-
-    Bytes travel, not floats: a quarter. Computed line by line, the channels as they lie: then it is one long vector
-    operation.
-    """
-    pixels = pixels.to(device or pixels.device, non_blocking=True)
-    count, height, width, channels = pixels.shape
-    lines = pixels.reshape(count * height, width * channels)
-    mean, std = (
-        torch.tensor(channel, dtype=torch.float32, device=pixels.device).repeat(width)
-        for channel in (preprocessing.mean, preprocessing.std)
-    )
-    values = torch.empty(lines.shape, dtype=torch.float32, device=pixels.device)
-    chunk = LINES if pixels.device.type == "cpu" else max(1, len(lines))
-    for start in range(0, len(lines), chunk):
-        part = values[start : start + chunk].copy_(lines[start : start + chunk])
-        part.div_(255).sub_(mean).div_(std)
-    return values.view(pixels.shape).permute(0, 3, 1, 2).contiguous(memory_format=memory_format)
-
-
-def batches(
-    images: Images,
-    preprocessing: Preprocessing,
-    batch_size: int = 64,
-    device: str | torch.device = "cpu",
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (float32 NCHW, int64 labels) in the order of `images.paths`, last batch short: to evaluate."""
-    for start in range(0, len(images), batch_size):
-        pixels = torch.from_numpy(np.array(images.pixels[start : start + batch_size]))
-        labels = torch.from_numpy(np.array(images.labels[start : start + batch_size]))
-        yield normalise(pixels, preprocessing, device), labels.to(device)

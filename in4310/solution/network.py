@@ -15,7 +15,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
-from torchvision import models
 
 from in4310.errors import InputError
 
@@ -40,6 +39,8 @@ def build(
     its last layer is left out. `seed` fixes the initialisation without touching torch's global generator.
     Raises InputError for an unknown name, weights that cannot be had, and weights of another network.
     """
+    from torchvision import models  # takes longer to import than torch, and much here builds no network
+
     if name not in NAMES:
         raise InputError(f"network {name!r}: expected one of {', '.join(NAMES)}; choose one of these")
     with torch.random.fork_rng(devices=[]):
@@ -128,6 +129,8 @@ def _described(content: Any) -> str:
 
 def _imagenet(name: str) -> dict[str, Tensor]:
     """Return torchvision's ImageNet weights, from torch's hub cache or the network."""
+    from torchvision import models
+
     # V1 for every depth: .DEFAULT is V2 from ResNet-50 on, which was trained for another preprocessing.
     weights = models.get_model_weights(name)["IMAGENET1K_V1"]
     try:

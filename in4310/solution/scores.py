@@ -14,7 +14,8 @@ from in4310.errors import InputError
 from in4310.progress import QUIET, Progress
 from in4310.solution.engine import distributed
 from in4310.solution.engine.hardware import arithmetic, choose_precision, keep_large_buffers
-from in4310.solution.images import Images, Preprocessing, batches
+from in4310.solution.images import Images, Preprocessing
+from in4310.solution.loaders import batches
 from in4310.solution.network import folded
 from in4310.solution.saving import write_aside
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import avg_pool2d, cross_entropy
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
@@ -38,7 +38,11 @@ SCHEDULES = ("constant", "cosine", "onecycle")
 
 @dataclass(frozen=True)
 class Settings:
-    """The hyperparameters of one run (1f). `momentum`: SGD's (Nesterov); `batch_size`: over all processes."""
+    """The hyperparameters of one run (1f). `momentum`: SGD's (Nesterov); `batch_size`: over all processes.
+
+    `half_size`: share of the epochs, the first ones, that see images of half the size, each a quarter of the work
+    (progressive resizing: Howard 2018, DAWNBench); what is kept was trained and is tested at the whole size.
+    """
 
     optimizer: str = "sgd"
     learning_rate: float = 0.01
@@ -51,6 +55,7 @@ class Settings:
     augment: bool = True
     freeze_batch_norm: bool = False
     label_smoothing: float = 0.0
+    half_size: float = 0.0
 
     def __post_init__(self) -> None:
         """Raise InputError for a value that cannot be trained with."""
@@ -64,6 +69,7 @@ class Settings:
             "batch_size": (self.batch_size >= 2, "at least 2 (batch norm)"),
             "seed": (self.seed >= 0, "0 or more"),
             "label_smoothing": (0 <= self.label_smoothing < 1, "0 or more, below 1"),
+            "half_size": (0 <= self.half_size < 1, "0 or more, below 1"),
         }
         for name, (is_right, expected) in asked.items():
             if not is_right:
@@ -75,6 +81,11 @@ class Settings:
     def name(self) -> str:
         """A short name, for a folder and a plot's legend."""
         return f"{self.optimizer}-{self.learning_rate:g}-{self.schedule}"
+
+    @property
+    def small_epochs(self) -> int:
+        """How many epochs, the first ones, see images of half the size."""
+        return math.floor(self.half_size * self.epochs)
 
 
 @dataclass(frozen=True)
@@ -274,7 +285,8 @@ def _choose(
 ) -> Chosen:
     """Try, on the first batch, what would make the pass faster."""
     _training_mode(model, way.settings)
-    inputs = next(_batches(images, way, epoch)).inputs
+    # At the whole size: epochs of half the size are a quarter of the work as they are.
+    inputs = next(_batches(images, way, max(epoch, way.settings.small_epochs + 1))).inputs
     return choose_forward(model, inputs, way.precision, compile_, progress)
 
 
@@ -288,9 +300,12 @@ def _training_mode(network: nn.Module, settings: Settings) -> None:
 
 def _batches(images: Images, way: _Way, epoch: int) -> Iterator[Batch]:
     settings = way.settings
-    return training_batches(
+    whole = training_batches(
         images, way.preprocessing, settings.batch_size, settings.seed, epoch, settings.augment, way.device
     )
+    if epoch > settings.small_epochs:
+        return whole
+    return (replace(batch, inputs=avg_pool2d(batch.inputs, 2)) for batch in whole)
 
 
 def _evaluate(model: nn.Module, images: Images, way: _Way, name: str, epoch: int) -> dict[str, Any]:

@@ -13,27 +13,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from solution.small_training import TINY, coloured
 from torch import nn
 
 from in4310.solution import training
 from in4310.solution.engine import distributed
 from in4310.solution.engine.distributed import share
-from in4310.solution.images import Images, Preprocessing
 from in4310.solution.scores import predict
 from in4310.solution.training import Settings, train
 
-TINY = Preprocessing(size=32, resize=32)
-CLASSES = ("a", "b", "c")
 # 47 images: no batch and no set divides evenly between two processes.
 STEADY = Settings(learning_rate=0.05, epochs=2, batch_size=16, freeze_batch_norm=True)
-
-
-def coloured(count: int, seed: int) -> Images:
-    rng = np.random.default_rng(seed)
-    labels = np.arange(count) % 3
-    pixels = rng.integers(0, 160, (count, 32, 32, 3))
-    pixels[np.arange(count), :, :, labels] += 60
-    return Images(tuple(f"{seed}/{i}.jpg" for i in range(count)), pixels.astype(np.uint8), labels, CLASSES)
 
 
 def network() -> nn.Module:
@@ -58,6 +48,7 @@ def run(folder: Path, settings: Settings, **options: object) -> None:
     one = predict(model, val.subset(val.paths[:1]), TINY)
     report = {"history": history.as_dict(), "scores": scores.tolist(), "one": one.tolist()}
     folder.with_name(f"{folder.name}-{distributed.rank()}.json").write_text(json.dumps(report))
+    distributed.leave()  # together, as a whole run does: one that ends while the other still talks to it may be aborted
 
 
 def run_two(folder: Path, settings: Settings, options: str = "") -> list[dict]:
@@ -71,7 +62,11 @@ def run_two(folder: Path, settings: Settings, options: str = "") -> list[dict]:
         "import test_distributed as t; from pathlib import Path\n"
         f"t.run(Path(sys.argv[1]), t.{settings!r} {options})"
     )
-    paths = [str(Path(__file__).parent), str(Path(training.__file__).parents[2])]
+    paths = [
+        str(Path(__file__).parent),
+        str(Path(__file__).parents[1]),
+        str(Path(training.__file__).parents[2]),
+    ]
     environment = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     processes = [
         subprocess.Popen(

@@ -21,14 +21,13 @@ from in4310.solution.images import (
     FORMATS,
     Images,
     Preprocessing,
-    batches,
     find_comparison,
     find_images,
     flat_images,
     load_comparison,
     load_images,
-    normalise,
 )
+from in4310.solution.loaders import batches, normalise
 
 SMALL = Preprocessing(size=24, resize=24)
 

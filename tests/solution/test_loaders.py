@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from in4310.solution.images import Images, Preprocessing, normalise
-from in4310.solution.loaders import ahead, draw_moves, move, order, steps, training_batches
+from in4310.solution.images import Images, Preprocessing
+from in4310.solution.loaders import ahead, draw_moves, move, normalise, order, steps, training_batches
 
 TINY = Preprocessing(size=8, resize=8)
 

@@ -13,8 +13,8 @@ from in4310.progress import QUIET
 from in4310.solution import scores
 from in4310.solution.engine.compiled import choose_forward
 from in4310.solution.feature_maps import NonPositive, observe
-from in4310.solution.images import Images, Preprocessing, batches
-from in4310.solution.loaders import draw_moves, move, training_batches
+from in4310.solution.images import Images, Preprocessing
+from in4310.solution.loaders import batches, draw_moves, move, training_batches
 from in4310.solution.network import build
 from in4310.solution.scores import BF16_TOLERANCE, TOLERANCE, predict
 from in4310.solution.spectrum import FeatureCovariance, eigenvalues

@@ -10,6 +10,7 @@ from in4310.errors import InputError
 from in4310.judging.data import resolve_data
 from in4310.judging.edition import load_edition
 from in4310.places import CACHE_VARIABLE
+from in4310.solution.images import Preprocessing
 from in4310.solution.training import Settings
 
 HELD = 1500 * 2**20
@@ -40,7 +41,8 @@ def test_reference_reports_its_own_memory_and_not_that_of_the_process_that_asks(
     edition = load_edition("demo")
     data = resolve_data(edition, None)
     whole = reference.demo_plan(edition, data)
-    short = replace(whole, trials=(Settings(epochs=1),), final_epochs=1)
+    small = Preprocessing(size=32, resize=32)
+    short = replace(whole, trials=(Settings(epochs=1),), final_epochs=1, preprocessing=small)
     monkeypatch.setattr(reference, "demo_plan", lambda *_: short)
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     held = bytearray(HELD)

@@ -12,7 +12,8 @@ from torch import nn
 
 from in4310.errors import InputError
 from in4310.progress import Progress
-from in4310.solution.images import Images, Preprocessing, batches
+from in4310.solution.images import Images, Preprocessing
+from in4310.solution.loaders import batches
 from in4310.solution.network import build, folded
 from in4310.solution.scores import (
     BF16_TOLERANCE,

@@ -40,7 +40,7 @@ LARGEST = 1e30  # that is drawn: no figure of the assignment comes near, and bey
 ROW = 0.21  # inches of a line of a legend
 QUALITY = 82  # of a JPEG
 
-PLACES = re.compile(rb' d="[^"]*"| [xy]="[^"]*"|translate\([^)]*\)')  # in an SVG: a place, and no scale
+PLACES = re.compile(rb' d="[^"]*"| [xy]="[^"]*"|translate\([^()]*\)')  # in an SVG: a place, and no scale
 STYLES = re.compile(rb'style="([^"]*)"')
 DIGITS = re.compile(rb"(\.\d\d)\d+")
 
