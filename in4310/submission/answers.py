@@ -5,6 +5,7 @@ This and `plain` are all that the judge itself does with what was handed in: lin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -14,6 +15,7 @@ import numpy as np
 
 from in4310.shown import shown
 from in4310.submission.discovery import Candidate
+from in4310.submission.documents import Stated
 from in4310.submission.formats import SETS, SIDE
 from in4310.submission.looks import Look
 from in4310.submission.panels import MOST, Panels
@@ -148,3 +150,26 @@ def look_of(answer: Answer) -> Look:
         require(pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3)
         require(pixels.size > 0 and max(pixels.shape) <= SIDE)
     return Look(pixels, shown(told[0], 200), told[1])
+
+
+def seeds_of(answer: Answer) -> list[tuple[int, str]]:
+    """What the task 'seeds' answered. Raises NotPlain."""
+    told = all_of(list, unpack(answer.result, {}))
+    require(all(len(one) == 2 and 0 <= of(int, one[0]) < 2**32 for one in told))
+    return [(seed, _inside(file)) for seed, file in told]
+
+
+def stated_of(answer: Answer) -> tuple[list[Stated], list[Stated]]:
+    """What the task 'document' answered. Raises NotPlain."""
+    told = of(list, unpack(answer.result, {}))
+    require(len(told) == 2)
+    figures, shares = ([_stated(one) for one in of(list, listed)] for listed in told)
+    require(all(len(s.what) in (2, 3) for s in figures) and all(len(s.what) == 1 for s in shares))
+    return figures, shares
+
+
+def _stated(one: Any) -> Stated:
+    require(len(of(list, one)) == 3)
+    what, value, page = one
+    require(math.isfinite(of(float, value)) and of(int, page) > 0)
+    return Stated(tuple(all_of(str, what)), value, page)

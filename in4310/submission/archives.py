@@ -1,14 +1,13 @@
-"""Unpack what was handed in: zip, tar, tar.gz, tar.bz2 and archives inside them, into plain files and folders.
+"""Unpack what was handed in: zip, tar, compressed tar and archives inside them, into plain files and folders.
 
 The standard library parses the headers; every byte is copied by our own bounded loop, and no size, name or type that a
-header states is believed. Left out, and noted: links, devices, names that lead outside, names that would collide.
+header states is believed. Left out, and noted: links, devices, names that lead outside by '..'.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,12 +15,34 @@ from pathlib import Path
 
 from in4310.errors import InputError, NotJudged
 from in4310.shown import shown
-from in4310.submission.containers import DAMAGED, SUFFIXES, Entry, Opener, opened_here
-from in4310.submission.files import RUBBISH
+from in4310.submission.closed import ENCRYPTED, closed, is_closed_name
+from in4310.submission.containers import (
+    DAMAGED,
+    SUFFIXES,
+    Entry,
+    Opener,
+    begins_as_archive,
+    begins_as_weights,
+    opened_here,
+    without_suffix,
+)
+from in4310.submission.entry_names import Name, Places, inside
 
 CHUNK = 1 << 20
-RESERVED = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
 NOTES = 50
+LOOKED = 50  # times as many entries as are taken may be looked at: rubbish of tools is no file of a hand-in
+PACK_AGAIN = "pack your submission again"
+WEIGHTS = ".pth"
+TAKEN_APART = "the inside of a weights file of PyTorch, which some browsers unpack; hand in the .pth itself"
+PACKED = "left packed: "
+
+
+class Bomb(InputError):
+    """What nobody packs who hands in work: nothing of it is taken, wherever it lies."""
+
+
+class Large(InputError):
+    """More than the bounds allow: refused as a whole, left packed inside other archives, as a data set is."""
 
 
 @dataclass(frozen=True)
@@ -33,18 +54,20 @@ class Bounds:
     file_bytes: int = 2 * 2**30
     ratio: int = 200
     depth: int = 3
-    path_parts: int = 24
-    name_bytes: int = 255
     nested: bool = True  # archives inside are unpacked, too,
     archives: int = 50  # so many of them
 
 
 @dataclass(frozen=True)
 class Unpacked:
-    """Where the files are, and what was left out or unpacked inside what, one safe line each."""
+    """Where the files are, and what was left out or unpacked inside what, one safe line each.
+
+    `inner`: folders that archives inside became.
+    """
 
     folder: Path
     notes: tuple[str, ...] = ()
+    inner: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -55,26 +78,41 @@ class _Run:
     bounds: Bounds
     packed: int
     opener: Opener
+    spare: Path  # where a file is written before it lies where it belongs
+    looked: int = 0
     entries: int = 0
     archives: int = 0
     out: int = 0
     rubbish: int = 0
     notes: list[str] = field(default_factory=list)
+    inner: list[Path] = field(default_factory=list)
 
-    def refuse(self, why: str) -> InputError:
-        return InputError(f"{self.archive}: {why}; hand in an archive of your own files only")
+    def refuse(self, why: str, kind: type[InputError] = Bomb) -> InputError:
+        return kind(f"{self.archive}: {why}; hand in an archive of your own files only")
+
+    def count_look(self) -> None:
+        self.looked += 1
+        if self.looked > LOOKED * self.bounds.entries:
+            raise self.refuse(f"expected at most {LOOKED * self.bounds.entries} entries, found more")
 
     def count_entry(self) -> None:
         self.entries += 1
         if self.entries > self.bounds.entries:
-            raise self.refuse(f"expected at most {self.bounds.entries} files, found more")
+            raise self.refuse(f"expected at most {self.bounds.entries} files, found more", Large)
 
     def count_bytes(self, count: int) -> None:
         self.out += count
         if self.out > self.bounds.total_bytes:
-            raise self.refuse(f"expected at most {self.bounds.total_bytes} bytes unpacked, found more")
+            raise self.refuse(f"expected at most {self.bounds.total_bytes} bytes unpacked, found more", Large)
         if self.out > 64 * 2**20 and self.out > self.bounds.ratio * self.packed:
             raise self.refuse(f"unpacks to more than {self.bounds.ratio} times its size")
+
+    def told(self) -> tuple[str, ...]:
+        if self.rubbish:
+            found = f"{self.rubbish} files that systems and tools leave (__MACOSX, .DS_Store and the like)"
+            self.notes.append(f"left out: {found}")
+        more = [f"and {len(self.notes) - NOTES} more"] if len(self.notes) > NOTES else []
+        return (*self.notes[:NOTES], *more)
 
 
 def unpack(archive: Path, target: Path, bounds: Bounds = Bounds(), opener: Opener = opened_here) -> Unpacked:
@@ -90,35 +128,83 @@ def unpack(archive: Path, target: Path, bounds: Bounds = Bounds(), opener: Opene
             f"{target}: expected a new or empty folder to unpack into, found files; choose another"
         )
     target.parent.mkdir(parents=True, exist_ok=True)
-    run = _Run(shown(archive.name), bounds, max(1, archive.stat().st_size), opener)
-    aside = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=target.parent))
+    home = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=target.parent))
+    run = _Run(shown(archive.name), bounds, max(1, archive.stat().st_size), opener, home / "spare")
+    aside = home / "files"
     try:
+        aside.mkdir()
         with opener(archive, bounds.total_bytes) as entries:
             if entries is None:
-                raise InputError(
-                    f"{run.archive}: expected a submission folder or an archive (zip, tar, tar.gz), found another file"
-                )
+                raise InputError(f"{run.archive}: {_no_archive(archive)}")
             written = _fill(entries, aside, run)
         _unpack_inside(written, run, 1)
-        if not any(p.is_file() for p in aside.rglob("*")):
-            raise InputError(
-                f"{run.archive}: expected files, found an empty archive; pack your submission again"
-            )
+        _require_files(aside, run)
         if target.exists():
             target.rmdir()
         aside.rename(target)
         target.chmod(0o755)
     except OSError as error:
-        raise NotJudged(
-            f"{target}: cannot be written ({error.strerror or error}); free some space or choose another folder"
-        ) from error
+        raise _unwritten(target, error) from error
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    if run.rubbish:
-        found = f"{run.rubbish} files that systems and tools leave (__MACOSX, .DS_Store and the like)"
-        run.notes.append(f"left out: {found}")
-    more = [f"and {len(run.notes) - NOTES} more"] if len(run.notes) > NOTES else []
-    return Unpacked(_single_folder(target), (*run.notes[:NOTES], *more))
+        shutil.rmtree(home, ignore_errors=True)
+    inner = tuple(target / folder.relative_to(aside) for folder in run.inner)
+    return Unpacked(_single_folder(target), run.told(), inner)
+
+
+def unpack_within(folder: Path, bounds: Bounds = Bounds(), opener: Opener = opened_here) -> Unpacked:
+    """Unpack the archives that lie in a folder, each in its place; what cannot be opened stays, and is noted.
+
+    The folder is one's own, and is altered. The bounds are of all its archives together. Raises InputError as `unpack`.
+    """
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+    packed = [p for p in files if _is_named_archive(p)]
+    size = max(1, sum(p.stat().st_size for p in packed))
+    home = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder.parent))
+    name = shown(packed[0].name) if len(packed) == 1 else "its archives"
+    run = _Run(name, bounds, size, opener, home / "spare")
+    try:
+        _unpack_inside(files, run, 0)
+        _require_files(folder, run)
+    except OSError as error:
+        raise _unwritten(folder, error) from error
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    return Unpacked(folder, run.told(), tuple(run.inner))
+
+
+def _is_named_archive(place: Path) -> bool:
+    """By its name; what is named as another kind, and begins as a zip, is a zip."""
+    named = place.name.lower().endswith(SUFFIXES)
+    return named or (is_closed_name(place.name) and begins_as_archive(place))
+
+
+def _unwritten(place: Path, error: OSError) -> NotJudged:
+    why = error.strerror or error
+    return NotJudged(f"{place}: cannot be written ({why}); free some space or choose another folder")
+
+
+def _no_archive(file: Path) -> str:
+    if why := closed(file, whole=True):
+        return why
+    if begins_as_weights(file):
+        return "is a weights file of PyTorch; hand in a folder or an archive that holds it, and all other files with it"
+    return "expected a submission folder or an archive (zip, tar, tar.gz), found another file"
+
+
+def _require_files(folder: Path, run: _Run) -> None:
+    """Raise InputError where nothing can be read, with the first reason."""
+    left = [p for p in folder.rglob("*") if p.is_file()]
+    if any(not (_is_named_archive(p) or closed(p)) for p in left) or (left and not run.bounds.nested):
+        return
+    packed = [note for note in run.notes if note.startswith(PACKED)]
+    if left and not packed:  # what is named as an archive, and is none
+        return
+    if left:
+        raise InputError(packed[0].removeprefix(PACKED))
+    if run.notes:
+        raise InputError(f"{run.archive}: nothing in it could be taken ({run.notes[0]}); {PACK_AGAIN}")
+    rubbish = "only files that systems and tools leave" if run.rubbish else "an empty archive"
+    raise InputError(f"{run.archive}: expected files, found {rubbish}; {PACK_AGAIN}")
 
 
 def _single_folder(folder: Path) -> Path:
@@ -128,48 +214,75 @@ def _single_folder(folder: Path) -> Path:
 
 def _fill(entries: Iterator[Entry], target: Path, run: _Run) -> list[Path]:
     """Copy the entries of an archive into a folder; returns the files that were written."""
-    taken: dict[str, str] = {}
-    written: list[Path] = []
+    places = Places(target)
+    written: dict[Path, None] = {}
     for entry in entries:
-        run.count_entry()
-        parts, why = _safe_parts(entry, run.bounds)
-        if why == "rubbish":
+        run.count_look()
+        name = inside(entry.name)
+        if name.rubbish:
             run.rubbish += 1
             continue
-        if not why and not entry.folder:
-            why = _claim(parts, taken)
-        if why:
-            run.notes.append(f"left out: {shown(repr(entry.name)[1:-1])}: {why}")
-            continue
-        place = target.joinpath(*parts)
-        if entry.folder:
+        run.count_entry()
+        if entry.folder and not entry.problem and not name.why:
             # A file of that name may have come first: it is kept.
             with suppress(FileExistsError, NotADirectoryError):
-                place.mkdir(parents=True, exist_ok=True)
+                target.joinpath(*name.parts).mkdir(parents=True, exist_ok=True)
             continue
-        if not _make_parents(place):
-            run.notes.append(f"left out: {shown(entry.name)}: lies inside a file of the same name")
+        if entry.folder and not name.original:
+            continue  # './', the folder itself
+        if why := name.why or entry.problem:
+            run.notes.append(f"left out: {shown(repr(entry.name)[1:-1])}: {why}")
             continue
-        if _copy(entry, place, run):
-            written.append(place)
-    return written
+        if place := _taken(entry, name, places, run):
+            written[place] = None
+    run.notes += [f"{shown(p.parent.name)}: {TAKEN_APART}" for p in written if is_unpacked_weights(p)]
+    return list(written)
+
+
+def is_unpacked_weights(file: Path) -> bool:
+    """Whether a file is the one by which the inside of a weights file is known, where that was unpacked."""
+    return file.name == "data.pkl" and file.with_name("version").is_file()
+
+
+def _taken(entry: Entry, name: Name, places: Places, run: _Run) -> Path | None:
+    """Write one file of an archive where its name says; None where that cannot be."""
+    place, again = places.of(name)
+    if not _make_parents(place):
+        run.notes.append(f"left out: {shown(entry.name)}: lies inside a file of the same name")
+        return None
+    if not _copy(entry, run):
+        return None
+    run.spare.replace(place)
+    if again:
+        run.notes.append(
+            f"taken again: {shown(entry.name)}: the archive holds two of this name, the later counts"
+        )
+    elif name.altered or place.name != name.parts[-1]:
+        run.notes.append(
+            f"renamed: {shown(repr(entry.name)[1:-1])} to {shown(place.relative_to(places.folder))}"
+        )
+    return place
 
 
 def _unpack_inside(files: Iterable[Path], run: _Run, depth: int) -> None:
-    for place in files if run.bounds.nested else ():
-        if place.name.lower().endswith(SUFFIXES):
+    # The smallest first: where there is more than is taken, a data set stays packed, and not the work beside it.
+    for place in sorted(files, key=lambda p: (p.stat().st_size, p)) if run.bounds.nested else ():
+        if why := closed(place):
+            run.notes.append(f"{PACKED}{shown(place.name)}: {why}")
+        elif _is_named_archive(place):
             _unpack_nested(place, run, depth)
 
 
 def _unpack_nested(place: Path, run: _Run, depth: int) -> None:
     run.archives += 1
     if run.archives > run.bounds.archives:
-        run.notes.append(f"left packed: {shown(place.name)}: more than {run.bounds.archives} archives inside")
+        run.notes.append(f"{PACKED}{shown(place.name)}: more than {run.bounds.archives} archives inside")
         return
     inner: Path | None = None
     try:
         with run.opener(place, run.bounds.total_bytes) as entries:
             if entries is None:
+                _name_as_weights(place, run)
                 return
             if depth >= run.bounds.depth:
                 raise run.refuse(f"archives lie more than {run.bounds.depth} deep in each other")
@@ -178,21 +291,37 @@ def _unpack_nested(place: Path, run: _Run, depth: int) -> None:
                 run.notes.append(f"left out: {shown(place.name)}: a folder of that name is there already")
                 return
             inner.mkdir()
+            run.inner.append(inner)
             written = _fill(entries, inner, run)
         _unpack_inside(written, run, depth + 1)
     except InputError as error:
-        spent = run.out > run.bounds.total_bytes or run.entries > run.bounds.entries
-        if spent or isinstance(error, NotJudged) or "deep" in str(error) or "times" in str(error):
+        if isinstance(error, NotJudged | Bomb):
             raise
-        run.notes.append(f"left packed: {shown(place.name)}: {shown(str(error))}")
+        if inner:
+            shutil.rmtree(
+                inner, ignore_errors=True
+            )  # half of it may be misread: a split without its last rows
+        named = str(error).startswith(f"{shown(place.name)}: ")
+        run.notes.append(f"{PACKED}{'' if named else f'{shown(place.name)}: '}{shown(str(error), 400)}")
         return
     run.notes.append(f"unpacked inside: {shown(place.name)}")
     place.unlink()
 
 
+def _name_as_weights(place: Path, run: _Run) -> None:
+    """Weights that a browser or a system took for a zip get the suffix back by which they are known."""
+    named = place.with_suffix("" if place.name.endswith(".pth.tar") else WEIGHTS)
+    if begins_as_weights(place) and not named.exists():
+        place.rename(named)
+        run.notes.append(
+            f"renamed: {shown(place.name)} to {shown(named.name)}: it is a weights file of PyTorch"
+        )
+
+
 def _beside(place: Path) -> Path | None:
     """The folder for what is inside an archive; None where both names for it are taken."""
-    name = next(place.name[: -len(s)] for s in SUFFIXES if place.name.lower().endswith(s)) or "archive"
+    bare = without_suffix(place.name)
+    name = (place.stem if bare is None else bare) or "archive"
     names = (place.with_name(name), place.with_name(f"{name} (unpacked)"))
     return next((inner for inner in names if not inner.exists()), None)
 
@@ -205,46 +334,17 @@ def _make_parents(place: Path) -> bool:
     return not place.is_dir()
 
 
-def _claim(parts: list[str], taken: dict[str, str]) -> str:
-    """Why a name may not be used: another file has it already, in this or another spelling; '' when it may."""
-    folded = unicodedata.normalize("NFC", "/".join(parts)).casefold()
-    if folded in taken:
-        return f"the name is taken by {shown(taken[folded])}"
-    taken[folded] = "/".join(parts)
-    return ""
-
-
-def _safe_parts(entry: Entry, bounds: Bounds) -> tuple[list[str], str]:
-    """The parts of an entry's path, and why it is left out ('' when it is not)."""
-    name = entry.name.replace("\\", "/")
-    parts = [p for p in name.split("/") if p not in ("", ".")]
-    if any(p in RUBBISH or p.startswith("._") for p in parts):
-        return parts, "rubbish"
-    why = entry.problem
-    sizes = [len(p.encode("utf-8", "surrogatepass")) for p in parts]
-    if not parts:
-        why = why or "has no name"
-    elif name.startswith("/") or (len(name) > 1 and name[1] == ":") or ".." in parts:
-        why = "leads outside the archive"
-    elif any(ord(ch) < 32 or 0xD800 <= ord(ch) < 0xE000 for p in parts for ch in p):
-        why = why or "has control characters in its name"
-    elif any(p.split(".")[0].lower() in RESERVED or p != p.rstrip(". ") for p in parts):
-        why = why or "has a name that some systems reserve"
-    elif len(parts) > bounds.path_parts or max(sizes) > bounds.name_bytes or sum(sizes) + len(sizes) > 1000:
-        why = why or "has a name that is too long or too deep"
-    return parts, why
-
-
 def wanted(entry: Entry) -> bool:
-    """Whether a file of an archive is unpacked, unless its name is taken."""
-    return not _safe_parts(entry, Bounds())[1]
+    """Whether a file of an archive is unpacked."""
+    name = inside(entry.name)
+    return not (name.rubbish or name.why or entry.problem)
 
 
-def _copy(entry: Entry, place: Path, run: _Run) -> bool:
-    """Copy an entry's bytes, counted as they come; a damaged one is left out and noted."""
+def _copy(entry: Entry, run: _Run) -> bool:
+    """Copy an entry's bytes to the spare place, counted as they come; a damaged one is left out and noted."""
     size = 0
     try:
-        with place.open("xb") as file:
+        with run.spare.open("wb") as file:
             source = entry.open()
             if source is None:
                 raise ValueError("no content")
@@ -252,16 +352,17 @@ def _copy(entry: Entry, place: Path, run: _Run) -> bool:
                 while chunk := source.read(CHUNK):
                     size += len(chunk)
                     if size > run.bounds.file_bytes:
-                        raise run.refuse(f"{shown(entry.name)} is larger than {run.bounds.file_bytes} bytes")
+                        raise run.refuse(
+                            f"{shown(entry.name)} is larger than {run.bounds.file_bytes} bytes", Large
+                        )
                     run.count_bytes(len(chunk))
                     file.write(chunk)
     except DAMAGED as error:
-        place.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk is full, not the archive damaged
         if "encrypted" in str(error) or "password" in str(error):
-            raise InputError(f"{run.archive}: is encrypted; hand it in without a password") from None
+            raise InputError(f"{run.archive}: {ENCRYPTED}") from None
         run.notes.append(f"left out: {shown(entry.name)}: damaged ({shown(str(error), 60)})")
         return False
-    place.chmod(0o644)
+    run.spare.chmod(0o644)
     return True

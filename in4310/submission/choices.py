@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from in4310.submission.claims import words
@@ -28,12 +30,35 @@ class Run:
     figure: float | None = None
 
 
-def best_of(runs: Iterable[Run]) -> Run | None:
-    """The run with the best validation figure; None when there is one run only, or one without a figure."""
+def best_of(runs: Iterable[Run], parts: Mapping[Run, int] = MappingProxyType({})) -> Run | None:
+    """Of the runs of which most can be judged the one with the best validation figure; None where nothing tells.
+
+    `parts`: how many pieces of a run were handed in.
+    """
     runs = list(runs)
-    if len(runs) < 2 or any(run.figure is None for run in runs):
+    most = max((parts.get(run, 0) for run in runs), default=0)
+    able = [run for run in runs if parts.get(run, 0) == most]
+    if len(runs) < 2 or any(run.figure is None for run in able):
         return None
-    return max(runs, key=lambda run: run.figure or 0.0)
+    return max(able, key=lambda run: run.figure or 0.0)
+
+
+def parts_of(runs: Iterable[Run], pieces: Mapping[str, Iterable[str]]) -> Counter[Run]:
+    """How many of the pieces belong to each run; `pieces`: piece -> the files that may be it."""
+    folders: dict[PurePosixPath, list[Run]] = defaultdict(list)
+    names: dict[tuple[str, ...], list[Run]] = defaultdict(list)
+    for run in runs:
+        folders[PurePosixPath(run.file).parent].append(run)
+        names[_telling(run.name)].append(run)
+    found: Counter[Run] = Counter()
+    for files in pieces.values():
+        owners: set[Run] = set()
+        for file in map(PurePosixPath, files):
+            there = folders.get(file.parent, [])
+            owners |= {*there} if len(there) == 1 else set()
+            owners |= {*names.get(own, [])} if (own := _telling(file.stem)) else set()
+        found.update(owners)
+    return found
 
 
 def figure_of_history(run: Mapping[str, Any], measure: str = "map") -> float | None:
@@ -43,13 +68,12 @@ def figure_of_history(run: Mapping[str, Any], measure: str = "map") -> float | N
 
 
 def runs_of(histories: Mapping[tuple[str, str], Mapping[str, Any]]) -> list[Run]:
-    """Runs with a figure that all of them have: mAP, else accuracy, else none."""
-    found: list[Run] = []
-    for measure in ("map", "accuracy"):
-        found = [Run(name, file, figure_of_history(run, measure)) for (file, name), run in histories.items()]
-        if all(run.figure is not None for run in found):
-            break
-    return found
+    """Runs with the figure that most of them have: mAP, else accuracy."""
+    by_measure = [
+        [Run(name, file, figure_of_history(run, measure)) for (file, name), run in histories.items()]
+        for measure in ("map", "accuracy")
+    ]
+    return max(by_measure, key=lambda runs: sum(run.figure is not None for run in runs))
 
 
 def belongs(file: str, run: Run, runs: Iterable[Run]) -> bool:

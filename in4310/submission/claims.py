@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from in4310.submission.formats import SET_NAMES
-from in4310.submission.tables import Table, flatten, key, number
+from in4310.submission.tables import IMAGE, Table, flatten, key, number, numbers_in
 
 Document = Any
 Nested = dict[str, dict[str, Any]]
@@ -22,9 +22,28 @@ _AP = ("ap", "average_precision", "avg_precision", "averageprecision")
 _MAP = ("map", "mean_ap", "mean_average_precision", "m_ap", "macro_ap")
 
 
+# What is written in Norwegian, and 'valideringstap' in one word.
+_NORWEGIAN = {"tap": "loss", "tapet": "loss", "nøyaktighet": "accuracy", "nøyaktigheten": "accuracy",
+              "noyaktighet": "accuracy", "treffsikkerhet": "accuracy", "presisjon": "precision", "epoke": "epoch",
+              "klasse": "class", "gjennomsnittlig": "average", "gjennomsnitt": "average", "snitt": "average",
+              "midlere": "mean", "middel": "mean", "modell": "model", "modul": "module", "beste": "best",
+              "trenings": "train", "validerings": "val", "ikke": "non", "positiv": "positive",
+              "andel": "share", "prosent": "percent", "kurve": "curve", "kurver": "curves", "tapskurve": "loss",
+             "tapskurver": "loss", "egenverdi": "eigenvalues", "egenverdier": "eigenvalues", "spekter": "spectrum",
+             "læringskurve": "curve", "læringskurver": "curves", "forvirringsmatrise": "confusion"}  # fmt: skip
+_COMPOUND = re.compile(
+    r"(trenings|validerings|test|snitt|middel|klasse)"
+    r"(tap|tapet|nøyaktighet|nøyaktigheten|noyaktighet|treffsikkerhet|presisjon|sett|settet|data|mengde)"
+)
+
+
 def words(text: str) -> list[str]:
-    """'best_valLoss' -> ['best', 'val', 'loss']."""
-    return [w for w in key(text).split("_") if w]
+    """'best_valLoss' -> ['best', 'val', 'loss']; words of Norwegian in English: 'Valideringstap' -> ['val', 'loss']."""
+    found: list[str] = []
+    for word in key(text).split("_"):
+        parts = whole.groups() if (whole := _COMPOUND.fullmatch(word)) else (word,)
+        found += [_NORWEGIAN.get(part, part) for part in parts if part]
+    return found
 
 
 def set_of(text: str) -> str | None:
@@ -42,7 +61,7 @@ def measure(text: str) -> str | None:
         return "loss"
     if rest in _MAP or "map" in said or average:
         return "map"
-    if rest in _AP or "ap" in said or "average_precision" in key(text):
+    if rest in _AP or "ap" in said or "average_precision" in "_".join(said):
         return "ap"
     if any(w in _ACCURACY for w in said):
         return "accuracy"
@@ -59,6 +78,7 @@ def as_metrics(document: Document, name: str, classes: Sequence[str]) -> Nested 
     found: Nested = {}
     default = set_of(name) or "test"
     index = {key(c): c for c in classes}
+    document = _named_classes(document, classes)
 
     def put(path: Sequence[str], value: Any) -> None:
         figure = number(value)
@@ -79,10 +99,11 @@ def as_metrics(document: Document, name: str, classes: Sequence[str]) -> Nested 
             table.setdefault("map", figure)
 
     if isinstance(document, Table):
-        _metrics_of_table(document, index, put)
+        _metrics_of_table(document, classes, put)
     elif isinstance(document, Mapping):
         # The house's own names first: what else sounds like them is not taken in their place.
         for path, leaf in sorted(flatten(document), key=lambda item: item[0][-1:] not in _HOUSE):
+            leaf = numbers_in(leaf) or leaf
             if isinstance(leaf, list) and len(leaf) == len(classes):
                 for c, value in zip(classes, leaf, strict=True):
                     put((*path, c), value)
@@ -134,14 +155,32 @@ def by_model(table: Table) -> dict[str, Table]:
     return {name: Table(header, tuple(rest for own, rest in others if own == name)) for name in names}
 
 
-def _metrics_of_table(table: Table, index: Mapping[str, str], put: Any) -> None:
-    """A row a class (columns accuracy, AP), a row a measure (columns value, or val and test), or one row in all."""
+_NO_FIGURES = {"index", "id", "rank", "support", "count", "antall", "epoch", "step", "n", "time"}
+
+
+def _named_classes(document: Document, classes: Sequence[str], depth: int = 8) -> Document:
+    """A document in which figures by the numbers of all classes, from '0', stand under their names."""
+    if not isinstance(document, Mapping) or not depth:
+        return document
+    numbered = [*document] == [str(i) for i in range(len(classes))]
+    names = dict(zip(document, classes, strict=True)) if numbered else {}
+    return {names.get(k, k): _named_classes(v, classes, depth - 1) for k, v in document.items()}
+
+
+def _metrics_of_table(table: Table, classes: Sequence[str], put: Any) -> None:
+    """A row a class (columns accuracy, AP), a row a measure (columns value, or val and test), or one row in all.
+
+    A cell may hold an array, of a figure a class.
+    """
     rows = [table.header, *table.rows] if not table.header else table.rows
     for row in rows:
         texts = [cell for cell in row if number(cell) is None]
         for i, cell in enumerate(row):
-            if number(cell) is not None:
-                title = table.header[i] if i < len(table.header) else ""
+            title = table.header[i] if i < len(table.header) else ""
+            if len(of_classes := numbers_in(cell) or ()) == len(classes) > 1:
+                for own, value in zip(classes, of_classes, strict=True):
+                    put([title, own], value)
+            elif number(cell) is not None and not _NO_FIGURES.issuperset(words(title) or [""]):
                 put([*texts, title if number(title) is None else ""], cell)
 
 
@@ -192,23 +231,28 @@ def as_ranking(document: Document, name: str, classes: Sequence[str]) -> Nested 
     return found if any(map(any, (t.values() for t in found.values()))) else None
 
 
-def ranking_of_text(text: str, classes: Sequence[str]) -> Nested | None:
-    """As `as_ranking`, of what was printed: paths behind a heading that names a class and a side, or on its line."""
+def ranking_of_text(text: str, name: str, classes: Sequence[str]) -> Nested | None:
+    """As `as_ranking`, of what was printed: paths behind a heading that names a class and a side, or on its line.
+
+    `name`: of the file, which may say either.
+    """
     found: Nested = {}
     index = {key(c): c for c in classes}
-    own, side = "", ""
+    of_file = [index[w] for w in words(name) if w in index], _sides(words(name))
+    file_own, file_side = (part[0] if len(part) == 1 else "" for part in of_file)
+    own, side = file_own, file_side
     for line in text.splitlines()[:LINES]:
         line = line[:4000]
         paths = [part for part in _APART.split(line) if _is_path(part)]
         before = words(line.partition(paths[0])[0] if paths else line)
         named = [index[w] for w in before if w in index]
-        sides = {"top" for w in before if w in _TOP} | {"bottom" for w in before if w in _BOTTOM}
+        sides = _sides(before)
         other = {w for w in before if not w.isdecimal()} - index.keys() - _TOP - _BOTTOM - _BESIDE
         if (paths and other) or not (paths or named or sides or not line.strip()):
-            own = side = ""  # a line about something else
+            own, side = file_own, file_side  # a line about something else
             continue
         own = named[0] if named else own
-        side = next(iter(sides)) if len(sides) == 1 else side
+        side = sides[0] if len(sides) == 1 else side
         if own and side and paths:
             scores = [number(part) for part in _APART.split(line.rpartition(paths[-1])[2])]
             score = next((v for v in scores if v is not None), None) if len(paths) == 1 else None
@@ -216,7 +260,12 @@ def ranking_of_text(text: str, classes: Sequence[str]) -> Nested | None:
     return found or None
 
 
-def _ranked(document: Document, name: list[str]) -> Iterator[tuple[list[Any], list[str], list[str]]]:
+def _sides(said: Sequence[str]) -> list[str]:
+    """'top' or 'bottom', or both, as words say it."""
+    return [side for side, names in (("top", _TOP), ("bottom", _BOTTOM)) if not names.isdisjoint(said)]
+
+
+def _ranked(document: Document, name: list[str]) -> Iterator[tuple[list[Any], *tuple[list[str], ...]]]:
     """Lists of [path, score], each with words that may say its class and side, and more to look at if they do not."""
     # A table has one image a row: its last number is the score, its other cells are the words, and the file's name says
     # the rest. A document has a list at a leaf: the file's name and the keys on the way to it are the words.
@@ -232,7 +281,7 @@ def _ranked(document: Document, name: list[str]) -> Iterator[tuple[list[Any], li
             entries = [_entry(e) for e in leaf] if isinstance(leaf, list) else [None]
             if all(entries):
                 said = [w for part in path for w in words(part)]
-                yield entries, [*name, *said], said
+                yield entries, [*name, *said], said, [w for part in path[1:] for w in words(part)]
 
 
 def _entry(value: Any) -> list[Any] | None:
@@ -246,7 +295,7 @@ def _entry(value: Any) -> list[Any] | None:
 
 
 def _is_path(text: str) -> bool:
-    return bool(re.search(r"\.(jpe?g|png|bmp|webp)$", text.strip(), re.IGNORECASE))
+    return bool(IMAGE.search(text))
 
 
 # -- records of one form only ---------------------------------------------------------------------
@@ -310,6 +359,11 @@ def _bytes(value: Any, said: Sequence[str]) -> dict[str, float] | None:
     return peak if amount > 0 else None
 
 
-def is_reproduction(document: Any) -> bool:
-    """Whether a JSON object is what a routine of comparison found, by its keys."""
-    return isinstance(document, Mapping) and {"largest_difference", "tolerance"} <= set(document)
+def as_reproduction(document: Any, depth: int = 3) -> Mapping[str, Any] | None:
+    """What a routine of comparison found, by its keys: the object, or the first in it that has them."""
+    if not isinstance(document, Mapping):
+        return None
+    if {"largest_difference", "tolerance"} <= set(document):
+        return document
+    inner = (as_reproduction(value, depth - 1) for value in document.values() if depth)
+    return next((found for found in inner if found), None)

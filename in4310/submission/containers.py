@@ -5,29 +5,42 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import lzma
 import tarfile
 import zipfile
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any, Protocol
 
 from in4310.errors import InputError
 from in4310.shown import shown
+from in4310.submission.closed import ENCRYPTED, closed, method_problem
+from in4310.submission.files import is_rubbish
 from in4310.submission.plain import of, require
+from in4310.submission.unxz import Unxz
 
-SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar")
+SUFFIXES = (
+    ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.lzma", ".tlz", ".tar",
+)  # fmt: skip
 HEADER_BYTES = 16 * 2**20  # of one header of a tar
-DIRECTORY_BYTES = 16 * 2**20  # of the central directory of a zip: 20000 names and their attributes are 5 MB
+DIRECTORY_BYTES = 32 * 2**20  # of a zip's central directory: of 100000 files of a virtual environment 17 MB
+PASSED_OVER = 4  # times what may be unpacked: bytes of a tar that are read, with those of rubbish
+# In the one folder of a file that torch.save wrote, and of a program that torch.jit.save wrote.
+PICKLED = {"data.pkl", "data", "byteorder", ""}
+SAVED = {
+    *PICKLED, "version", ".data", ".format_version", ".storage_alignment", "constants.pkl", "constants", "code",
+    "extra", "tensors",
+}  # fmt: skip
 # What a child tells of an archive, and the types of what follows each.
 KINDS: dict[str, tuple[type, ...]] = {"entry": (str, bool, str), "bytes": (int,), "damaged": (str,), "none": (),
                                       "refused": (str,), "end": ()}  # fmt: skip
 BATCH = 8 * 2**20  # bytes that a child sends at a time
 # What the standard library raises on damaged archives; anything else is a defect of ours and must surface.
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError,
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
            NotImplementedError, RuntimeError, OverflowError, UnicodeError, KeyError, IndexError)  # fmt: skip
 
 
@@ -52,21 +65,22 @@ class Entry:
     open: Callable[[], Source | None]
 
 
+def without_suffix(name: str) -> str | None:
+    """The name of an archive without its suffix; None for another name."""
+    return next((name[: -len(s)] for s in SUFFIXES if name.lower().endswith(s)), None)
+
+
 def is_archive(path: Path) -> bool:
     """Whether a file is an archive of files, by content; a .pth, .npz or .docx, which are zips inside, is none."""
     try:
-        if not path.is_file():
+        if not path.is_file() or closed(path):
             return False
         with path.open("rb") as file:
             start = file.read(4)
         if start[:2] == b"PK":
             with _open_zip(path) as archive:
-                names = archive.namelist()[:1000]
-            inside = {PurePosixPath(n).name for n in names}
-            if "data.pkl" in inside or "[Content_Types].xml" in inside or "mimetype" in inside:
-                return False
-            arrays = bool(names) and all(n.endswith(".npy") and "/" not in n for n in names)
-            return not arrays or path.suffix == ".zip"
+                names = [n for n in archive.namelist() if not any(map(is_rubbish, n.split("/")))]
+            return not (_is_one_file(names) or (_is_arrays(names) and path.suffix.lower() != ".zip"))
         with _open_tar(path, 4 * 2**30):
             return True
     except DAMAGED:
@@ -74,22 +88,63 @@ def is_archive(path: Path) -> bool:
         return path.name.lower().endswith(SUFFIXES)
 
 
+def _is_one_file(names: list[str]) -> bool:
+    """Whether a zip with these names is one file of its program: weights of PyTorch, a document of an office.
+
+    What lies beside data.pkl shows that it was unpacked from weights, and is a file among others now.
+    """
+    tops = {n.partition("/")[0] for n in names}
+    inner = {n.split("/")[1] for n in names if "/" in n}
+    weights = (
+        len(tops) == 1 and "data.pkl" in inner and ("version" in inner or inner <= PICKLED) and inner <= SAVED
+    )
+    document = "mimetype" in names and any(n.startswith("META-INF/") for n in names)
+    return weights or document or "[Content_Types].xml" in names
+
+
+def _is_arrays(names: list[str]) -> bool:
+    return bool(names) and all(n.endswith(".npy") and "/" not in n for n in names)
+
+
 def begins_as_archive(path: Path) -> bool:
-    """As `is_archive`, guessed from the name and the first 512 bytes: nothing is parsed, so the judge may ask it."""
+    """As `is_archive`, guessed from the name and the first 512 bytes: nothing is parsed, so the judge may ask it.
+
+    What is named as an archive is one, whatever is in it: who opens it says what it is.
+    """
     named = path.name.lower().endswith(SUFFIXES)
     try:
         if not path.is_file():
             return False
-        with path.open("rb") as file:
-            start = file.read(512)
+        start = _start(path)
     except OSError:
         return named
-    if start[:2] != b"PK":
+    if named or start[:2] != b"PK":
         return named or start[257:262] == b"ustar"
-    first = start[30 : 30 + int.from_bytes(start[26:28], "little")]  # the name of its first file
-    if first.endswith(b"data.pkl") or first in (b"[Content_Types].xml", b"mimetype"):
+    first = _first_name(start)
+    if _begins_weights(start) or first in (b"[Content_Types].xml", b"mimetype"):
         return False
-    return not (first.endswith(b".npy") and b"/" not in first) or path.suffix == ".zip"
+    return not (first.endswith(b".npy") and b"/" not in first)
+
+
+def begins_as_weights(path: Path) -> bool:
+    """Whether the first file in a zip is the one that torch.save writes first; nothing is parsed."""
+    try:
+        return path.is_file() and _begins_weights(_start(path))
+    except OSError:
+        return False
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(512)
+
+
+def _first_name(start: bytes) -> bytes:
+    return start[30 : 30 + int.from_bytes(start[26:28], "little")]
+
+
+def _begins_weights(start: bytes) -> bool:
+    return start[:2] == b"PK" and _first_name(start).endswith(b"/data.pkl")
 
 
 @contextmanager
@@ -124,6 +179,8 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
     if claimed == 0xFFFFFFFF:  # zip64: the true size stands in the record before
         end64 = tail.rfind(b"PK\x06\x06")
         claimed = int.from_bytes(tail[end64 + 40 : end64 + 48], "little") if end64 >= 0 else claimed
+    elif end >= 0 and int.from_bytes(tail[end + 4 : end + 6], "little"):
+        raise ValueError("it is the last volume of a split archive, whose other volumes are other files")
     if claimed > DIRECTORY_BYTES:
         raise ValueError(f"claims a directory of {claimed} bytes")
     return zipfile.ZipFile(path)
@@ -156,15 +213,17 @@ class _Stream(io.RawIOBase):
 
 def _open_tar(path: Path, limit: int) -> tarfile.TarFile:
     with path.open("rb") as file:
-        start = file.read(3)
+        start = file.read(6)
     opened: IO[bytes]
     if start[:2] == b"\x1f\x8b":
         opened = gzip.open(path)  # type: ignore[assignment]  # noqa: SIM115
-    elif start == b"BZh":
+    elif start[:3] == b"BZh":
         opened = bz2.open(path)  # noqa: SIM115
+    elif start == b"\xfd7zXZ\0" or start[:3] == b"]\0\0":
+        opened = Unxz(path.open("rb"))  # type: ignore[assignment]
     else:
         opened = path.open("rb")
-    stream = _Stream(opened, limit)
+    stream = _Stream(opened, PASSED_OVER * limit)
     try:
         return tarfile.open(fileobj=stream, mode="r:")
     except BaseException:
@@ -191,20 +250,25 @@ def _zip_entries(archive: zipfile.ZipFile) -> Iterator[Entry]:
     for info in archive.infolist():
         kind = (info.external_attr >> 16) & 0o170000
         problem = "" if kind in (0, 0o100000, 0o040000) else "is a link or device"
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2):
-            # LZMA's header sets how much memory is taken.
-            problem = problem or "is compressed in an unusual way"
+        if info.flag_bits & 1 and not info.is_dir():
+            raise InputError(f"{shown(Path(archive.filename or '').name)}: {ENCRYPTED}")
+        problem = problem or method_problem(info.compress_type)
         yield Entry(_zip_name(info), info.is_dir(), problem, lambda info=info: archive.open(info))  # type: ignore[misc]
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
-    """The name; where no flag says UTF-8, zipfile read it as code page 437, and many tools wrote UTF-8 all the same."""
+    """The name; where no flag says UTF-8, zipfile read it as code page 437, and tools wrote UTF-8 or Windows' 850."""
     if info.flag_bits & 0x800:
         return info.orig_filename
-    try:
-        return info.orig_filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.orig_filename
+    for encoding in ("utf-8", "cp850"):
+        with suppress(UnicodeError):
+            return info.orig_filename.encode("cp437").decode(encoding)
+    return info.orig_filename
+
+
+def _tar_name(name: str) -> str:
+    """The name; bytes that are no UTF-8 came as halves of letters, and are most likely Latin-1."""
+    return "".join(chr(ord(ch) - 0xDC00) if 0xDC80 <= ord(ch) <= 0xDCFF else ch for ch in name)
 
 
 def _tar_entries(archive: tarfile.TarFile) -> Iterator[Entry]:
@@ -214,7 +278,8 @@ def _tar_entries(archive: tarfile.TarFile) -> Iterator[Entry]:
         problem = "" if member.isreg() or member.isdir() else "is a link or device"
         if member.issparse():
             problem = "is a sparse file"
-        yield Entry(member.name, member.isdir(), problem, lambda member=member: archive.extractfile(member))  # type: ignore[misc]
+        name = _tar_name(member.name)
+        yield Entry(name, member.isdir(), problem, lambda member=member: archive.extractfile(member))  # type: ignore[misc]
 
 
 Opened = AbstractContextManager[Iterator[Entry] | None]

@@ -18,7 +18,8 @@ from in4310.shown import shown
 from in4310.submission import listings, matrices, module_claims, notebook_outputs, tables
 from in4310.submission.claims import set_of, words
 from in4310.submission.event_files import Scalar, read_scalars
-from in4310.submission.formats import TEXT_BYTES, count_values, parse_json, parse_settings, read_text
+from in4310.submission.formats import TEXT_BYTES, count_values, parse_json, parse_lists, read_text
+from in4310.submission.settings_files import flat_settings
 from in4310.submission.state_dicts import Network, find_networks
 from in4310.submission.weights import Tensors, parts_of
 
@@ -27,13 +28,14 @@ PARSED_VALUES = 8_000_000  # in all texts; what is read is kept until the best o
 KEPT_BYTES = 512 * 2**20  # of arrays that may be scores
 NAMES = 200_000  # texts of an array that may be paths
 CHECKPOINTS = 24
-TEXTS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".dat", ".log", ".out", ".md", ""}
+TEXTS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".dat", ".log", ".out", ".md", ".tex", ""}
 SETTINGS = {"hparams", "config", "args", "params", "hyperparameters", "settings"}  # .yaml, beside a log
-PRINTED = {".log", ".txt", ".out", ".md", ""}
+PRINTED = {".log", ".txt", ".out", ".md", ".tex", ""}
 ARRAYS = {".npy", ".npz"}
 PICKLES = {".pkl", ".pickle", ".joblib"}
 WEIGHTS = {".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".tar", ".model", ".weights"}
-KNOWN = TEXTS | ARRAYS | WEIGHTS | PICKLES | {".ipynb"}
+YAML = {".yaml", ".yml"}
+KNOWN = TEXTS | YAML | ARRAYS | WEIGHTS | PICKLES | {".ipynb"}
 SCORE_NAMES = {"scores", "score", "softmax", "probs", "probabilities", "predictions", "preds", "logits", "outputs",
                "prediction", "output"}  # fmt: skip
 
@@ -79,7 +81,7 @@ class Contents:
         self.documents: dict[str, Any] = {}  # JSON, a Table, or named numbers that a notebook printed
         self.printed: dict[str, str] = {}  # text file or notebook -> what a training loop may have printed
         self.scalars: dict[str, list[Scalar]] = {}  # event file of TensorBoard -> what it holds
-        self.settings: dict[str, dict[str, str]] = {}  # YAML file of hyperparameters -> what it states
+        self.settings: dict[str, dict[str, Any]] = {}  # YAML file of hyperparameters -> what it states
         self.pictures: dict[str, list[tuple[str, bytes]]] = {}  # notebook -> pictures that it has saved
         self.networks: list[tuple[str, Network]] = []
         self.numbers: list[tuple[str, Sequence[str], list[float]]] = []  # file, names, a row of an array file
@@ -111,8 +113,11 @@ class Contents:
         if ".tfevents." in PurePosixPath(file).name and self._parsed + size <= PARSED_BYTES:
             self._parsed += size
             self.scalars[file] = read_scalars(path)
-        elif suffix in (".yaml", ".yml") and PurePosixPath(file).stem in SETTINGS:
-            self.settings[file] = parse_settings(read_text(path))
+        elif suffix in YAML and PurePosixPath(file).stem in SETTINGS:
+            self.settings[file] = flat_settings(read_text(path))
+        elif suffix in YAML and size <= TEXT_BYTES and self._parsed + size <= PARSED_BYTES:
+            self._parsed += size
+            self._sets(file, parse_lists(read_text(path)))
         elif suffix in ARRAYS:
             self._arrays(file, path)
         elif suffix in WEIGHTS and parts_of(path)[0] != path and parts_of(path)[0].is_file():
@@ -203,13 +208,13 @@ class Contents:
             raise ValueError(f"not looked at: more than {PARSED_VALUES} values in all texts")
         if suffix in PRINTED:
             self.printed[file] = text
-        if suffix in (".md", ".log", ".out"):
+        if suffix in (".md", ".log", ".out", ".tex"):
             return
         document = parse_json(text, suffix == ".jsonl") if "json" in suffix else tables.parse_table(text)
+        document = tables.framed(document) or document
         self.documents[file] = document
-        matrix = matrices.of_document(document, self.classes)
-        if matrix is not None:
-            self.matrices.append((file, matrix, file))
+        for name, matrix in matrices.several(document, self.classes).items():
+            self.matrices.append((f"{file}:{name}" if name else file, matrix, file))
         self._sets(file, document)
 
     def _sets(self, label: str, document: Any) -> None:

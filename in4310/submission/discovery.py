@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, product
 from pathlib import Path, PurePosixPath
@@ -29,26 +29,30 @@ from in4310.submission.figures import Figures, Reader, Within
 from in4310.submission.files import walk
 from in4310.submission.formats import SETS
 from in4310.submission.listings import Listing
+from in4310.submission.pieces import Hints
 
 REPORTS = {".pdf", ".html", ".docx"}
 REPORT_WORDS = {"report", "rapport", "oblig", "mandatory", "assignment"}
 PICTURES = {".png", ".jpg", ".jpeg", ".pdf", ".svg"}
-MAP_WORDS = {"feature", "featuremap", "featuremaps", "features", "map", "maps", "activation", "activations"}
+MAP_WORDS = {"featuremap", "featuremaps", "activation", "activations"}
+SIDES = {"best", "worst", "top", "bottom", "highest", "lowest"}
+PLOT_WORDS = {
+    "loss",
+    "accuracy",
+    "curve",
+    "curves",
+    "eigenvalues",
+    "spectrum",
+    "spectra",
+    "confusion",
+    "history",
+}
 # A file of scores or weights is one piece; a table may hold several.
 OTHER = {"scores": "scores_val", "scores_val": "scores", "model": "untuned", "untuned": "model"}
 NOTHING = "holds nothing that can be read as this piece"
 IMAGENET = 1000  # outputs
 FROM_TORCH = re.compile(r"-[0-9a-f]{8}\.pth$")  # torchvision's names of its weights: resnet18-f37072fd.pth
 UNREAD = ("model", "untuned", "feature_maps", "plots", "report")  # pieces that are files, and no figures
-
-
-@dataclass(frozen=True)
-class Hints:
-    """What the judge knows of the assignment: classes in index order, 'class/file' of every image, sizes asked for."""
-
-    classes: tuple[str, ...]
-    images: frozenset[str] = frozenset()
-    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,19 @@ class Candidate:
 
 def _best_first(candidate: Candidate) -> tuple[float, int, tuple[str, ...]]:
     return -candidate.strength, len(PurePosixPath(candidate.files[0]).parts), candidate.files
+
+
+def _says_maps(path: str) -> bool:
+    """Whether the name of a file or folder is of feature maps; 'map' beside a set or a loss is a figure."""
+    said = set(words(path))
+    called = MAP_WORDS & said or "feature" in said or "features" in said or said == {"maps"}
+    return bool(called) and not PLOT_WORDS & said
+
+
+def _is_report(file: str) -> bool:
+    """Whether a document is called as a report or an assignment is."""
+    path = PurePosixPath(file)
+    return path.suffix.lower() in REPORTS and bool(REPORT_WORDS & set(words(path.stem)))
 
 
 Places = Mapping[str, tuple[str, bool]]
@@ -104,6 +121,10 @@ class Discovery:
         }
         for piece, make in makers.items():
             self.candidates[piece] = self._found(piece, make, inside)
+            if piece in ("scores", "model"):
+                self.figures.kept[piece] = [
+                    c.files[0] for c in sorted(self.candidates[piece], key=_best_first)
+                ]
         self._prefer_best_run()
         for found in self.candidates.values():
             found.sort(key=_best_first)
@@ -282,16 +303,20 @@ class Discovery:
         folders: dict[str, list[str]] = defaultdict(list)
         for file in self._drawn():
             path = PurePosixPath(file)
-            if path.suffix.lower() == ".png" and any(ch.isdigit() for ch in path.stem):
+            numbered = any(ch.isdigit() for ch in path.stem)
+            ranked = SIDES & set(words(file)) and set(self.hints.classes) & set(words(file))
+            plot = PLOT_WORDS & set(words(path.stem))
+            if path.suffix.lower() == ".png" and not ranked and not plot and (numbered or _says_maps(file)):
                 # There may be one folder an image.
-                numbered = any(ch.isdigit() for ch in path.parent.name) and path.parent.parent.name
-                folders[str(path.parent.parent if numbered else path.parent)].append(file)
+                one = any(ch.isdigit() for ch in path.parent.name) and path.parent.parent.name
+                folders[str(path.parent.parent if one else path.parent)].append(file)
         for folder, files in folders.items():
-            said = set(words(folder)) | {w for f in files for w in words(PurePosixPath(f).stem)}
-            named = bool(said & MAP_WORDS)
+            # Beside maps that are called so lie plots that have a number, too.
+            named = files if _says_maps(folder) else [f for f in files if _says_maps(PurePosixPath(f).name)]
             if named or len(files) >= 10:
-                why = f"{len(files)} numbered pictures"
-                yield Candidate("feature_maps", tuple(files), why, named + len(files) / 1000)
+                taken = named or files
+                why = f"{len(taken)} numbered pictures"
+                yield Candidate("feature_maps", tuple(taken), why, bool(named) + len(taken) / 1000)
 
     def _plots(self, within: Within, pinned: bool) -> Iterable[Candidate]:
         if pinned:
@@ -301,7 +326,9 @@ class Discovery:
         if found := self.candidates["feature_maps"]:
             named = {f for c in found for f in c.files if c.strength >= 1}
             maps = named or set(max(found, key=lambda c: c.strength).files)
-        plots = [f for f in self._drawn() if f not in maps]
+        drawn = [f for f in self._drawn() if f not in maps]
+        # A report may have plots in it, which count where none lie beside it.
+        plots = [f for f in drawn if not _is_report(f)] or drawn
         saved = sum(map(len, self.outputs.values()))
         if plots or self.outputs:
             why = f"{len(plots)} pictures" + (f", {saved} in notebooks" if saved else "")
@@ -324,15 +351,20 @@ class Discovery:
     def _reports(self, within: Within, pinned: bool) -> Iterable[Candidate]:
         for file in filter(within, self.files):
             path = PurePosixPath(file)
-            if pinned or (path.suffix.lower() in REPORTS and REPORT_WORDS & set(words(path.stem))):
-                yield Candidate("report", (file,), "a document of that name", 1.0 + (path.suffix == ".pdf"))
+            if pinned or _is_report(file):
+                own = 0.5 * bool(
+                    {"report", "rapport"} & set(words(path.stem))
+                )  # and not the assignment's text
+                yield Candidate(
+                    "report", (file,), "a document of that name", 1.0 + own + (path.suffix == ".pdf")
+                )
 
     # -- which of several --------------------------------------------------------------------------
 
     def _prefer_best_run(self) -> None:
         """Of weights and scores of several runs those of the best run, by its validation figures, are handed in."""
         best = self.figures.best_run
-        for piece in ("model", "scores", "scores_val"):
+        for piece in ("model", "scores", "scores_val", "non_positive"):
             for i, c in enumerate(self.candidates[piece]):
                 if best and choices.belongs(c.files[0], best, self.figures.runs):
                     self.candidates[piece][i] = replace(c, strength=c.strength + 0.3)
@@ -345,7 +377,10 @@ class Discovery:
                 continue
             best = self.figures.best_run
             if best and choices.belongs(files[0], best, self.figures.runs):
+                better = any((run.figure or 0) > (best.figure or 0) for run in self.figures.runs)
                 why = f"of the run with the best validation figures ({shown(best.name)}: {best.figure:.4f})"
+                if better:  # but less of that one was handed in
+                    why = f"of the best run of which that much was handed in ({shown(best.name)}: {best.figure:.4f})"
             elif found[0].strength > next(c.strength for c in found if c.files[0] != files[0]):
                 why = "by its name, form and size"
             else:

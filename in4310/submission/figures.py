@@ -7,21 +7,24 @@ in them is set aside as something else.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cache
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import PurePosixPath
 from typing import Any
 
 from in4310.shown import shown
-from in4310.submission import choices, claims, histories, logs, module_claims, tables
+from in4310.submission import choices, claims, histories, logs, module_claims, same_runs, tables
 from in4310.submission.claims import words
 from in4310.submission.contents import SETTINGS, Contents
+from in4310.submission.printed_figures import disagree, figures_in
+from in4310.submission.printed_shares import bare_shares, shares_in
+from in4310.submission.run_headings import of_name
 from in4310.submission.tables import Table
 
 SHARE_WORDS = {"positive", "nonpositive", "negative", "share", "percent", "percentage"}
 RUNS = 200  # that are compared with each other
+PRINTED = 64 * 2**20  # characters that are looked through for epochs
 Found = tuple[tuple[str, ...], str, float, Any]  # files, why, strength, value
 Within = Callable[[str], bool]  # whether a file is one of those to look at
 Reader = Callable[[Within, bool], Iterable[Found]]
@@ -31,13 +34,15 @@ Runs = Mapping[tuple[str, str], dict[str, Any]]  # (file, run) -> run
 class Figures:
     """`readers`: piece -> reader, in the order in which they must be asked: metrics may be those of the best epoch.
 
-    `ranked`: file that was read -> its ranked images, or None.
+    `kept`: weights and scores -> their files, which tell what of a run can be judged. `ranked`: file that was read ->
+    its ranked images, or None.
     """
 
     def __init__(self, contents: Contents, classes: Sequence[str]):
         self.contents, self.classes = contents, classes
         self.runs: list[choices.Run] = []
         self.best_run: choices.Run | None = None
+        self.kept: dict[str, list[str]] = {}
         self._histories: Runs = {}
         self.ranked = cache(lambda file: claims.as_ranking(contents.documents[file], _label(file), classes))
         self.readers: dict[str, Reader] = {
@@ -59,36 +64,62 @@ class Figures:
     def history(self, within: Within, pinned: bool) -> Iterable[Found]:
         """Runs from tables and documents, and from what was printed where those have none."""
         # Runs are named after their files, with the run's own name where a file holds several, and with the whole path
-        # where two would be named alike; what a notebook has printed counts where no file has the same.
+        # where two would be named alike; what was printed of a run that a file has, too, is that run.
         found: dict[tuple[str, str], dict[str, Any]] = {}
+        charts = histories.of_charts({f: d for f, d in self.contents.documents.items() if within(f)})
         for file, document in self._documents(within):
-            read = histories.as_history(document, PurePosixPath(file).stem) or {}
-            found |= {(file, name): run for name, run in read.items()}
-        found |= histories.of_scalars({f: s for f, s in self.contents.scalars.items() if within(f)})
-        for file, text in self.contents.printed.items():
-            if within(file) and (not found or file.endswith(".ipynb")):
-                self.contents.begin(file)
-                read = logs.as_history(text, PurePosixPath(file).stem) or {}
+            if histories.is_chart(document) and file not in charts:
+                said = (
+                    "a chart that TensorBoard saved; neither its name nor its folder's says of which figure"
+                )
+                self.contents.note(file, f"{said}: call it 'val_loss.csv', say")
+            elif file not in charts:
+                read = histories.as_history(document, PurePosixPath(file).stem) or {}
                 found |= {(file, name): run for name, run in read.items()}
-        written = {key: run for key, run in found.items() if not key[0].endswith(".ipynb")}
-        # A notebook that wrote its history to a file has printed it as well.
-        runs_of = self._histories = histories.merged(self._few(written or found))
+        found |= histories.of_scalars(
+            {file: chart for file, (_, chart) in charts.items()},
+            {file: folder for file, (folder, _) in charts.items()},
+        )
+        found |= histories.of_scalars({f: s for f, s in self.contents.scalars.items() if within(f)})
+        logged = self._printed_runs({f for f, _ in found}, within)
+        runs_of = self._histories = same_runs.merged(self._few(found | logged))
         self.runs = choices.runs_of(runs_of)
-        self.best_run = choices.best_of(self.runs)
+        self.best_run = choices.best_of(self.runs, choices.parts_of(self.runs, self.kept))
         if not runs_of:
             return
-        self._settings_beside(runs_of)
+        beside = self._settings_beside(runs_of)
         short = {(f, n): ("" if n == PurePosixPath(f).stem else f":{n}") for f, n in runs_of}
-        logged = self.contents.scalars
-        named = {(f, n): n if f in logged else PurePosixPath(f).stem + end for (f, n), end in short.items()}
+        named = {
+            (f, n): n if f in self.contents.scalars else PurePosixPath(f).stem + end
+            for (f, n), end in short.items()
+        }
         if len(set(named.values())) < len(named):
             named = {key: key[0] + end for key, end in short.items()}
         runs = {named[key]: run for key, run in runs_of.items()}
         for name, run in runs.items():
-            if set(run.get("settings", {})) == {"run"}:  # not stated: runs are told apart by their names
-                run["settings"] = {"run": name}
-        files = tuple(dict.fromkeys(file for file, _ in runs_of))
+            if set(run.get("settings", {})) == {
+                "run"
+            }:  # not stated: told apart by their names, which may state it
+                run["settings"] = of_name(name) or {"run": name}
+        # A file that only tells of a run what another does was read as well.
+        files = tuple(dict.fromkeys(file for file, _ in (*runs_of, *found, *logged))) + beside
         yield files, f"{len(runs)} runs with losses after each epoch", 1.0, runs
+
+    def _printed_runs(self, read: Container[str], within: Within) -> dict[tuple[str, str], dict[str, Any]]:
+        """Runs that were printed, into logs and notebooks that are not `read` as a table."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        characters = 0
+        for file, text in sorted(self.contents.printed.items(), key=lambda item: item[0].endswith(".ipynb")):
+            if not within(file) or file in read or file.lower().endswith(".tex"):
+                continue
+            characters += len(text)
+            if characters > PRINTED:
+                self.contents.note(file, "not looked through for epochs: more text than any training prints")
+                continue
+            self.contents.begin(file)
+            runs = logs.as_history(text, PurePosixPath(file).stem) or {}
+            found |= {(file, name): run for name, run in runs.items()}
+        return found
 
     def _few(self, runs: Runs) -> Runs:
         """The first runs of very many: each is compared with each, here and by the checks."""
@@ -96,20 +127,25 @@ class Figures:
             self.contents.note(file, f"{len(runs)} runs in all files; only the first {RUNS} are looked at")
         return dict(islice(runs.items(), RUNS))
 
-    def _settings_beside(self, runs: Runs) -> None:
-        """Hyperparameters of runs that state none, from the file of settings in the folder of that run alone."""
+    def _settings_beside(self, runs: Runs) -> tuple[str, ...]:
+        """Hyperparameters of runs that state none, from the file of settings in their folder; which files told some."""
         folders = Counter(str(PurePosixPath(file).parent) for file, _ in runs)
         stated = {
-            str(PurePosixPath(f).parent): {
-                k: v for k, v in document.items() if isinstance(v, str | int | float)
-            }
+            str(PurePosixPath(f).parent): (
+                f,
+                {k: v for k, v in document.items() if isinstance(v, str | int | float)},
+            )
             for f, document in {**self.contents.documents, **self.contents.settings}.items()
             if PurePosixPath(f).stem in SETTINGS and isinstance(document, Mapping)
         }
+        told = []
         for (file, _), run in runs.items():
             folder = str(PurePosixPath(file).parent)
-            if set(run.get("settings", {})) == {"run"} and folders[folder] == 1 and stated.get(folder):
-                run["settings"] = stated[folder]
+            source, settings = stated.get(folder, ("", {}))
+            if set(run.get("settings", {})) == {"run"} and folders[folder] == 1 and settings:
+                run["settings"] = settings
+                told.append(source)
+        return tuple(told)
 
     def metrics(self, within: Within, pinned: bool) -> Iterable[Found]:
         """Figures of one model, from all files that give some.
@@ -124,9 +160,15 @@ class Figures:
         by_model: list[tuple[choices.Run, dict[str, Any]]] = []
         scored = {file for file, _, _ in self.contents.matrices} | set(self.contents.listings)
         for file, document in self._documents(within):
+            if file.endswith(".ipynb"):
+                continue  # printed, as in any text
+            if isinstance(document, list) and not self._is_history(file):
+                document = tables.of_records(document) or document
+            document = histories.without_histories(document) if isinstance(document, Mapping) else document
             table = document if isinstance(document, Table) else None
-            if not pinned and (file in scored or (table and self._is_history(file)) or self.ranked(file)):
-                continue
+            others = file in scored or (table and self._is_history(file)) or self.ranked(file)
+            if others and not pinned and not isinstance(document, Mapping):
+                continue  # an object holds several pieces, each under its own names
             models = claims.by_model(table) if table else {}
             for name, rows in (models or {"": document}).items():
                 if not (figures := claims.as_metrics(rows, _label(file), self.classes)):
@@ -137,17 +179,62 @@ class Figures:
                 else:
                     found.append((file, figures))
         if by_model:
-            best_model = choices.best_of(run for run, _ in by_model)
+            models_of = [run for run, _ in by_model]
+            best_model = choices.best_of(models_of, choices.parts_of(models_of, self.kept))
             taken = best_model or by_model[0][0]
             self.best_run = best_model or self.best_run
             self.runs = [run for run, _ in by_model] if best_model else self.runs
             found += [(run.file, figures) for run, figures in by_model if run == taken]
-            why = "the highest validation mAP" if best_model else "the first of its table"
+            why = "the highest validation mAP of those handed in" if best_model else "the first of its table"
             said = f"figures of {len(by_model)} models; taken those of {shown(taken.name)}, {why}"
             self.contents.note(taken.file, said)
-        elif not found and self.best_run and not pinned:
-            found = self._of_best_epoch(self.best_run)
+        else:
+            found = self._of_one_run(found) if not pinned else found
+            written = bool(found)
+            found += self._printed_metrics(within, written)
+            whole = written or any("test" in figures for _, figures in found)
+            if not whole and self.best_run and not pinned:
+                found += self._of_best_epoch(self.best_run)
         yield from _merged(found, "figures of accuracy and average precision")
+
+    def _of_one_run(self, found: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
+        """Of figures that differ those of the run that is judged: by their names, else by the folder they lie in."""
+        if not any(disagree(a, b) for (_, a), (_, b) in combinations(found[:RUNS], 2)):
+            return found
+        best, judged = self.best_run, [files[0] for files in self.kept.values() if files]
+        ours = [one for one in found if best and choices.belongs(one[0], best, self.runs)]
+        if not ours and not best:
+            folders = {str(PurePosixPath(file).parent) for file in judged[:1]}
+            ours = [one for one in found if str(PurePosixPath(one[0]).parent) in folders]
+        return ours or found
+
+    def _printed_metrics(self, within: Within, others: bool) -> list[tuple[str, dict[str, Any]]]:
+        """Figures that were printed; where tables hold `others`, those of notebooks, which have what they printed.
+
+        What a report's source states counts where nothing else does. Of files that disagree, those of the best run.
+        """
+        found: list[tuple[str, dict[str, Any]]] = []
+        for file, text in sorted(self.contents.printed.items(), key=lambda item: _is_report(item[0])):
+            if not within(file) or (others and not file.endswith(".ipynb")) or (found and _is_report(file)):
+                continue
+            self.contents.begin(file)
+            figures, unclear = figures_in(text, _label(file), self.classes)
+            if unclear and not logs.as_history(text, ""):
+                said = f"several figures of {', '.join(map(shown, unclear[:3]))}: none is taken"
+                self.contents.note(
+                    file, f"{said}; keep those of the network handed in, or write a metrics.json"
+                )
+            if figures:
+                found.append((file, figures))
+        if any(disagree(a, b) for (_, a), (_, b) in combinations(found[:RUNS], 2)):
+            best = self.best_run
+            ours = [one for one in found if best and choices.belongs(one[0], best, self.runs)]
+            if len(ours) != 1:
+                names = ", ".join(shown(file) for file, _ in found[:3])
+                said = f"figures of evaluation differ between {names}: none is taken"
+                self.contents.notes.append(f"{said}; name the file with metrics = '...' under [files]")
+            return ours if len(ours) == 1 else []
+        return found
 
     def _of_best_epoch(self, best: choices.Run) -> list[tuple[str, dict[str, Any]]]:
         """Where the only figures are those after each epoch: the row of the best epoch of the best run's logs."""
@@ -171,31 +258,56 @@ class Figures:
         """Top and bottom images of classes, from all files that give some."""
         parts = [(file, ranked) for file, _ in self._documents(within) if (ranked := self.ranked(file))]
         for file, text in self.contents.printed.items() if not parts else ():
-            if within(file) and (ranked := claims.ranking_of_text(text, self.classes)):
+            if within(file) and (ranked := claims.ranking_of_text(text, _label(file), self.classes)):
                 parts.append((file, ranked))
         yield from _merged(parts, "paths of images at the top and the bottom of a class")
 
     def non_positive(self, within: Within, pinned: bool) -> Iterable[Found]:
-        """Percentages by module, a candidate a file; where there is none, of what a text in Markdown has in a table."""
-        none = True
+        """Percentages by module, a candidate a file; where there is none, of what a report's source has in a table."""
+        read: set[str] = set()
         for file, document in self._documents(within):
-            share = module_claims.as_non_positive(document)
-            if share is None and PurePosixPath(file).suffix.lower() in (".txt", ""):
-                try:
-                    share = module_claims.as_non_positive(tables.pairs_of(self.contents.printed[file]))
-                except ValueError:
-                    continue
-            # A notebook prints its history, and all else.
-            if share and (pinned or file.endswith(".ipynb") or not self._is_history(file)):
-                count = len(share["percent"])
-                hint = bool(set(words(_label(file))) & SHARE_WORDS)
-                none = False
-                yield (file,), f"{count} modules with a percentage", count / 100 + hint, share
+            printed = file in self.contents.printed
+            if not pinned and self._is_history(file):
+                document = histories.without_histories(document) if isinstance(document, Mapping) else {}
+            share = (
+                None if printed else module_claims.as_non_positive(tables.of_records(document) or document)
+            )
+            if share:
+                read.add(file)
+                yield self._shares(file, share)
         for file, text in self.contents.printed.items():
-            if none and file.lower().endswith(".md") and within(file) and SHARE_WORDS & set(words(text)):
-                with suppress(ValueError):
-                    if share := module_claims.as_non_positive(tables.pairs_of(text)):
-                        yield (file,), f"{len(share['percent'])} modules with a percentage", 0.0, share
+            reports = _is_report(file)
+            if not within(file) or file in read or (reports and read):
+                continue
+            self.contents.begin(file)
+            told = (
+                pinned
+                or module_claims.says_non_positive(_label(file))
+                or (reports and module_claims.says_non_positive(text))
+            )
+            found = shares_in(text, told)
+            if found.unclear:
+                modules = ", ".join(map(shown, found.unclear[:3]))
+                said = f"several shares of non-positive values of one module ({modules}); none is taken: keep those"
+                self.contents.note(file, f"{said} of the network handed in")
+            elif found.percent:
+                read.add(file)
+                yield self._shares(file, {"percent": found.percent})
+        if not read:
+            self._note_bare_shares(within)
+
+    @staticmethod
+    def _shares(file: str, share: dict[str, Any]) -> Found:
+        count = len(share["percent"])
+        hint = bool(set(words(_label(file))) & SHARE_WORDS)
+        return (file,), f"{count} modules with a percentage", count / 100 + hint, share
+
+    def _note_bare_shares(self, within: Within) -> None:
+        for file, text in self.contents.printed.items():
+            told = module_claims.says_non_positive(_label(file))
+            if within(file) and (count := bare_shares(text, told)):
+                what = f"{count} numbers that may be shares of non-positive values, of modules that it does not name"
+                self.contents.note(file, f"{what}: not read; write a line a module, 'layer1: 43.2 %'")
 
     def eigenvalues(self, within: Within, pinned: bool) -> Iterable[Found]:
         """Records of spectra, and one candidate from all lists of numbers under names of modules."""
@@ -230,12 +342,16 @@ class Figures:
     def reproduction(self, within: Within, pinned: bool) -> Iterable[Found]:
         """JSON objects with the keys of what a routine of comparison found."""
         for file, document in self._documents(within):
-            if claims.is_reproduction(document):
-                yield (file,), "a record with its keys", 1.0, document
+            if record := claims.as_reproduction(document):
+                yield (file,), "a record with its keys", 1.0, record
 
     def _is_history(self, file: str) -> bool:
         read = any(own == file for own, _ in self._histories)
         return read or bool(histories.as_history(self.contents.documents[file], PurePosixPath(file).stem))
+
+
+def _is_report(file: str) -> bool:
+    return PurePosixPath(file).suffix.lower() in (".md", ".tex")
 
 
 def _label(file: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,8 +15,22 @@ BYTES = 2**34  # of a hand-in that is given as a folder; an archive has a fourth
 DEPTH = 100  # of folders in each other; an archive has at most 24
 RUBBISH = {  # that systems and tools leave behind: nobody means to hand it in
     "__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".git", "__pycache__", ".ipynb_checkpoints", ".venv", "venv",
-    "site-packages", "node_modules",
+    "site-packages", "node_modules", ".svn", ".hg", ".tox", ".nox", ".idea", ".vscode", ".cache", ".mypy_cache",
+    ".pytest_cache", ".ruff_cache", ".Trashes", ".Spotlight-V100", ".fseventsd", "Icon\r",
 }  # fmt: skip
+
+
+def is_rubbish(name: str) -> bool:
+    """Whether a file or folder of this name is one that systems and tools leave behind."""
+    return name in RUBBISH or name.startswith("._")
+
+
+def put_at(file: Path, place: Path) -> None:
+    """A file at another place, too: a hard link where the system has them, else a copy. Raises OSError."""
+    try:
+        os.link(file, place)
+    except OSError:  # another disk, another owner
+        shutil.copyfile(file, place)
 
 
 def walk(folder: Path, suffixes: tuple[str, ...] = ()) -> list[str]:
@@ -25,7 +41,7 @@ def walk(folder: Path, suffixes: tuple[str, ...] = ()) -> list[str]:
         folders[:] = [] if deep else sorted(f for f in folders if f not in RUBBISH and not f.startswith("."))
         for name in sorted(files):
             path = Path(root) / name
-            if name in RUBBISH or name.startswith("._") or (suffixes and path.suffix not in suffixes):
+            if is_rubbish(name) or (suffixes and path.suffix not in suffixes):
                 continue
             if path.is_symlink() or not path.is_file():
                 continue
@@ -90,3 +106,20 @@ def _end_of(link: Path, place: Path) -> str:
 
 def _refuse(error: OSError) -> None:
     raise error
+
+
+MANIFEST = "submission.toml"
+_AGAIN = re.compile(
+    r"submission( ?\(\d{1,3}\)|-\d{1,3})\.toml"
+)  # as course systems and browsers number a further upload
+
+
+def manifest_in(folder: Path) -> tuple[str, str]:
+    """(name of the file that is submission.toml, what a further upload put behind names); the file may not be there."""
+    if not (folder / MANIFEST).is_file():
+        found = [
+            m for file in sorted(folder.iterdir()) if (m := _AGAIN.fullmatch(file.name)) and file.is_file()
+        ]
+        if len(found) == 1:
+            return found[0][0], found[0][1]
+    return MANIFEST, ""

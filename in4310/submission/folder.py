@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,17 +15,25 @@ from torch import Tensor
 
 from in4310.errors import InputError
 from in4310.shown import shown
-from in4310.submission.discovery import NOTHING, Candidate, Hints
-from in4310.submission.files import digest_of
+from in4310.submission.discovery import NOTHING, Candidate
+from in4310.submission.documents import Stated
+from in4310.submission.files import MANIFEST, digest_of, manifest_in, walk
 from in4310.submission.looks import Look
 from in4310.submission.panels import Panels
-from in4310.submission.pieces import KINDS, Missing, Unreadable
-from in4310.submission.reader import MANIFEST
+from in4310.submission.pieces import KINDS, Hints, Missing, Unreadable
 from in4310.submission.reading import Found, Readers
 from in4310.submission.source import Call
 from in4310.submission.state_dicts import Network, describe, find_networks, translate
 
+DOCUMENTS = 3  # PDFs whose text is read
+STATED = ("metrics", "non_positive")  # pieces that the text of a report may state
+ONLY_STATED = "figures that no file holds, in its text"
 NAMED = "named in submission.toml"
+HELPS = re.compile(  # names of files that are source, or help to run it: no piece is missed in them
+    r"\..*|submission.*\.toml|plan\.json|readme.*|les_?meg.*|licen[cs]e.*|requirements.*\.txt|environment.*\.ya?ml|pyproject\.toml|setup\.cfg|"
+    r"(make|docker)file|.*\.(py|ipynb|sh|slurm|sbatch|lock)",
+    re.IGNORECASE,
+)
 Value = TypeVar("Value")
 
 
@@ -53,6 +62,10 @@ class Recovered:
     split: dict[str, list[str]] = field(default_factory=dict)
     again: str = ""  # whether a second run made that split: 'same', other with the 'listing', or 'other'
     ran: list[str] = field(default_factory=list)  # scripts that ran to their end, without arguments
+    seen: dict[str, list[Any]] = field(default_factory=dict)  # subject -> what of it, said, at which line
+    wrong: list[list[str]] = field(
+        default_factory=list
+    )  # mistakes: name, at which line, said, how to mend it
 
     @property
     def candidates(self) -> list[Candidate]:
@@ -79,18 +92,21 @@ class Submission:
         self.hints = hints or Hints(())
         self.readers = readers or Readers(None, folder)
         self._loaded: dict[str, Mapping[str, Tensor]] = {}
+        self._documents_said: list[str] = []
         self._given_name = name
         self.rehearse: Callable[[], Recovered] = Recovered  # runs its programs; by default none is run
-        self.manifest = self._read_manifest()
+        self.manifest, self._manifest_said = self._read_manifest()
 
-    def _read_manifest(self) -> dict[str, Any]:
-        path = self.folder / MANIFEST
-        if not path.is_file():
-            return {}
+    def _read_manifest(self) -> tuple[dict[str, Any], list[str]]:
+        """Its tables, and what of it is left aside."""
+        name, _ = manifest_in(self.folder)
+        if not (self.folder / name).is_file():
+            return {}, []
         try:
-            return self.readers.manifest
+            tables, lost = self.readers.manifest
         except ValueError as error:
-            raise InputError(f"{path}: not valid TOML ({error}); fix it or leave it out") from None
+            tables, lost = {}, [f"is left aside ({error})"]
+        return tables, [f"{name}: {shown(why, 200)}" for why in lost]
 
     def table(self, name: str) -> Mapping[str, Any]:
         """A table of submission.toml, empty when it is not there."""
@@ -110,14 +126,23 @@ class Submission:
         """piece -> (path inside, why), for pieces that submission.toml names or that lie in their usual place."""
         found: dict[str, tuple[str, str]] = {}
         for kind in KINDS.values():
-            named = self.table("files").get(kind.name)
-            if isinstance(named, str) and self.inside(named):
+            if named := self._named(kind.name):
                 found[kind.name] = (named, NAMED)
                 continue
             usual = next((place for place in kind.places if self.inside(place)), None)
             if usual is not None:
                 found[kind.name] = (usual, "usual name")
         return found
+
+    def _named(self, piece: str) -> str | None:
+        """The place that submission.toml names for a piece, where it is there; perhaps numbered as that file is."""
+        named = self.table("files").get(piece)
+        if not isinstance(named, str) or not named:
+            return None
+        _, again = manifest_in(self.folder)
+        path = PurePosixPath(named)
+        numbered = str(path.with_name(f"{path.stem}{again}{path.suffix}")) if again and path.name else named
+        return next((place for place in (named, numbered) if self.inside(place)), None)
 
     def inside(self, relative: str) -> str | None:
         """The path without links and detours where something is there and inside; else None, whatever the text is."""
@@ -156,13 +181,25 @@ class Submission:
 
     def candidates(self, piece: str) -> list[Candidate]:
         """All candidates for a piece, best first; of its place alone where that is known."""
-        found = self.found.candidates[piece]
-        return self.rehearsed.candidates if piece == "split" and not found else found
+        if found := self.found.candidates[piece]:
+            return found
+        if piece == "split":
+            return self.rehearsed.candidates
+        return _stated_alone(piece, self.stated) if piece in STATED and piece not in self.placed else []
+
+    def only_stated(self, piece: str) -> bool:
+        """Whether the figures of a piece stand in the text of a report alone, of which some may not have been read."""
+        return any(c.why.startswith(ONLY_STATED) for c in self.candidates(piece)[:1])
 
     @cached_property
     def rehearsed(self) -> Recovered:
-        """What its programs were seen to do when they were run, which they are where no file says the split."""
-        return Recovered() if self.found.candidates["split"] else self.rehearse()
+        """What its programs were seen to do when they were run."""
+        return self.rehearse()
+
+    @property
+    def split_made_by(self) -> str:
+        """The program that makes the split, where no file says it; '' where one does, or none was seen."""
+        return self.rehearsed.at if not self.found.candidates["split"] and self.rehearsed.split else ""
 
     def others(self, piece: str) -> list[str]:
         """Other files that could have been the piece and were not taken; shown safely."""
@@ -173,10 +210,35 @@ class Submission:
         return [shown(f) for f in files if f not in candidates[0].files][:20]
 
     @property
+    def unused(self) -> list[str]:
+        """Files handed in of which nothing was taken: no piece, no source, and none that only helps to run it."""
+        taken = {file for file, _, _ in self.__dict__.get("stated", ())}
+        for piece, (place, _) in self.located.items():
+            candidates = self.candidates(piece)
+            for file in (place, self.inside(place) or place, *(candidates[0].files if candidates else ())):
+                taken.add(file)
+        return [
+            file
+            for file in walk(self.folder)
+            if not HELPS.fullmatch(PurePosixPath(file).name)
+            and not taken & {file, *map(str, PurePosixPath(file).parents)}
+        ]
+
+    @property
     def notes(self) -> list[str]:
         """What discovery left aside and why, as far as it was needed; safe to show, bounded in number."""
         said = self.rehearsed.said if "rehearsed" in self.__dict__ else []
-        return [*said, *self.found.notes] if "found" in self.__dict__ else []
+        more = [*said, *self.found.notes] if "found" in self.__dict__ else []
+        return [*self._manifest_said, *self._named_and_not_there(), *more, *self._documents_said]
+
+    def _named_and_not_there(self) -> list[str]:
+        """What submission.toml names as a piece and the hand-in lacks: nothing is taken instead in silence."""
+        named = {piece: self.table("files").get(piece) for piece in KINDS}
+        return [
+            f"{MANIFEST}: {piece} = {shown(place)!r} is not there; what else was found is taken"
+            for piece, place in named.items()
+            if isinstance(place, str) and place and not self._named(piece)
+        ]
 
     def path(self, piece: str) -> Path:
         """Absolute path of a piece; raises Missing."""
@@ -226,9 +288,30 @@ class Submission:
         return self.readers.panels(picture.relative_to(self.folder).as_posix())
 
     @cached_property
+    def stated(self) -> list[tuple[str, list[Stated], list[Stated]]]:
+        """(file, figures of evaluation, shares by module) of each PDF that states some, reports first."""
+        reports = [file for c in self.candidates("report") for file in c.files]
+        pdfs = [f for f in walk(self.folder) if f.lower().endswith(".pdf")]
+        found = []
+        for file in sorted(pdfs, key=lambda f: (f not in reports, f.count("/"), f))[:DOCUMENTS]:
+            try:
+                figures, shares = self.readers.document(file, self.hints.classes)
+            except ValueError as error:
+                self._documents_said.append(f"{shown(file)}: {shown(str(error), 200)}")
+                continue
+            if figures or shares:
+                found.append((file, figures, shares))
+        return found
+
+    @cached_property
     def source(self) -> list[Call]:
         """Calls in the submission's own source, from its syntax tree."""
         return self.readers.calls()
+
+    @cached_property
+    def seeds(self) -> list[tuple[int, str]]:
+        """(seed, file) that files of settings state."""
+        return self.readers.seeds()
 
     # -- weights -----------------------------------------------------------------------------------
 
@@ -266,6 +349,22 @@ class Submission:
     def digest(self) -> str:
         """SHA-256 over names and contents of all files."""
         return digest_of(self.folder)
+
+
+def _stated_alone(piece: str, stated: Sequence[tuple[str, list[Stated], list[Stated]]]) -> list[Candidate]:
+    """Figures that the text of a report states, as a piece: of the first report that states some."""
+    for file, *both in stated:
+        figures = both[STATED.index(piece)]
+        value: dict[str, Any] = {}
+        for one in figures:
+            table = value
+            for name in one.what[:-1] if piece == "metrics" else ("percent",):
+                table = table.setdefault(name, {})
+            table[one.what[-1]] = one.value
+        if figures:
+            pages = ", ".join(map(str, sorted({one.page for one in figures})[:5]))
+            return [Candidate(piece, (file,), f"{ONLY_STATED} (page {pages})", 0.0, value)]
+    return []
 
 
 def _together(files: tuple[str, ...]) -> str:

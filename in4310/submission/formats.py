@@ -18,7 +18,6 @@ TEXT_BYTES = 16 * 2**20  # 17034 paths of 200 characters are 3.4 MB
 TEXT_VALUES = 3_000_000
 ARRAY_BYTES = 256 * 2**20  # 100 000 rows of 1000 classes in float16
 PICTURE_PIXELS = 64 * 2**20
-SETTINGS_LINES = 1000
 SIDE = 512  # what a picture is shrunk to
 PICTURE_FORMATS = ("PNG", "JPEG")
 IMAGE_FORMATS = (*PICTURE_FORMATS, "BMP", "WEBP")  # of a data set
@@ -77,22 +76,19 @@ def parse_json(text: str, lines: bool = False) -> Any:
         raise ValueError("is nested too deeply for a table of results") from None
 
 
-def parse_settings(text: str) -> dict[str, str]:
-    """The top level of a YAML file of settings, 'name: value' or W&B's 'value: ...' below a name; no more of YAML."""
-    found: dict[str, str] = {}
-    under = ""
-    for line in text.splitlines()[:SETTINGS_LINES]:
-        name, mark, value = line.partition(":")
-        value = value.partition(" #")[0].strip().strip("\"'")
-        if not mark or name.lstrip().startswith("#"):
-            continue
-        if name[:1].isspace():
-            if name.strip() == "value" and under and value:
-                found[under] = value
-        elif value and not value.startswith(("!", "&", "{", "[")):
-            found[name.strip().strip("\"'")] = value
-        under = under if name[:1].isspace() else name.strip().strip("\"'")
-    return {name: value for name, value in found.items() if not name.startswith(("_", "wandb"))}
+def parse_lists(text: str) -> dict[str, list[str]]:
+    """name -> texts, of a YAML file: 'name:' at the margin and lines '- text' below it; no more of YAML."""
+    found: dict[str, list[str]] = {}
+    below: list[str] | None = None
+    for line in text.splitlines():
+        inner = line.strip()
+        if inner.startswith("- "):
+            if below is not None:
+                below.append(inner[2:].strip().strip("\"'"))
+        elif inner and not inner.startswith("#"):
+            alone = inner.endswith(":") and not line[:1].isspace()
+            below = found.setdefault(inner[:-1].strip("\"'"), []) if alone else None
+    return {name: values for name, values in found.items() if values}
 
 
 def _integer(digits: str) -> int | float:

@@ -7,15 +7,21 @@ from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, count
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from in4310.submission.claims import Document, measure, set_of, words
 from in4310.submission.epochs import Row, runs_of, trained
 from in4310.submission.event_files import Scalar
 from in4310.submission.formats import SET_NAMES
-from in4310.submission.tables import Table, key, number, plain
+from in4310.submission.module_claims import is_module
+from in4310.submission.tables import WRAPPED, Table, key, number, plain
 
 Runs = dict[str, dict[str, Any]]
+_STATED = ("settings", "config", "hyperparameters", "params", "args")
+_INNER = ("epochs", "history", "log_history")  # the last is Hugging Face's
+# Words of figures that lie beside lists of losses and are no hyperparameters.
+_OF_OTHERS = {"memory", "mem", "vram", "rows", "difference", "tolerance", "percent", "share"}
 
 
 def as_history(document: Document, name: str) -> Runs | None:
@@ -23,13 +29,16 @@ def as_history(document: Document, name: str) -> Runs | None:
     # A table, or a list of records, is one run or several by a column that names them; a list of records that hold
     # epochs, and an object, are a run each, or runs by name at any depth.
     if isinstance(document, Table):
+        if (chart := exported(document, name)) is not None:
+            rows = [{"step": step, tag: value} for step, tag, value in chart]
+            return history_of_records(rows, name, parts=True)
         if charts := _charts(document):
             found = [history_of_records(rows, run, parts=True) or {} for run, rows in charts.items()]
             return dict(ChainMap(*found)) or None
         return history_of_records(document.records(), name) if document.header else None
     if isinstance(document, list):
         if document and all(isinstance(d, Mapping) for d in document):
-            if any("epochs" in d or "history" in d for d in document):
+            if any(isinstance(d.get(k), Mapping | list) for d in document for k in ("epochs", "history")):
                 return _runs({str(d.get("name", f"{name}-{i}")): d for i, d in enumerate(document, 1)})
             return history_of_records(document, name)
         return None
@@ -51,9 +60,8 @@ def _run(document: Mapping[str, Any], name: str) -> Runs | None:
     """One run: the house's own form, a list of epochs under a name, or a dict of lists as Keras keeps it."""
     # What lies inside is read as its own form, and then takes what stands beside it: settings, the best epoch, whether
     # it was kept; of epochs that are records also what the history's columns do not have.
-    settings = next((document[k] for k in ("settings", "config", "hyperparameters", "params", "args")
-                     if isinstance(document.get(k), Mapping)), None)  # fmt: skip
-    for inner in ("epochs", "history", "log_history"):  # the last is Hugging Face's
+    settings = next((document[k] for k in _STATED if isinstance(document.get(k), Mapping)), None)
+    for inner in _INNER:
         value = document.get(inner)
         if isinstance(value, list) and all(isinstance(e, Mapping) for e in value) and (value or settings):
             runs = history_of_records(value, name, settings or {}) if value else {name: {"epochs": []}}
@@ -88,10 +96,31 @@ def _of_lists(document: Mapping[str, Any], settings: Mapping[str, Any] | None, n
     length = Counter(lengths).most_common(1)[0][0]
     rows = [{k: v[i] for k, v in lists.items() if len(v) == length} for i in range(length)]
     runs = history_of_records(rows, name)
-    rest = {k: v for k, v in document.items() if isinstance(v, str | int | float) and not isinstance(v, bool)}
+    plain_values = {k: v for k, v in document.items() if type(v) in (str, int, float)}
+    rest = {
+        k: v for k, v in plain_values.items() if not (measure(k) or _OF_OTHERS & {*words(k)} or is_module(k))
+    }
     for run in (runs or {}).values() if settings or rest else ():
         run["settings"] = dict(settings) if settings is not None else rest
     return runs
+
+
+def without_histories(document: Document) -> Document:
+    """An object without what is read as a history, at any depth: lists of epochs, and what is stated beside them."""
+    if isinstance(document, list):
+        records = document and all(isinstance(d, Mapping) for d in document)
+        return [] if records and as_history(document, "") else document
+    if not isinstance(document, Mapping):
+        return document
+    inside = [k for k in _INNER if isinstance(document.get(k), Mapping | list)]
+    if not as_history(document, ""):
+        return document
+    gone = {*_STATED, *(inside or (k for k, v in document.items() if isinstance(v, list) and _of_numbers(v)))}
+    return {k: without_histories(v) for k, v in document.items() if k not in gone}
+
+
+def _of_numbers(values: Sequence[Any]) -> bool:
+    return bool(values) and all(isinstance(_figure(v), int | float) for v in values[:3])
 
 
 def history_of_records(
@@ -158,6 +187,8 @@ def _integer(epoch: float | None) -> float | int | None:
 
 def _figure(value: Any) -> Any:
     """A number, NaN and infinity among them: a run that diverged has them."""
+    if isinstance(value, str) and (whole := WRAPPED.fullmatch(value.strip())):
+        value = whole[1]
     if isinstance(value, str) and value.strip().lower().lstrip("+-") in ("nan", "inf", "infinity"):
         return float(value)
     return plain(value)
@@ -227,16 +258,48 @@ def _charts(table: Table) -> dict[str, list[dict[str, str]]]:
     return runs
 
 
-def of_scalars(files: Mapping[str, Sequence[Scalar]]) -> dict[tuple[str, str], dict[str, Any]]:
+def is_chart(document: Document) -> bool:
+    """Whether it is a table as TensorBoard saves one chart: Wall time, Step, Value."""
+    return isinstance(document, Table) and [*map(key, document.header)] == ["wall_time", "step", "value"]
+
+
+def exported(document: Document, name: str) -> list[Scalar] | None:
+    """What TensorBoard saved of one chart as a table (Wall time, Step, Value): the figure is in the name alone.
+
+    'run-train-tag-epoch_loss' says it; None for another table, and for a name that says no figure.
+    """
+    if not is_chart(document):
+        return None
+    tag = re.split(r"[-_]?\btag-|_tag_", name)[-1]
+    figures = [(number(row[1]), _figure(row[2])) for row in document.rows if len(row) == 3]
+    found = [(s, tag, float(v)) for s, v in figures if s is not None and isinstance(v, int | float)]
+    return found if measure(tag) else None
+
+
+def of_charts(documents: Mapping[str, Document]) -> dict[str, tuple[str, list[Scalar]]]:
+    """file -> (folder of its run, scalars), of charts that TensorBoard saved as tables."""
+    found = {}
+    for file, document in documents.items():
+        path = PurePosixPath(file)
+        run = re.match(r"run[-_](.{1,80}?)[-_]tag[-_]", path.stem)
+        if (chart := exported(document, path.stem)) is not None:
+            folder = path.parent / run[1] if run and run[1] != "." else path.parent
+            found[file] = (str(folder), chart)
+    return found
+
+
+def of_scalars(
+    files: Mapping[str, Sequence[Scalar]], folders: Mapping[str, str] = MappingProxyType({})
+) -> dict[tuple[str, str], dict[str, Any]]:
     """(first file, folder) -> run, of TensorBoard's event files: all of a folder are of one run.
 
     Keras writes a folder a set, and add_scalars one a figure ('Loss_train' or 'Loss/train'): those are of the run
-    around them.
+    around them. `folders`: of files that lie in another than that of their run.
     """
     runs: dict[str, list[dict[str, Any]]] = {}
     first: dict[str, str] = {}
     for file in sorted(files):
-        folder = PurePosixPath(file).parent
+        folder = PurePosixPath(folders.get(file, str(PurePosixPath(file).parent)))
         for step, tag, value in files[file]:
             begin = re.sub(r"\W", "_", tag) + "_"
             part = folder.name if key(folder.name) in SET_NAMES else ""
@@ -270,46 +333,6 @@ def default_set(titles: Iterable[str], name: str) -> str:
     if any(measure(t) == "loss" and _set_of(t) is None for t in titles):
         return "train"
     return "val" if "val" in sets else "test" if sets == {"test"} else "train"
-
-
-def merged(runs: Mapping[tuple[str, str], dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
-    """(file, run) -> run, with what was logged of one run in two files (log.csv and test_log.csv) put together.
-
-    Two files are of one run when they lie in one folder, their names differ in the set alone or they name the run
-    themselves, and they give other figures of the same epochs. A file of a checkpoint that gives the beginning of
-    another by the same name (Hugging Face's trainer_state.json) is of that run, and what holds no loss is of none.
-    """
-    whole: dict[tuple[str, str], dict[str, Any]] = {}
-    place: dict[tuple[str, str, tuple[str, ...]], tuple[str, str]] = {}
-    for (file, name), run in sorted(runs.items(), key=lambda item: (len(item[0][0]), item[0])):
-        path = PurePosixPath(file)
-        stem = tuple(w for w in words(path.stem) if w not in SET_NAMES)
-        own = not name.startswith(path.stem)
-        here = (str(path.parent), name if own else name.removeprefix(path.stem), () if own else stem)
-        first = place.setdefault(here, (file, name))
-        if first == (file, name):
-            whole[first] = run
-            continue
-        ours, theirs = whole[first]["epochs"], run["epochs"]
-        same = [e.get("epoch") for e in ours] == [e.get("epoch") for e in theirs]
-        both = {k for e in ours for k in e} & {k for e in theirs for k in e} - {"epoch"}
-        if same and not both:
-            whole[first]["epochs"] = [a | b for a, b in zip(ours, theirs, strict=True)]
-        else:
-            whole[(file, name)] = run
-    return {
-        (file, name): run
-        for (file, name), run in whole.items()
-        if not any(_begins(run, other, file, of) for (of, _), other in whole.items())
-        and (not run["epochs"] or any(c.endswith("_loss") for e in run["epochs"] for c in e))
-    }
-
-
-def _begins(run: Mapping[str, Any], other: Mapping[str, Any], file: str, of: str) -> bool:
-    if "checkpoint" not in file or PurePosixPath(file).name != PurePosixPath(of).name:
-        return False
-    ours, theirs = run["epochs"], other["epochs"]
-    return len(ours) < len(theirs) and repr(ours) == repr(theirs[: len(ours)])
 
 
 _OTHER = ("class", "per", "buildings", "forest", "glacier", "mountain", "sea", "street", "best")

@@ -13,6 +13,7 @@ import numpy as np
 
 from in4310.submission.claims import measure
 from in4310.submission.formats import ARRAY_BYTES, parse_npy
+from in4310.submission.module_claims import is_module
 from in4310.submission.tables import Table, key, number
 
 MEMBERS = 1000
@@ -83,6 +84,8 @@ def _of_table(table: Table, classes: Sequence[str]) -> np.ndarray | None:
     # many columns is taken as it stands, for the checks to judge.
     if len(table.rows) < 12:  # a table of metrics has one row a class, not one an image
         return None
+    if table.header and all(map(is_module, table.header)):
+        return None  # eigenvalues, a column a module
     keys = [key(t) for t in table.header]
     # 'score_sea' and 'sea' alike
     named = [
@@ -114,12 +117,14 @@ def of_document(document: Any, classes: Sequence[str]) -> np.ndarray | None:
     """Scores in a table, or in a JSON document: a list of N lists of numbers, perhaps under one name."""
     if isinstance(document, Table):
         return _of_table(document, classes)
-    if isinstance(document, dict) and len(document) >= 12:  # image: its scores
-        document = list(document.values())
+    if isinstance(document, dict):
+        rows = list(document.values())  # image: its scores
+        if len(rows) >= 12 and (matrix := of_document(rows, classes)) is not None:
+            return matrix
     if isinstance(document, list) and document and all(isinstance(record, dict) for record in document):
         lists = [[value for value in record.values() if isinstance(value, list)] for record in document]
         document = [found[0] if len(found) == 1 else None for found in lists]
-    if isinstance(document, dict) and len(document) <= 4:
+    if isinstance(document, dict):
         found = [m for value in document.values() if (m := of_document(value, classes)) is not None]
         return found[0] if len(found) == 1 else None
     if not isinstance(document, list) or len(document) < 12:
@@ -129,3 +134,12 @@ def of_document(document: Any, classes: Sequence[str]) -> np.ndarray | None:
     if not all(type(v) in (int, float) for r in document for v in r):
         return None
     return np.array(document, dtype=np.float64)
+
+
+def several(document: Any, classes: Sequence[str]) -> dict[str, np.ndarray]:
+    """name -> scores, of what `of_document` reads alone ('' as its name), or in each entry of an object."""
+    if (alone := of_document(document, classes)) is not None:
+        return {"": alone}
+    inside = document.items() if isinstance(document, dict) else ()
+    found = {str(name): of_document(value, classes) for name, value in inside}
+    return {name: matrix for name, matrix in found.items() if matrix is not None}

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from in4310.submission.claims import Document, words
-from in4310.submission.tables import Table, flatten, number, plain
+from in4310.submission.tables import Table, flatten, number, numbers_in, plain
 
 # -- non-positive share ----------------------------------------------------------------------------
 
@@ -20,6 +21,30 @@ _MODULE = re.compile(r"(conv1|bn1|relu|maxpool|layer[1-4]|stage[1-4]|avgpool|fc|
 def is_module(name: str) -> bool:
     """Whether a name may be that of a module of a ResNet."""
     return bool(_MODULE.fullmatch(name.strip().removeprefix("model.").removeprefix("module.")))
+
+
+_HINT = re.compile(r"pos|≤|<\s?=|\\le", re.IGNORECASE)
+
+
+def says_non_positive(text: str) -> bool:
+    """Whether a text speaks of values that are not positive."""
+    if not _HINT.search(text):
+        return False
+    said = words(text)
+    close = text.replace(" ", "")
+    pairs = pairwise(said)
+    return (
+        bool({"nonpositive", "nonpos", "ikkepositive", "ikkepositiv"} & {*said})
+        or any(a in ("non", "not") and b in ("positive", "pos") for a, b in pairs)
+        or any(sign in close for sign in ("≤0", "<=0", "\\leq0", "\\le0"))
+    )
+
+
+def share_column(titles: Sequence[str]) -> int | None:
+    """The column of such shares, where a table's headings name one: by what it counts, else by its unit."""
+    units = [i for i, t in enumerate(titles) if "%" in t or {"percent", "percentage", "share"} & {*words(t)}]
+    said = [i for i, title in enumerate(titles) if says_non_positive(title)] or units
+    return said[0] if len(said) == 1 else None
 
 
 _SHARE = {"positive", "nonpositive", "percent", "percentage", "share", "prosent", "zeros"}
@@ -33,7 +58,7 @@ def as_non_positive(document: Document) -> dict[str, Any] | None:
     if not isinstance(document, Mapping):
         return None
     if isinstance(document.get("percent"), Mapping):  # the house's form: what is no number is seen, too
-        shares = {_module(str(m)): plain(v) for m, v in document["percent"].items()}
+        shares = {module_name(str(m)): plain(v) for m, v in document["percent"].items()}
         return {**document, "percent": shares}
     # Any other object: of each number the module is its own name, or, where that says that it is a share, one above it.
     found: dict[str, Any] = {}
@@ -47,13 +72,14 @@ def as_non_positive(document: Document) -> dict[str, Any] | None:
             if module is None and _SHARE & set(words(path[-1])):
                 module = next((p for p in reversed(path) if is_module(p)), None)
             if module and value is not None:
-                found.setdefault(_module(module), value)
+                found.setdefault(module_name(module), value)
     return {"percent": found} | images if found else None
 
 
 def _shares_of_table(table: Table) -> dict[str, Any]:
     """A row a module, with its share in a column of that name or the last number; or a column a module."""
-    column = table.column("percent", "percentage", "non_positive", "nonpositive", "value", "share", "prosent")
+    column = share_column(table.header)
+    column = table.column("value") if column is None else column
     percent: dict[str, Any] = {}
     for row in table.rows:
         names = [cell for cell in row if is_module(cell)]
@@ -61,14 +87,15 @@ def _shares_of_table(table: Table) -> dict[str, Any]:
         last = values[-1] if values else None
         value = last if column is None or column >= len(row) else number(row[column])
         if names and value is not None:
-            percent[_module(names[0])] = value
+            percent[module_name(names[0])] = value
     if not percent and table.header and len(table.rows) == 1:
-        percent = {_module(t): number(c) for t, c in zip(table.header, table.rows[0], strict=False)
+        percent = {module_name(t): number(c) for t, c in zip(table.header, table.rows[0], strict=False)
                    if is_module(t) and number(c) is not None}  # fmt: skip
     return percent
 
 
-def _module(name: str) -> str:
+def module_name(name: str) -> str:
+    """The house's name of a module: stage1 is layer1, without what wraps the network."""
     return re.sub(r"^stage(?=\d)", "layer", name.strip().removeprefix("model.").removeprefix("module."))
 
 
@@ -120,7 +147,7 @@ def record_of_spectra(document: Mapping[str, Any]) -> dict[str, Any]:
     """That record with the house's names of modules, networks and data sets, where others are used that we know."""
 
     def renamed(one: Mapping[str, Any]) -> dict[str, Any]:
-        found = {**one, "modules": {_module(str(m)): values for m, values in one["modules"].items()}}
+        found = {**one, "modules": {module_name(str(m)): values for m, values in one["modules"].items()}}
         for name in ("model", "data"):
             said = _tokens(value) if isinstance(value := one.get(name), str) else []
             if name == "data":
@@ -137,7 +164,7 @@ def module_in(names: Sequence[str]) -> str | None:
     """The module that one of the names is, or holds between spaces, dashes or underscores; the last of them."""
     cut = re.compile(r"[\s/|:,]+|__|-|(?<=[a-z0-9])_(?=[a-z])")
     parts = [part for name in names for part in (name, *cut.split(name))]
-    return next((_module(part) for part in reversed(parts) if is_module(part)), None)
+    return next((module_name(part) for part in reversed(parts) if is_module(part)), None)
 
 
 def lists_in(table: Table) -> Iterable[tuple[tuple[str, ...], list[float]]]:
@@ -156,8 +183,9 @@ def lists_in(table: Table) -> Iterable[tuple[tuple[str, ...], list[float]]]:
         return
     grouped: dict[tuple[str, ...], list[float]] = {}
     for row in table.rows:
-        names = tuple(cell for cell in row if cell and number(cell) is None)
+        names = tuple(cell for cell in row if cell and number(cell) is None and not numbers_in(cell))
         values = [v for cell in row if (v := number(cell)) is not None]
+        values += [v for cell in row for v in numbers_in(cell) or () if number(cell) is None]
         if module_in(names) is None or not values:
             continue
         # Three numbers and more are the list itself; one or two are (an index and) one value of it.

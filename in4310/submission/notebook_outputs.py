@@ -25,7 +25,9 @@ TOPICS = {"loss": "loss", "losses": "loss", "eigenvalues": "eigen", "eigvals": "
 
 @dataclass
 class Outputs:
-    """`pictures`: (file name that says cell and topic, bytes); `text`: what was printed; `error`: where it failed."""
+    """`pictures`: (file name that says cell and topic, bytes); `text`: what was printed, a form feed between cells;
+    `error`: where it failed.
+    """
 
     pictures: list[tuple[str, bytes]] = field(default_factory=list)
     text: str = ""
@@ -53,6 +55,7 @@ def read_outputs(path: Path) -> Outputs:
             continue
         said = [TOPICS[w] for w in words(_joined(cell.get("source"))[:20_000]) if w in TOPICS]
         outputs = cell.get("outputs")
+        found.text += "\f" if found.text[-1:] not in ("", "\f") else ""
         for output in outputs if isinstance(outputs, list) else ():
             if isinstance(output, Mapping):
                 _take(found, output, number, "-".join(dict.fromkeys(said)))

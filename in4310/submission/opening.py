@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,8 +13,8 @@ from typing import Any
 from in4310.errors import InputError, NotJudged
 from in4310.shown import shown
 from in4310.submission.containers import Entry, Opener, Told, opened_here
-from in4310.submission.plain import NotPlain, all_of, unpack
-from in4310.submission.reading import STRANGE
+from in4310.submission.files import put_at
+from in4310.submission.plain import STRANGE, NotPlain, all_of, unpack
 from in4310.submission.sandbox.worker import Sandbox, Worker, WorkerFailed
 from in4310.temporary import ours
 
@@ -33,7 +31,7 @@ def opener_of(sandbox: Sandbox | None, seconds: float = SECONDS) -> Opener:
         with tempfile.TemporaryDirectory(prefix=ours("archive")) as home:
             alone = Path(home) / "alone" / path.name  # the child sees its folder, and nobody else's archive
             alone.parent.mkdir(mode=0o755)
-            _put(path, alone)
+            put_at(path, alone)
             try:
                 with sandbox.worker(alone.parent, live=False) as worker:
                     yield Told(
@@ -64,10 +62,3 @@ def _unread(name: str, why: object) -> InputError:
         f"{shown(name)}: expected an archive that can be read, found one that ends its reader ({why});"
         " pack your submission again"
     )
-
-
-def _put(path: Path, place: Path) -> None:
-    try:
-        os.link(path, place)
-    except OSError:  # another disk, another owner
-        shutil.copyfile(path, place)

@@ -1,8 +1,18 @@
-"""The pieces of a submission: their names, their usual places, and what is said when one is missing."""
+"""The pieces of a submission: their names and usual places, how they are known, what is said when one is missing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What the judge knows of the assignment: classes in index order, 'class/file' of every image, sizes asked for."""
+
+    classes: tuple[str, ...]
+    images: frozenset[str] = frozenset()
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 
 DEPTH = 24  # a message bounds what nests deeper
 DIGITS = 17  # of whole numbers: a message takes 18 letters as one, what is longer is a float
+STRANGE = "what reads it answered in another form than was asked for"
 Arrays = Mapping[str, np.ndarray]
 Kind = TypeVar("Kind")
 

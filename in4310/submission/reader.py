@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
@@ -21,13 +22,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from in4310.submission import notebook_outputs, source
-from in4310.submission.discovery import Candidate, Discovery, Hints
+from in4310.submission import documents, notebook_outputs, placed, source
+from in4310.submission.discovery import Candidate, Discovery
+from in4310.submission.files import manifest_in
 from in4310.submission.formats import read_text
 from in4310.submission.looks import Viewer
-from in4310.submission.pieces import KINDS
+from in4310.submission.pieces import KINDS, Hints
 from in4310.submission.plain import NotPlain, pack
 from in4310.submission.sandbox import messages
+from in4310.submission.settings_files import stated_seeds
 from in4310.submission.state_dicts import Network
 from in4310.submission.weights import Tensors, load_tensors
 
@@ -37,7 +40,8 @@ CANDIDATES = 100  # of one piece; the report names twenty files, and 24 networks
 NOTES = 30
 KEPT_BYTES = 512 * 2**20  # of weights that are not read a second time
 SHARE = 0.9  # of what a message may hold, for what is found
-MANIFEST = "submission.toml"
+TABLES = 100  # of a broken one
+STATED = 500  # figures of one document
 
 Image.preinit()  # behind the walls nothing of Pillow need be imported
 
@@ -59,6 +63,8 @@ class Reader:
             "panels": self._panels,
             "calls": self._calls,
             "code": self._code,
+            "document": self._document,
+            "seeds": self._seeds,
         }
 
     def answer(self, arguments: Any, arrays: Arrays) -> Answer:
@@ -67,13 +73,11 @@ class Reader:
         return self._tasks[arguments["what"]](arguments, arrays)
 
     def _manifest(self, arguments: Any, arrays: Arrays) -> Answer:
-        """submission.toml as it stands."""
-        self._begin(MANIFEST)
-        try:
-            found: dict[str, np.ndarray] = {}
-            return pack(tomllib.loads(read_text(self._folder / MANIFEST)), found), found
-        except RecursionError:
-            raise ValueError("is nested too deeply") from None
+        """The tables of submission.toml, and what of it could not be read."""
+        name, _ = manifest_in(self._folder)
+        self._begin(name)
+        found: dict[str, np.ndarray] = {}
+        return pack(list(parse_manifest(read_text(self._folder / name))), found), found
 
     def _discover(self, arguments: Any, arrays: Arrays) -> Answer:
         """Candidates for every piece, best first, with the value of the first; what the report says of them."""
@@ -116,10 +120,15 @@ class Reader:
         return pack(told, {}) | {"values": room.values}, room.arrays
 
     def _weights(self, arguments: Any, arrays: Arrays) -> Answer:
-        """Tensors of a weights file by dotted name, half precision widened to float32; beside them [name, dtype]."""
+        """Tensors of a weights file by dotted name, half precision widened to float32; beside them [name, dtype]; of a
+        file with the `status` asked for, as far as it can be, [name, dtype, type, shape, offset] instead of them.
+        """
         tensors = self._tensors(self._folder / arguments["file"])
-        kinds = [[name, str(tensor.dtype).removeprefix("torch.")] for name, tensor in tensors.items()]
-        return kinds, {name: numbers_of(tensor, name) for name, tensor in tensors.items()}
+        numbers = {name: numbers_of(tensor, name) for name, tensor in tensors.items()}
+        same = arguments.get("status") == tensors.status
+        there, sent = placed.split(numbers, tensors.mapping if same else None)
+        kinds = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in tensors.items()}
+        return [[name, kind, *there.get(name, ())] for name, kind in kinds.items()], sent
 
     def _tensors(self, path: Path) -> Tensors:
         name = str(path)
@@ -168,6 +177,37 @@ class Reader:
     def _code(self, arguments: Any, arrays: Arrays) -> Answer:
         """The code in the Python files and notebooks, cut."""
         return pack(source.read_code(self._folder, arguments["most"], self._begin, self._without), {}), {}
+
+    def _seeds(self, arguments: Any, arrays: Arrays) -> Answer:
+        """[seed, file] that files of settings state."""
+        return pack(
+            [[*one] for one in stated_seeds(self._folder, self._begin, self._without)[:STATED]], {}
+        ), {}
+
+    def _document(self, arguments: Any, arrays: Arrays) -> Answer:
+        """What a report in PDF states: [what, figure, page] of evaluation, and of shares of non-positive values."""
+        self._begin(arguments["file"])
+        found = documents.stated_in(self._folder / arguments["file"], arguments["classes"])
+        return pack([[[list(s.what), float(s.value), s.page] for s in one[:STATED]] for one in found], {}), {}
+
+
+def parse_manifest(text: str) -> tuple[dict[str, Any], list[str]]:
+    """The tables of a TOML text, and what was left aside: a broken line costs the table that it stands in."""
+    try:
+        return tomllib.loads(text), []
+    except (ValueError, RecursionError):
+        tables: dict[str, Any] = {}
+        lost = []
+    for part in re.split(r"^(?=[ \t]*\[)", text, maxsplit=TABLES, flags=re.MULTILINE):
+        try:
+            for name, value in tomllib.loads(part).items():
+                tables.setdefault(name, value)
+        except (ValueError, RecursionError) as error:
+            why = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:100]
+            lost.append(
+                f"{' '.join(part.split())[:40]!r} is not valid TOML ({why}); fix it, it is left aside"
+            )
+    return tables, lost
 
 
 def numbers_of(tensor: Tensor, name: str) -> np.ndarray:

@@ -9,7 +9,7 @@ done in this process.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -22,18 +22,19 @@ from torch import Tensor, from_numpy
 from in4310.errors import NotJudged, of_the_machine
 from in4310.shown import shown
 from in4310.submission import source
-from in4310.submission.answers import Found, found_of, look_of, panels_of
-from in4310.submission.discovery import Hints
-from in4310.submission.files import walk
+from in4310.submission.answers import Found, found_of, look_of, panels_of, seeds_of, stated_of
+from in4310.submission.documents import Stated
+from in4310.submission.files import MANIFEST, walk
 from in4310.submission.looks import Look
 from in4310.submission.panels import Panels
-from in4310.submission.plain import NotPlain, of, unpack
-from in4310.submission.reader import MANIFEST, Reader, names_of
+from in4310.submission.pieces import Hints
+from in4310.submission.placed import Changed, Source
+from in4310.submission.plain import STRANGE, NotPlain, all_of, of, unpack
+from in4310.submission.reader import Reader, names_of
 from in4310.submission.sandbox.worker import Answer, Sandbox, Worker, WorkerFailed
 from in4310.submission.source import Call
 
 RESTARTS = 4
-STRANGE = "what reads it answered in another form than was asked for"
 SECONDS = 120.0  # for one answer; the CPU time of the sandbox's limits ends a child sooner that computes
 Places = Mapping[str, tuple[str, bool]]
 Value = TypeVar("Value")
@@ -41,6 +42,13 @@ Value = TypeVar("Value")
 
 class _Ended(Exception):
     """A reader that died, hung, grew, failed or lied; the message says it of the file that it was reading."""
+
+
+def _manifest_of(answer: Answer) -> tuple[dict[str, Any], list[str]]:
+    told = of(list, unpack(answer.result, {}))
+    if len(told) != 2:
+        raise NotPlain("is not what a manifest is told as")
+    return of(dict, told[0]), all_of(str, told[1])
 
 
 class Readers:
@@ -74,9 +82,9 @@ class Readers:
     # -- what is asked -----------------------------------------------------------------------------
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
-        """submission.toml. Raises ValueError."""
-        return self._ask("manifest", {}, MANIFEST, lambda answer: of(dict, unpack(answer.result, {})))
+    def manifest(self) -> tuple[dict[str, Any], list[str]]:
+        """The tables of submission.toml, and what of it could not be read. Raises ValueError."""
+        return self._ask("manifest", {}, MANIFEST, _manifest_of)
 
     def discover(self, hints: Hints, places: Places) -> Found:
         """Candidates for every piece; what ends its reader is refused and named. Raises ValueError if all do."""
@@ -89,10 +97,23 @@ class Readers:
 
     def tensors(self, file: str) -> dict[str, Tensor]:
         """Tensors of a weights file by dotted name. Raises ValueError, one line."""
-        answer = self._ask("weights", {"file": file}, file, lambda answer: answer)
-        # What was received is ours. What was read here may be the file itself, mapped: nothing may write through it.
-        own = self.confined
-        return {name: from_numpy(array if own else np.array(array)) for name, array in answer.arrays.items()}
+        if (
+            not self.confined
+        ):  # what was read here may be the file itself, mapped: nothing may write through it
+            own = self._ask("weights", {"file": file}, file, lambda answer: answer).arrays
+            return {name: from_numpy(np.array(array)) for name, array in own.items()}
+        assert self._sandbox is not None
+        with Source(self.folder / file, self._sandbox.limits.answer_bytes) as source:
+            try:
+                arrays = self._weights(file, source)
+            except Changed:
+                source.status = []  # from here on all of it is sent
+                arrays = self._weights(file, source)
+        return {name: from_numpy(array) for name, array in arrays.items()}
+
+    def _weights(self, file: str, source: Source) -> dict[str, np.ndarray]:
+        asked = {"file": file, "status": source.status}
+        return self._ask("weights", asked, file, lambda told: source.arrays(told.result, told.arrays))
 
     def look(self, file: str) -> Look:
         """A look at a picture, NOTEBOOK/NAME for one that a notebook has saved."""
@@ -115,6 +136,13 @@ class Readers:
         except ValueError:
             return []
 
+    def seeds(self) -> list[tuple[int, str]]:
+        """(seed, file) that files of settings state."""
+        try:
+            return self._again("seeds", {}, seeds_of)
+        except ValueError:
+            return []
+
     def code(self, most: int) -> str:
         """The code, cut at `most` characters; '' where it cannot be read."""
         try:
@@ -123,6 +151,10 @@ class Readers:
             ]
         except ValueError:
             return ""
+
+    def document(self, file: str, classes: Sequence[str]) -> tuple[list[Stated], list[Stated]]:
+        """What a PDF states of evaluation, and of shares by module. Raises ValueError, one line."""
+        return self._ask("document", {"file": file, "classes": list(classes)}, file, stated_of)
 
     # -- how it is asked ---------------------------------------------------------------------------
 

@@ -6,20 +6,19 @@ text can die.
 
 from __future__ import annotations
 
-import ast
 import json
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from itertools import islice
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from in4310.shown import shown
+from in4310.submission.calls import ARGV, BYTES, CALLS, DIFFERENCE, Call, Calls
 from in4310.submission.files import walk
+from in4310.submission.sandbox import notebooks
+from in4310.submission.settings_files import SettingsFiles
 
-FILES, BYTES, CALLS, TEXT = 200, 2 * 2**20, 20_000, 80
-LONG = 200  # nodes of an expression
+FILES = 200
 LITERALS = (type(None), bool, int, float, str)
 Begin = Callable[[str], None]
 
@@ -28,62 +27,18 @@ def _quiet(file: str) -> None:
     """Nobody is told."""
 
 
-@dataclass(frozen=True)
-class Call:
-    """One call: where, what, and what it is given. Arguments that are no literals are kept as source, `<...>`."""
-
-    file: str
-    line: int
-    name: str
-    arguments: tuple[Any, ...] = ()
-    keywords: Mapping[str, Any] = field(default_factory=dict)
-    target: str = ""  # the variable that takes the result
-    inside: str = ""  # the function that it stands in
-    cell: int = 0  # of a notebook, from 1
-
-    @property
-    def place(self) -> str:
-        """'train.py:41', or 'lab.ipynb, cell 3, line 4'; safe to show."""
-        file = shown(self.file)
-        return f"{file}, cell {self.cell}, line {self.line}" if self.cell else f"{file}:{self.line}"
-
-    @property
-    def last(self) -> str:
-        """The name without what it hangs on: 'DataLoader' of 'torch.utils.data.DataLoader'."""
-        return self.name.rpartition(".")[2]
-
-    def given(self, keyword: str, position: int | None = None) -> Any:
-        """An argument by keyword, else by position, else None."""
-        if keyword in self.keywords:
-            return self.keywords[keyword]
-        if position is not None and position < len(self.arguments):
-            return self.arguments[position]
-        return None
-
-    @property
-    def text(self) -> str:
-        """The call as one would write it, short; safe to show."""
-        if self.name == ARGV:
-            return f"{ARGV}[{self.arguments[0]}]"
-        parts = [*map(_written, self.arguments), *(f"{k}={_written(v)}" for k, v in self.keywords.items())]
-        return shown(f"{self.name}({', '.join(parts)})", 120)
-
-
-def _written(value: Any) -> str:
-    return value[1:-1] if isinstance(value, str) and value[:1] == "<" and value[-1:] == ">" else repr(value)
-
-
 def read_calls(folder: Path, begin: Begin = _quiet, without: Container[str] = ()) -> list[Call]:
     """All calls in the Python files and notebooks below a folder, in the order of files and lines; bounded.
 
+    A constant of any file, a small file of settings among them, stands for its value where that is certain.
     `begin` is told each file before it is read; those in `without` are not.
     """
-    found: list[Call] = []
+    calls = Calls()
     for file, cell, source in _sources(folder, begin, without):
-        found += _calls(file, cell, source)
-        if len(found) > CALLS:
+        calls.read(file, cell, source)
+        if calls.full:
             break
-    return found[:CALLS]
+    return calls.found(SettingsFiles(folder, begin, without))
 
 
 def read_code(folder: Path, most: int, begin: Begin = _quiet, without: Container[str] = ()) -> str:
@@ -122,7 +77,7 @@ def as_document(calls: Iterable[Call]) -> list[dict[str, Any]]:
 def from_document(document: Any) -> list[Call]:
     """Calls from what came out of a child, each field of its exact type; others are left out."""
     kinds = {"file": str, "line": int, "name": str, "arguments": list, "keywords": dict, "target": str,
-             "inside": str, "cell": int}  # fmt: skip
+             "inside": str, "cell": int, "means": str}  # fmt: skip
     entries = [entry for entry in document if isinstance(entry, dict)] if isinstance(document, list) else []
     exact = [entry for entry in entries if {k: type(v) for k, v in entry.items()} == kinds]
     exact = [e for e in exact if all(type(v) in LITERALS for v in (*e["arguments"], *e["keywords"].values()))]
@@ -142,160 +97,9 @@ def _cells(file: str, text: str) -> Iterator[tuple[int, str]]:
         cells = json.loads(text)["cells"]
         for number, cell in enumerate(cells, 1):
             if cell.get("cell_type") == "code":
-                lines = "".join(cell.get("source", "")).splitlines()
-                yield number, "\n".join("" if x.lstrip().startswith(("%", "!", "?")) else x for x in lines)
+                yield number, notebooks.plain("".join(cell.get("source", "")))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return
-
-
-def _calls(file: str, cell: int, source: str) -> list[Call]:
-    if len(source) > BYTES:
-        return []
-    try:
-        reader = _Reader(file, cell)
-        reader.visit(ast.parse(source))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-    return reader.found
-
-
-DIFFERENCE = "largest_difference"  # how abs(a - b) < 1e-4 is kept
-ARGV = "sys.argv"  # how sys.argv[1] is kept, where nothing is done about its absence
-
-
-class _Reader(ast.NodeVisitor):
-    """Collects calls; a name that is bound once, at the top, to a literal stands for it."""
-
-    def __init__(self, file: str, cell: int):
-        self.file, self.cell = file, cell
-        self.found: list[Call] = []
-        self._inside: list[str] = []
-        self._constants: dict[str, Any] = {}
-        self._targets: dict[ast.AST, str] = {}
-        self._differences: dict[str, str] = {}  # name -> the absolute difference that it stands for
-        self._argv_is_tried = False
-
-    def visit(self, node: ast.AST) -> None:
-        if len(self.found) <= CALLS:
-            super().visit(node)
-
-    def visit_Module(self, node: ast.Module) -> None:
-        self._argv_is_tried = any(map(_is_about_argv, ast.walk(node)))
-        for statement in node.body:
-            if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-                target = statement.targets[0]
-                if isinstance(target, ast.Name) and isinstance(statement.value, ast.Constant):
-                    self._constants[target.id] = statement.value.value
-        self.generic_visit(node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
-        self._inside.append(node.name)
-        self.generic_visit(node)
-        self._inside.pop()
-
-    visit_AsyncFunctionDef = visit_FunctionDef
-    visit_ClassDef = visit_FunctionDef
-
-    def visit_Assign(self, node: ast.Assign | ast.AnnAssign) -> None:
-        if node.value is not None:
-            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-            self._targets[node.value] = shown(_source(target), TEXT)
-            if _is_difference(value := _source(node.value)) and isinstance(target, ast.Name):
-                self._differences[target.id] = value
-        self.generic_visit(node)
-
-    visit_AnnAssign = visit_Assign
-
-    def visit_Try(self, node: ast.Try) -> None:
-        before, self._argv_is_tried = self._argv_is_tried, True
-        self.generic_visit(node)
-        self._argv_is_tried = before
-
-    def visit_Subscript(self, node: ast.Subscript) -> None:
-        index = self._value(node.slice)
-        if (
-            _source(node.value) in ("sys.argv", "argv")
-            and type(index) is int
-            and index > 0
-            and not self._argv_is_tried
-        ):
-            self.found.append(
-                Call(self.file, node.lineno, ARGV, (index,), {}, "", ".".join(self._inside), self.cell)
-            )
-        self.generic_visit(node)
-
-    def visit_Dict(self, node: ast.Dict) -> None:
-        for key, value in zip(node.keys, node.values, strict=True):
-            if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                self._targets.setdefault(value, shown(key.value, TEXT))
-        self.generic_visit(node)
-
-    def visit_Compare(self, node: ast.Compare) -> None:
-        left, limit = _source(node.left), self._value(node.comparators[0])
-        found = left if _is_difference(left) else self._differences.get(left.partition(".")[0], "")
-        small = isinstance(node.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE) and type(limit) in (int, float)
-        if found and small:  # a comparison written out, kept as the call that it is in place of
-            about = {"atol": limit}, "", ".".join(self._inside), self.cell
-            self.found.append(Call(self.file, node.lineno, DIFFERENCE, (f"<{found}>",), *about))
-        self.generic_visit(node)
-
-    def visit_Call(self, node: ast.Call) -> None:
-        keywords = {k.arg: self._value(k.value) for k in node.keywords if k.arg is not None}
-        arguments = tuple(self._value(a) for a in node.args[:16])
-        around = (self._targets.get(node, ""), ".".join(self._inside), self.cell)
-        self.found.append(Call(self.file, node.lineno, _source(node.func), arguments, keywords, *around))
-        self.generic_visit(node)
-
-    def _value(self, node: ast.AST) -> Any:
-        match node:
-            case ast.Constant(value=value):
-                pass
-            case ast.Name(id=name) if name in self._constants:
-                value = self._constants[name]
-            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=operand)):
-                value = -operand if isinstance(operand, int | float) else None
-            case _:
-                return f"<{_source(node)}>"
-        if isinstance(value, str):
-            return value[:TEXT]
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:
-            return f"<{_source(node)}>"
-        return value if value is None or isinstance(value, bool | int | float) else f"<{_source(node)}>"
-
-
-def _is_about_argv(node: ast.AST) -> bool:
-    """Whether a node asks how many arguments there are and goes on without, or adds to them."""
-    match node:
-        case ast.If(test=test, body=[*_, last] as body):
-            used = any("argv[" in _source(line).replace("argv[0]", "") for line in body)
-            leaves = not used and (isinstance(last, ast.Raise) or "exit" in _source(last))
-            return "argv" in _source(test) and not leaves
-        case ast.IfExp(test=test) | ast.While(test=test):
-            return "argv" in _source(test)
-        case ast.BoolOp():
-            return "argv" in _source(node)
-        case ast.Assign(targets=targets):
-            return any(_source(target).startswith(("sys.argv", "argv")) for target in targets)
-        case ast.AugAssign(target=target):
-            return _source(target) in ("sys.argv", "argv")
-        case ast.Call(func=func):
-            return _source(func).rpartition(".")[0] in ("sys.argv", "argv")
-    return False
-
-
-def _is_difference(source: str) -> bool:
-    return "abs(" in source and " - " in source
-
-
-def _source(node: ast.AST) -> str:
-    """A short expression as it is written; long ones are cut, and very long ones left out."""
-    nodes = sum(1 for _ in islice(ast.walk(node), LONG))
-    if nodes == LONG:  # a call in a call in a call is asked for at each
-        return "..."
-    try:
-        return ast.unparse(node)[:TEXT]
-    except (RecursionError, ValueError):
-        return "..."
 
 
 # -- what the checks ask for ----------------------------------------------------------------------------
@@ -321,20 +125,41 @@ def seeds(calls: Iterable[Call]) -> list[tuple[int, Call]]:
     return [(value, call) for _, value, call in found]
 
 
+# Of an expression that is not resolved the words: `<ResNet18_Weights.DEFAULT>`, `<weights>` alone says nothing.
+IMAGENET = re.compile(r"^[^<]|weights\.|imagenet|default", re.I)
+
+
 def starts(calls: Iterable[Call]) -> list[tuple[str, Call]]:
-    """'imagenet' or 'scratch' for each torchvision ResNet that the source builds."""
+    """'imagenet' or 'scratch' for each ResNet that the source builds, of torchvision, timm or Hugging Face."""
     found = []
     for call in calls:
-        if call.last.lower() not in BUILDERS:
-            continue
-        weights = call.given("weights", 1 if call.last == "get_model" else None)
-        pretrained = call.given("pretrained", 0 if call.last != "get_model" else None)
-        named = isinstance(pretrained, str) and "weights" in pretrained.lower()
-        if isinstance(weights, str) or pretrained is True or named:
-            found.append(("imagenet", call))
-        elif weights is None and pretrained in (None, False):
-            found.append(("scratch", call))
+        told = _of_hubs(call)
+        if call.last.lower() in BUILDERS:
+            weights = call.given("weights", 1 if call.last == "get_model" else None)
+            pretrained = call.given("pretrained", 0 if call.last != "get_model" else None)
+            if (
+                any(isinstance(v, str) and IMAGENET.search(v) for v in (weights, pretrained))
+                or pretrained is True
+            ):
+                told = "imagenet"
+            elif weights is None and pretrained in (None, False):
+                told = "scratch"
+        if told:
+            found.append((told, call))
     return found
+
+
+def _of_hubs(call: Call) -> str:
+    """What a ResNet starts from that timm, torch.hub or Hugging Face gives; '' for any other call."""
+    texts = [a for a in call.arguments[:2] if isinstance(a, str) and not a.startswith("<")]
+    if not texts or "resnet" not in texts[-1].lower():
+        return ""
+    if call.name in ("timm.create_model", "create_model", "torch.hub.load"):
+        return {True: "imagenet", False: "scratch", None: "scratch"}.get(call.given("pretrained"), "")
+    known = call.last == "from_pretrained" and texts[0].lower().startswith(
+        ("microsoft/resnet", "timm/resnet")
+    )
+    return "imagenet" if known else ""
 
 
 def needed_arguments(calls: Iterable[Call]) -> list[Call]:

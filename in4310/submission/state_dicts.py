@@ -21,6 +21,7 @@ DEPTHS = {  # blocks a stage, and whether they are bottlenecks: He et al. 2015, 
     152: ((3, 8, 36, 3), True),
 }
 HEAD = 4  # linear layers at most
+KERNELS = (3, 5, 7)  # of the first convolution; the small ones are of networks for small images
 Shape = tuple[int, ...]
 _PREFIX = re.compile(
     r"(_orig_mod|module|model|net|network|backbone|resnet|base_model|base|cnn|encoder(?=\.conv1))\."
@@ -73,7 +74,7 @@ def find_networks(shapes: Mapping[str, Shape]) -> list[Network]:
 
     `shapes`: name -> shape, in the order of the file; names of nested dicts joined by dots.
     """
-    usable = {n: s for n, s in shapes.items() if not _NOT_WEIGHTS.search(n)}
+    usable = _without_parametrizations({n: s for n, s in shapes.items() if not _NOT_WEIGHTS.search(n)})
     found: list[Network] = []
     taken: set[str] = set()
     for stem in [n for n, s in usable.items() if len(s) == 4 and s[1] == 3]:
@@ -83,10 +84,60 @@ def find_networks(shapes: Mapping[str, Shape]) -> list[Network]:
             inside = {n[len(prefix) :]: s for n, s in usable.items() if n.startswith(prefix)}
             network = _match(inside, prefix)
             if network is not None:
+                network = _continued(network, prefix, usable)
                 found.append(network)
                 taken.update(network.names.values())
                 break
     return found
+
+
+def _without_parametrizations(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """Shapes in which a weight that stands in parts, of weight_norm or spectral_norm, is one: see `_whole`."""
+    found: dict[str, Shape] = {}
+    for name, shape in shapes.items():
+        layer, mark, part = name.rpartition(".parametrizations.weight.") if ".param" in name else ("", "", "")
+        old, _, end = name.rpartition(".weight_")
+        if mark and part in ("original", "original1"):
+            found[f"{layer}.weight"] = shape
+        elif old and (end == "orig" or (end == "v" and f"{old}.weight_g" in shapes)):
+            found[f"{old}.weight"] = shape
+        elif not mark and not (old and end in ("u", "v", "g")):
+            found[name] = shape
+    return found
+
+
+def _whole(tensors: Mapping[str, Tensor], name: str) -> Tensor:
+    """A weight, put together where it stands in parts."""
+    if name in tensors:
+        return tensors[name]
+    layer = name.removesuffix(".weight")
+    new = f"{layer}.parametrizations.weight."
+    if (length := tensors.get(f"{new}original0", tensors.get(f"{layer}.weight_g"))) is not None:
+        direction = tensors.get(f"{new}original1", tensors.get(f"{layer}.weight_v"))
+        assert direction is not None
+        return direction.float() * (length.float() / direction.float().flatten(1).norm(dim=1).view_as(length))
+    if (weight := tensors.get(f"{new}original")) is not None:
+        left, right = tensors[f"{new}0._u"], tensors[f"{new}0._v"]
+    else:
+        weight, left, right = (tensors[f"{layer}.weight_{part}"] for part in ("orig", "u", "v"))
+    return weight.float() / (left.float() @ weight.float().flatten(1) @ right.float())
+
+
+def _continued(network: Network, prefix: str, usable: Mapping[str, Shape]) -> Network:
+    """With the one linear layer that takes its outputs, where a 'head' stands beside a whole 'backbone'."""
+    outer = "".join(f"{part}." for part in prefix.split(".")[:-2])
+    beside = {n: s for n, s in usable.items() if n.startswith(outer) and not n.startswith(prefix)}
+    behind = [
+        n for n, s in beside.items() if len(s) == 2 and n.endswith(".weight") and s[1] == network.outputs
+    ]
+    if not prefix or "fc.weight" not in network.names or len(behind) != 1:
+        return network
+    layer = behind[0].removesuffix(".weight")
+    if any(not n.startswith(f"{layer}.") for n, s in beside.items() if len(s) > 1):
+        return network
+    names = {n.replace("fc.", "fc.0."): theirs for n, theirs in network.names.items()}
+    names |= {f"fc.2.{part}": f"{layer}.{part}" for part in _NORM[:2] if f"{layer}.{part}" in usable}
+    return Network(network.depth, usable[behind[0]][0], names, f"{network.how}, and a layer behind it")
 
 
 def _ancestors(name: str) -> Iterable[str]:
@@ -123,7 +174,7 @@ def _layers_of_head(inside: Mapping[str, Shape]) -> list[str]:
     shapes = [inside[f"{layer}.weight"] for layer in layers]
     # What one puts out the next takes; a norm keeps its width.
     follow = all(behind[-1] == before[0] for before, behind in pairwise(shapes))
-    whole = all(f"{layer}.bias" in inside for layer in layers)
+    whole = all(f"{layer}.bias" in inside for layer in layers if layer not in linear)
     return layers if len(layers) > 1 and layers[-1] in linear and follow and whole else []
 
 
@@ -149,8 +200,8 @@ def _with_head(inside: Mapping[str, Shape], prefix: str, layers: Sequence[str]) 
 
 
 def _parts(inside: Mapping[str, Shape], layer: str) -> Sequence[str]:
-    """The tensors of a layer: those of a batch norm where it has its statistics."""
-    return _NORM if f"{layer}.running_mean" in inside and f"{layer}.running_var" in inside else _NORM[:2]
+    """The tensors of a layer: those of a batch norm where it has its statistics; a linear one may lack its bias."""
+    return [part for part in _NORM if f"{layer}.{part}" in inside]
 
 
 def _places(inside: Mapping[str, Shape], layers: Sequence[str]) -> list[int]:
@@ -193,8 +244,13 @@ def _by_name(inside: Mapping[str, Shape], names: Mapping[str, str], prefix: str,
     if "fc.weight" not in names or len(inside[names["fc.weight"]]) != 2:
         return None
     outputs, width = inside[names["fc.weight"]]
+    stem = inside.get(names.get("conv1.weight", ""), ())
+    kernel = stem[-1] if len(stem) == 4 and stem[-1] in KERNELS else 7
+    statistics = any(n.endswith("running_mean") for n in names)
     for depth in DEPTHS:
-        expected = layer_shapes(depth, outputs)
+        expected = layer_shapes(depth, outputs, kernel, statistics)
+        if "fc.bias" not in names:
+            del expected["fc.bias"]
         if expected["fc.weight"] != (outputs, width):
             continue
         # The layers of a smaller ResNet are all in a larger one: their number must agree too.
@@ -202,8 +258,10 @@ def _by_name(inside: Mapping[str, Shape], names: Mapping[str, str], prefix: str,
             continue
         if all(name in names and tuple(inside[names[name]]) == shape for name, shape in expected.items()):
             chosen = {name: prefix + names[name] for name in expected}
-            wrapped = f", inside '{prefix[:-1]}'" if prefix else ""
-            return Network(depth, outputs, chosen, how + wrapped)
+            how += f", inside '{prefix[:-1]}'" if prefix else ""
+            how += f", a first layer of {kernel} x {kernel}" if kernel != 7 else ""
+            how += "" if statistics else ", norms without statistics, taken for GroupNorm"
+            return Network(depth, outputs, chosen, how)
     return None
 
 
@@ -215,7 +273,8 @@ def _by_order(inside: Mapping[str, Shape], prefix: str) -> Network | None:
     if len(linear) != 1 or len(convolutions) != len(scales):
         return None
     outputs = inside[linear[0]][0]
-    last = {"fc.weight": linear[0], "fc.bias": linear[0].removesuffix("weight") + "bias"}
+    bias = linear[0].removesuffix("weight") + "bias"
+    last = {"fc.weight": linear[0]} | ({"fc.bias": bias} if bias in inside else {})
     for depth, (_, bottleneck) in DEPTHS.items():
         layers = [n.removesuffix(".weight") for n, s in layer_shapes(depth, outputs).items() if len(s) == 4]
         if len(layers) == len(convolutions) and not bottleneck:  # there 1 x 1 kernels are everywhere: a guess
@@ -242,16 +301,20 @@ def _in_order(
     return names
 
 
-def layer_shapes(depth: int, outputs: int) -> dict[str, Shape]:
-    """torchvision's names and shapes of a ResNet's tensors, batch-norm counters left out."""
+def layer_shapes(depth: int, outputs: int, kernel: int = 7, statistics: bool = True) -> dict[str, Shape]:
+    """torchvision's names and shapes of a ResNet's tensors, batch-norm counters left out.
+
+    `kernel`: of the first convolution; without `statistics` its norms have none, as GroupNorm.
+    """
+    parts = _NORM if statistics else _NORM[:2]
     blocks, bottleneck = DEPTHS[depth]
     shapes: dict[str, Shape] = {}
 
     def layer(conv: str, norm: str, out: int, into: int, kernel: int) -> None:
         shapes[f"{conv}.weight"] = (out, into, kernel, kernel)
-        shapes.update({f"{norm}.{part}": (out,) for part in _NORM})
+        shapes.update({f"{norm}.{part}": (out,) for part in parts})
 
-    layer("conv1", "bn1", 64, 3, 7)
+    layer("conv1", "bn1", 64, 3, kernel)
     into = 64
     for stage, count in enumerate(blocks, 1):
         width = 64 * 2 ** (stage - 1)
@@ -275,7 +338,10 @@ def layer_shapes(depth: int, outputs: int) -> dict[str, Shape]:
 
 def translate(network: Network, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """State dict of a network in torchvision's names, float32, real copies where the type differs."""
-    return {name: tensors[theirs].float() for name, theirs in network.names.items()}
+    state = {name: _whole(tensors, theirs).float() for name, theirs in network.names.items()}
+    linear = [n.removesuffix("weight") for n, t in state.items() if n.startswith("fc.") and t.ndim == 2]
+    lacking = {f"{n}bias": state[f"{n}weight"].new_zeros(len(state[f"{n}weight"])) for n in linear}
+    return lacking | state
 
 
 def describe(shapes: Mapping[str, Shape]) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,32 @@ from in4310.submission.formats import finite
 
 ROWS = 100_000
 COLUMNS = 2_000
+CELLS = 3_000_000  # of a table made of objects, whose titles may all differ
 # Of no imaginary part: '(1.5e+00+0.0e+00j)', as numpy writes what torch.linalg.eigvals gives.
 _COMPLEX = re.compile(r"\(?([^jJ()]{1,40}?)[+-]0(?:\.0*)?(?:[eE][+-]?\d{1,3})?j\)?")
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
+# Groups of three digits, where nothing else can be meant: with both marks, with hard spaces, or with spaces and a
+# decimal comma. '1,234' is a decimal, '1.234.567' may be a version, '1 234' two numbers.
+_GROUPED = re.compile(
+    r"[+-]?[1-9]\d{0,2}(?:(?:\.\d{3}){1,5},\d{1,18}|(?:,\d{3}){1,5}\.\d{1,18}|(?: \d{3}){1,5},\d{1,18}"
+    r"|(?:[\u00a0\u2009\u202f]\d{3}){1,5}(?:[.,]\d{1,18})?)"
+)
+# One number as NumPy, PyTorch and others print it; within, as Python writes it: '[0,93]' are two. Possessive (`*+`).
+WRAPPED = re.compile(
+    r"(?<![\w.])(?:(?:np|numpy|torch|jnp)\.)?(?:(?:float|int|uint|bfloat)\d{1,3}|tensor|Tensor|[Aa]rray)\("
+    r"\s*+\[{0,2}\s*+([+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20}|nan|inf)(?:[eE][+-]?\d{1,3})?)\s*+\]{0,2}\s*+"
+    r"(?:,\s*+(?:device|dtype|requires_grad|grad_fn)\s*+=\s*+[^,()\[\]]{1,60}+){0,4}\)"
+)
+_LIST_OF_ONE = re.compile(r"\[{1,2}\s*+([+-]?[\d.]{1,40}(?:[eE][+-]?\d{1,3})?)\s*+\]{1,2}")
+_SPREAD = re.compile(r"±|\+/?-")
+_SEPARATOR = re.compile(r"\"?sep=([;,|\t])\"?", re.IGNORECASE)  # Excel's first line
+_ARRAY = re.compile(
+    r"(?:(?:(?:np|numpy|torch)\.)?(?:array|tensor)\(\s*+)?\[([^\[\]()]{1,4000})\]"
+    r"(?:,\s*+(?:device|dtype)=[^,()\[\]]{1,60}+){0,2}\)?"
+)
+IMAGE = re.compile(r"\.(?:jpe?g|png|bmp|webp)\s*$", re.IGNORECASE)
+TITLES = 5  # lines above a heading
+_LETTERS = 200  # of a text that is one number
 _WORD = re.compile(r"[a-zæøå]+|\d+")
 
 
@@ -44,13 +68,42 @@ def key(title: str) -> str:
 
 
 def number(text: Any) -> float | None:
-    """A finite number from '0.93', '0,93', '93 %', '1e-3' or a JSON number (a percent sign is dropped), or None."""
+    """A finite number from a text or a JSON number, or None; a per cent sign is dropped.
+
+    '0.93', '0,93', '93 %', '1e-3', '1 234,5', '1.234,5', '1,234.5', '−0.5', 'np.float64(0.93)',
+    "tensor(0.93, device='cuda:0')", '[0.93]'; of '0.93 ± 0.01' the value.
+    """
     if not isinstance(text, str):
         return finite(text)
-    text = text.strip().removesuffix("%").strip()
+    text = text.strip().removesuffix("%").rstrip()
+    if _NUMBER.fullmatch(text):
+        return finite(float(text.replace(",", ".")))
+    ends = text[-1:].isdecimal() or text[-1:] in (".", ")", "]", "j")
+    return _number_in_dress(text) if ends and len(text) <= _LETTERS else None
+
+
+def _number_in_dress(text: str) -> float | None:
+    """As `number`, of what is no plain decimal number."""
     if text.endswith(("j", "j)")) and (whole := _COMPLEX.fullmatch(text)):
         text = whole[1]
+    text = text.replace("−", "-")
+    if whole := WRAPPED.fullmatch(text) or _LIST_OF_ONE.fullmatch(text):
+        text = whole[1]
+    elif _GROUPED.fullmatch(text):
+        decimal = text[-1 - next(i for i, c in enumerate(reversed(text)) if not c.isdecimal())]
+        whole_part, _, rest = text.rpartition(decimal) if decimal in ",." else (text, "", "0")
+        return finite(float(f"{re.sub(r'[^0-9+-]', '', whole_part)}.{rest}"))
+    elif len(parts := _SPREAD.split(text)) == 2 and all(parts):
+        value, spread = (part.strip().removesuffix("%").rstrip() for part in parts)
+        return number(value) if _NUMBER.fullmatch(spread) and spread[0] not in "+-" else None
     return finite(float(text.replace(",", "."))) if _NUMBER.fullmatch(text) else None
+
+
+def numbers_in(text: Any) -> list[float] | None:
+    """The numbers of an array that stands in one cell, as Python, NumPy or PyTorch print it; None for anything else."""
+    found = _ARRAY.fullmatch(WRAPPED.sub(r"\1", text.strip())) if isinstance(text, str) else None
+    values = [number(part) for part in found[1].replace(",", " ").split()] if found else []
+    return [v for v in values if v is not None] if values and None not in values else None
 
 
 def plain(value: Any) -> Any:
@@ -59,13 +112,18 @@ def plain(value: Any) -> Any:
 
 
 def parse_table(text: str) -> Table:
-    """A delimited text: comma, semicolon, tab or spaces; ValueError when its rows are of no common width."""
+    """A delimited text: comma, semicolon, tab or spaces; ValueError when its rows are of no common width.
+
+    Excel's 'sep=;', titles above the heading and pandas' unnamed column of row numbers are left out.
+    """
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     if not lines:
         raise ValueError("is empty")
     if len(lines) > ROWS:
         raise ValueError(f"has {len(lines)} lines, expected at most {ROWS}")
-    delimiter = _delimiter(lines[:50])
+    stated = _SEPARATOR.fullmatch(lines[0].rstrip(" "))
+    lines = lines[1:] if stated and len(lines) > 1 else lines
+    delimiter = stated[1] if stated else _delimiter(lines[:50])
     rows: list[tuple[str, ...]]
     if delimiter is None:
         rows = [(line.strip().strip('"'),) for line in lines]
@@ -79,7 +137,24 @@ def parse_table(text: str) -> Table:
             raise ValueError(f"is not a table ({error})") from None
     if max(map(len, rows)) > COLUMNS:
         raise ValueError(f"has rows of more than {COLUMNS} cells")
-    return Table(rows[0], tuple(rows[1:])) if _is_header(rows) else Table((), tuple(rows))
+    rows = rows[_titles(rows) :]
+    if not _is_header(rows):
+        return Table((), tuple(rows))
+    unnamed = not rows[0][0] or re.match("Unnamed: ?[0-9]", rows[0][0])
+    if unnamed and len(rows[0]) > 1 and all(row[0] == str(i) for i, row in enumerate(rows[1:])):
+        rows = [row[1:] for row in rows]
+    return Table(rows[0], tuple(rows[1:]))
+
+
+def _titles(rows: Sequence[tuple[str, ...]]) -> int:
+    """How many rows above the heading are words about the table: one cell of text, where others have several."""
+    if Counter(map(len, rows)).most_common(1)[0][0] < 2:
+        return 0
+    for i, row in enumerate(rows[: TITLES + 1]):
+        text = bool(row) and bool(row[0]) and not any(row[1:]) and number(row[0]) is None
+        if not text or "/" in row[0] or "\\" in row[0]:
+            return i if len(rows) > i + 1 else 0
+    return 0
 
 
 def _delimiter(lines: list[str]) -> str | None:
@@ -87,12 +162,25 @@ def _delimiter(lines: list[str]) -> str | None:
 
     A comma between digits is a decimal comma where semicolons or tabs cut the line already.
     """
+    lines = ["".join(line.split('"')[::2]) for line in lines]  # a quoted cell may hold it
     for delimiter in (";", "\t", ","):
         counts = [line.count(delimiter) for line in lines]
         usual = max(set(counts), key=counts.count)
         if usual and counts.count(usual) >= 0.8 * len(counts):
             return delimiter
-    if all(len(line.split()) > 1 and all(number(c) is not None for c in line.split()) for line in lines):
+    for delimiter in (";", "\t", ","):  # below a title of some lines, where all that follows is alike
+        counts = [line.count(delimiter) for line in lines]
+        first = next((i for i, count in enumerate(counts) if count), len(counts))
+        below = {*counts[first:]}
+        cells = lines[-1].split(delimiter)
+        if first <= TITLES and len(counts) > first + 1 and len(below) == 1 and any(map(_is_number, cells)):
+            return delimiter
+    cells_of = [line.split() for line in lines]
+    numbers = all(len(cells) > 1 and all(map(_is_number, cells)) for cells in cells_of)
+    alike = len({len(cells) for cells in cells_of}) == 1 < len(cells_of[0])
+    first = alike and all(IMAGE.search(cells[0]) for cells in cells_of)  # of ImageNet's 'val/1.jpg 3', too
+    last = alike and all(cells[0].isdigit() and IMAGE.search(cells[-1]) for cells in cells_of)
+    if numbers or first or last:  # else the blank is one of the path
         return " "
     return None
 
@@ -111,8 +199,75 @@ def _is_header(rows: list[tuple[str, ...]]) -> bool:
     if numeric:
         return all(i >= len(first) or number(first[i]) is None for i in numeric)
     names = {"path", "file", "filename", "file_name", "image", "img", "image_path", "label", "class", "set", "split",
-             "name", "filepath", "paths", "files", "images", "train", "val", "test"}  # fmt: skip
+             "name", "filepath", "paths", "files", "images", "train", "val", "test", "sti", "fil", "filnavn", "bilde",
+             "klasse", "sett", "mengde", "navn", "trening", "validering"}  # fmt: skip
     return any(key(cell) in names for cell in first)
+
+
+def _is_number(text: str) -> bool:
+    return number(text) is not None
+
+
+def framed(document: Any) -> Table | None:
+    """The table that pandas wrote as an object: to_json's orients split, table, columns, index, or lists by name.
+
+    Without a text, an epoch or a loss in it, an object whose keys are numbers may as well be figures by class: None.
+    """
+    if not isinstance(document, Mapping) or not document:
+        return None
+    columns, data, values = document.get("columns"), document.get("data"), list(document.values())
+    if isinstance(columns, list) and isinstance(data, list):
+        rows = [dict(zip(map(str, columns), row, strict=False)) for row in data if isinstance(row, list)]
+        return of_records(rows) if len(rows) == len(data) else None
+    if document.keys() == {"schema", "data"}:
+        return of_records(data)
+    if all(isinstance(v, Mapping) and v for v in values):
+        if list(document) == [str(i) for i in range(len(values))]:
+            return _told(of_records(values))
+        index = list(values[0])
+        if index == [str(i) for i in range(len(index))] and all(list(v) == index for v in values):
+            return _told(of_records([{name: v[i] for name, v in document.items()} for i in index]))
+    if all(isinstance(v, list) and v for v in values) and len({len(v) for v in values}) == 1:
+        texts = [v for v in values if all(isinstance(cell, str) for cell in v)]
+        places = any(mark in cell for v in texts for cell in v for mark in "/\\.")
+        if texts and len(texts) < len(values) and not places:
+            rows = [dict(zip(document, cells, strict=True)) for cells in zip(*values, strict=True)]
+            return of_records(rows)
+    return None
+
+
+def of_records(document: Any) -> Table | None:
+    """The table of a list of flat objects, a row each; None for anything else."""
+    if not isinstance(document, list) or not document or len(document) > ROWS:
+        return None
+    if not all(isinstance(r, Mapping) and all(map(_is_cell, r.values())) for r in document):
+        return None
+    titles = list(dict.fromkeys(str(t) for record in document for t in record))
+    if not 0 < len(titles) <= COLUMNS or len(titles) * len(document) > CELLS:
+        return None
+    rows = ({str(t): v for t, v in record.items()} for record in document)
+    return Table(tuple(titles), tuple(tuple(_cell(row.get(t)) for t in titles) for row in rows))
+
+
+def _is_cell(value: Any) -> bool:
+    """Whether a value of a JSON document is one of a table: a scalar, or an array of numbers."""
+    if isinstance(value, list):
+        return all(isinstance(v, int | float) for v in value)
+    return not isinstance(value, Mapping)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else repr(value)
+
+
+def _told(table: Table | None) -> Table | None:
+    """A table that holds a text, an epoch or a loss; else None."""
+    if table and (
+        any(re.search("loss|tap|epo[ck]", title.lower()) for title in table.header)
+        or any(cell and not _is_number(cell) and not numbers_in(cell) for row in table.rows for cell in row)
+    ):
+        return table
+    return None
 
 
 def pairs_of(text: str) -> dict[str, str]:

@@ -23,7 +23,8 @@ MIB = 2**20
 FAIR = 1 / 1.2  # slowed by a fifth
 LIMITS = Limits(memory_bytes=256 * MIB, processes=40, tmp_bytes=200 * MIB, file_bytes=200 * MIB, seconds=30)
 CODE = """
-import array, fcntl, mmap, os, socket, time
+import array, ctypes, fcntl, mmap, os, signal, socket, time
+libc = ctypes.CDLL(None)
 def fill(a):
     a.setblocking(False)
     held = 0
@@ -82,6 +83,27 @@ def in_flight():
     except OSError:
         pass
     return held
+def waiting():
+    # Connections that nobody accepts: closed by who made them, they are no process's, and keep what was sent.
+    listening, held = socket.socket(socket.AF_UNIX), 0
+    listening.bind("\\0in4310-waiting")
+    listening.listen(1 << 20)
+    for _ in range(3000):
+        with socket.socket(socket.AF_UNIX) as a:
+            a.connect("\\0in4310-waiting")
+            held += fill(a)
+    return held
+def timers():
+    timer, count = ctypes.c_void_p(), 0
+    while count < 10**6 and libc.timer_create(1, None, ctypes.byref(timer)) == 0:
+        count += 1
+    return count
+def signals():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [40])
+    count = 0
+    while count < 10**6 and libc.sigqueue(os.getpid(), 40, None) == 0:
+        count += 1
+    return count
 def page_tables():
     area = mmap.mmap(-1, 1 << 39, flags=mmap.MAP_PRIVATE | 0x4000, prot=mmap.PROT_READ)
     total = 0
@@ -115,7 +137,9 @@ def honest():
     while time.process_time() - start < 0.1:
         pass
 """
-ATTACKS = ("sockets", "sockets_of_many", "pipes", "in_flight", "page_tables", "files_in_memory")
+ATTACKS = (
+    "sockets", "sockets_of_many", "pipes", "in_flight", "waiting", "timers", "signals", "page_tables", "files_in_memory",
+)  # fmt: skip
 
 
 def beside(sandbox, folder):

@@ -19,11 +19,12 @@ from in4310.judging.evidence import Evidence
 from in4310.judging.verdict import Outcome
 from in4310.solution.images import Preprocessing
 from in4310.submission import logs
+from in4310.submission.calls import CALLS, LONG
 from in4310.submission.files import digest_of, walk
 from in4310.submission.folder import Submission
 from in4310.submission.intake import take_in
 from in4310.submission.pieces import KINDS, Unreadable
-from in4310.submission.source import CALLS, LONG, read_calls
+from in4310.submission.source import read_calls
 from in4310.submission.weights import load_tensors
 
 

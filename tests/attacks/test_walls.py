@@ -26,7 +26,7 @@ def test_without_walls_the_same_does_harm(sandbox, run_as):
     (said,) = run_as("ordinary", HERE / "walls_program.py", "none").values()
     assert {"gradebook", "neighbour"} <= {Path(place).name for place in said["changed"]}
     done = {"chmod", "chmod by a shell", "chmod of the hand-in", "chown", "lchown", "fchownat by O_PATH", "utime", "unlink",
-            "watch by dnotify", "large buffers", "large pipes", "dumps of itself"}  # fmt: skip
+            "watch by dnotify", "large buffers", "large pipes", "a segment", "a semaphore", "dumps of itself"}  # fmt: skip
     assert done <= set(said["done"])
 
 
@@ -37,6 +37,10 @@ def test_kernel_memory_is_bounded(user, sandbox, run_as):
         assert found["sockets"] < 32 * MIB, tier
         assert found["pipes"] < 16 * MIB, tier
         assert found["in_flight"] == "memory" or found["in_flight"] < 64 * MIB, tier
+        assert found["waiting"] == ("memory" if tier.startswith("True") else "failed"), (
+            tier
+        )  # there no socket is made
+        assert max(found["timers"], found["signals"]) <= 4096, tier
         assert found["sockets_of_many"] == found["page_tables"] == "memory", tier
         # Without namespaces there is no /dev/shm, and the disk's own bound comes first.
         assert found["files_in_memory"] == ("memory" if tier.startswith("True") else "failed"), tier

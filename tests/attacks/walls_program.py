@@ -3,8 +3,10 @@
 Prints as JSON, for each tier, what was done to others, and which calls were not refused that have no trace.
 """
 
+import ctypes
 import json
 import os
+import platform
 import sys
 import tempfile
 from pathlib import Path
@@ -51,6 +53,15 @@ LEAVES_A_TRACE = {
     "mkfifo": "os.mkfifo(n + '/fifo')",
     "nameless file": "os.open(n, os.O_TMPFILE | os.O_RDWR); fail()",
     "flags of a file": "fcntl.ioctl(os.open(o, os.O_RDONLY), 0x40086602, struct.pack('l', 0x10))",
+    "utimensat by O_PATH": "call(280, os.open(v, os.O_PATH), b'', struct.pack('4q', 1, 0, 1, 0), 0x1000)",
+    "linkat by O_PATH": "call(265, os.open(v, os.O_PATH), b'', -100, (n + '/link').encode(), 0x1000)",
+    "file_setattr": "call(469, -100, v.encode(), struct.pack('<QIIII', 16, 0, 0, 0, 0), 24, 0)",
+    "turns of the judge": "os.sched_setscheduler(j, os.SCHED_IDLE, os.sched_param(0))",
+    "turns of the judge by attributes": "call(314, j, struct.pack('<IIQiIQQQ', 48, 5, 0, 0, 0, 0, 0, 0), 0)",
+    "turns at the disk of the judge": "call(251, 1, j, (3 << 13) | 7)",
+    "who goes first where memory is short: the judge": "open(f'/proc/{j}/oom_score_adj', 'w').write('1000')",
+    "weight of the judge": "open(f'/proc/{j}/autogroup', 'w').write('19')",
+    "dumps of the judge": "open(f'/proc/{j}/coredump_filter', 'w').write('0')",
     "priority of the judge": "os.setpriority(os.PRIO_PROCESS, j, 19)",
     "priority of all of its user": "os.setpriority(os.PRIO_USER, 0, 19)",
     "cores of the judge": "os.sched_setaffinity(j, [0])",
@@ -81,6 +92,13 @@ MUST_FAIL = {
     "a namespace": "libc.unshare(0x10000000) and fail()",
     "another's memory": "open(f'/proc/{j}/mem', 'rb').read(1)",
     "see what it sends": "call(438, os.pidfd_open(j), 3, 0)",
+    "a tree of mounts": "call(428, -100, v.encode(), 1)",
+    "pages of the judge": "call(256, j, 64, bytes(8), bytes(8))",
+    "compare with the judge": "call(312, os.getpid(), j, 0, 0, 0)",
+    "a key": "call(248, b'user', b'in4310', b'1', 1, -3)",
+    "a segment": "call(29, 0, 4096, 0o1600)",
+    "a semaphore": "call(64, 0, 1, 0o600)",
+    "another user": "os.setuid(0)",
     "dumps of itself": "libc.prctl(4, 1) and fail()",
     "a filter that notifies": "libc.seccomp and fail() if hasattr(libc, 'seccomp') else call(317, 1, 8, bytes(16))",
 }  # fmt: skip
@@ -125,13 +143,18 @@ def state(*places):
             ]
             if not path.is_symlink():
                 found[str(path)].append(os.listxattr(path))
-    found["this process"] = [os.getpriority(os.PRIO_PROCESS, 0), sorted(os.sched_getaffinity(0))]
+    own = [Path("/proc/self", name) for name in ("oom_score_adj", "autogroup", "coredump_filter")]
+    found["this process"] = [
+        os.getpriority(os.PRIO_PROCESS, 0),
+        sorted(os.sched_getaffinity(0)),
+        os.sched_getscheduler(0),
+        ctypes.CDLL(None).syscall(252, 1, 0) if platform.machine() == "x86_64" else 0,
+        [path.read_text() for path in own if path.exists()],
+    ]
     return found
 
 
 def main():
-    import ctypes
-
     home = Path(tempfile.mkdtemp(prefix="in4310-test-"))
     home.chmod(0o755)
     own, neighbour, victim = home / "own", home / "neighbour", home / "gradebook"

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from in4310.submission import formats, matrices, tables
-from in4310.submission.discovery import Hints
 from in4310.submission.folder import Submission
-from in4310.submission.pieces import Unreadable
+from in4310.submission.pieces import Hints, Unreadable
 
 IMAGES = frozenset({"sea/1.jpg", "sea/2.jpg", "forest/ø 3.jpg", "street/4.jpg", "sea/5.jpg"})
 HINTS = Hints(("forest", "sea", "street"), IMAGES)

@@ -4,19 +4,15 @@ import json
 import os
 from pathlib import Path, PurePosixPath
 
-import numpy as np
 import pytest
 import torch
 from faults import variants
 from faults.catalogue import VARIANTS
-from faults.world import World
 from safetensors.torch import save_file
 
-from in4310.judging.data import hints, resolve_data
-from in4310.judging.edition import load_edition
+from in4310.judging.data import hints
 from in4310.judging.evidence import Evidence
-from in4310.judging.networks import renumber
-from in4310.reference import demo_plan
+from in4310.judging.rebuilding import renumber
 from in4310.solution.network import build
 from in4310.submission.folder import Submission
 from in4310.submission.pieces import KINDS, Missing
@@ -39,27 +35,6 @@ READ = (
     "non_positive",
     "eigenvalues",
 )
-
-
-class Forms(World):
-    """The world of the catalogue, in which nothing is computed: how it is written is all that counts."""
-
-    def rebuild(self, folder, **_):
-        pass
-
-    def logits(self, paths, **_):
-        return np.random.default_rng(0).normal(size=(len(paths), len(self.classes)))
-
-    @property
-    def epochs(self):
-        return [(self.model.state_dict(), {})] * 6
-
-
-@pytest.fixture(scope="module")
-def world(reference):
-    edition = load_edition("demo")
-    data = resolve_data(edition, None)
-    return Forms(reference, edition, data, demo_plan(edition, data))
 
 
 @pytest.fixture

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from in4310.submission.discovery import Hints
+from in4310.submission import logs
 from in4310.submission.event_files import read_scalars
 from in4310.submission.folder import Submission
+from in4310.submission.pieces import Hints
+from in4310.submission.run_headings import of_name
 
 CLASSES = ("buildings", "forest", "glacier", "mountain", "sea", "street")
 RUNS = {
@@ -181,7 +183,7 @@ def test_a_scalar_may_be_a_tensor(form, tmp_path):
 def test_hyperparameters_stand_beside_the_log(tmp_path):
     lightning(tmp_path)
     assert [run["settings"] for run in read(tmp_path).values()] == [
-        {"lr": f"{i}e-3", "optimizer": "sgd"} for i in (1, 2)
+        {"lr": f"0.00{i}", "optimizer": "sgd"} for i in (1, 2)
     ]
 
 
@@ -195,3 +197,38 @@ def test_any_bytes_of_an_event_file_are_read_or_refused(tmp_path_factory, conten
     except ValueError:
         return
     assert all(isinstance(tag, str) and isinstance(value, float) for _, tag, value in found)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[{i}/3] train loss {a} acc 81.20% | val loss {b} acc 70.10%",
+        "({i}/3) train loss: {a}, val loss: {b}",
+        "E{i}/3: train loss {a}; val loss {b}",
+        "epoch{i} train_loss {a} val_loss {b}",
+        "Epoch {i}/3 train loss = {a} | acc = 81.2 % | val loss = {b}",
+        "Epoch {i}/3\n53/53 [====] - 12s 220ms/step - loss: {a} - val_loss: {b}",
+    ],
+)
+def test_epochs_are_read_in_each_form_in_which_their_number_is_printed(line):
+    losses = [(0.9, 1.1), (0.6, 0.8), (0.4, 0.7)]
+    text = "\n".join(line.format(i=i, a=a, b=b) for i, (a, b) in enumerate(losses, 1))
+    (run,) = logs.as_history(text, "out").values()
+    assert [(e["epoch"], e["train_loss"], e["val_loss"]) for e in run["epochs"]] == [
+        (i, *both) for i, both in enumerate(losses, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "stated"),
+    [
+        ("sgd_lr0.05", {"optimizer": "sgd", "lr": "0.05"}),
+        ("adamw-0.003-onecycle", {"optimizer": "adamw", "lr": "0.003"}),
+        ("resnet18_lr_1e-3_bs64", {"lr": "1e-3", "batch_size": "64"}),
+        ("sgd_lr0p01", {"optimizer": "sgd", "lr": "0.01"}),
+        ("model_2", {}),
+        ("epoch_10_vloss_0.3498", {}),
+    ],
+)
+def test_the_name_of_a_run_states_its_settings(name, stated):
+    assert of_name(name) == stated

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from in4310.submission.discovery import Hints
 from in4310.submission.folder import Submission
 from in4310.submission.notebook_outputs import read_outputs
+from in4310.submission.pieces import Hints
 
 CLASSES = ("buildings", "forest", "glacier", "mountain", "sea", "street")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from submission.test_discovery import (
+from submission.written_forms import (
     HINTS,
     HISTORIES,
     METRICS,

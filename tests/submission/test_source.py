@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 SEED = 7
 raise SystemExit("never run")
 
-def loaders(batch=64):
+def loaders(batch):
     test_loader: DataLoader = DataLoader(test_set, batch_size=batch, shuffle=True)
     return {"train": torch.utils.data.DataLoader(train_set, 64, shuffle=False), "x": -1.5}
 

@@ -110,7 +110,7 @@ def test_a_head_of_several_layers(head, prefix, depth, hidden):
     [
         lambda shapes: shapes.update({"fc.1.running_mean": (128,)}),  # a norm between
         lambda shapes: shapes.update({"fc.2.weight": (6, 100)}),  # they do not follow
-        lambda shapes: shapes.pop("fc.0.bias"),
+        lambda shapes: shapes.update({"fc.1.weight": (128,)}),  # a norm without its bias
     ],
 )
 def test_a_head_that_cannot_be_rebuilt_is_none(change):

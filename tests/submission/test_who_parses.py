@@ -15,12 +15,12 @@ from in4310.submission import contents, discovery, formats, looks, reader, sourc
 ROOT = Path(in4310.__file__).parent
 # The judge imports them for their types and for sums over values; what reads in them is called by `reader`.
 CHILD = {
-    "choices", "claims", "contents", "discovery", "epochs", "event_files", "figures", "formats", "histories", "listings", "logs", "looks", "matrices",
-    "notebook_outputs", "reader", "source", "state_dicts", "tables", "weights",
+    "bindings", "calls", "choices", "claims", "constants", "contents", "discovery", "documents", "epochs", "event_files", "figures", "formats", "histories", "listings", "logs", "looks", "matrices",
+    "notebook_outputs", "reader", "settings_files", "source", "state_dicts", "tables", "values", "weights",
 }  # fmt: skip
 READERS = {
-    "Contents", "Discovery", "Figures", "Reader", "Viewer", "load_tensors", "parse_json", "parse_npy", "parse_settings", "parse_table",
-    "read_arrays", "read_calls", "read_code", "read_json", "read_outputs", "read_picture", "read_scalars",
+    "Contents", "Discovery", "Figures", "Reader", "Viewer", "load_tensors", "parse_json", "parse_lists", "parse_npy", "parse_table",
+    "read_arrays", "read_calls", "read_code", "read_json", "read_outputs", "read_picture", "read_scalars", "stated_in",
 }  # fmt: skip
 LIBRARIES = {
     "ast",
@@ -31,6 +31,7 @@ LIBRARIES = {
     "nbformat",
     "pandas",
     "pickle",
+    "pypdf",
     "tarfile",
     "tomllib",
     "xml",
@@ -49,14 +50,14 @@ CALLS = {
 }
 OTHERS = {
     "grading/autograder.py": {"json.loads"},  # settings of ours
-    "grading/commands.py": {"read_code"},  # of what a teacher handed out
     "grading/exports.py": {"csv", "xml"},  # written
+    "grading/feedback.py": {"json.loads", "zipfile"},  # a record of ours; written
     "grading/gradebook.py": {"json.loads"},  # records of ours
     "grading/override.py": {"csv"},  # a teacher's list of marks
     "grading/work.py": {"json.loads"},  # answers of our own processes
-    "grading/write.py": {"zipfile"},  # written
     "judging/edition.py": {"ast", "tomllib"},  # editions and checks
     "judging/mistakes/scores.py": {"Image.open"},  # the data set
+    "judging/mistakes/pixels.py": {"Image.open"},  # what was saved as JPEG just before
     "judging/photographs.py": {"Image.open", "np.load"},  # the data set, and what we kept of it
     "judging/pictures.py": {"pickle"},  # written, to tell equal data
     "judging/pipelines.py": {"Image.open"},  # the data set
@@ -68,16 +69,20 @@ OTHERS = {
     "rehearsal/sites.py": {"ast"},
     "rehearsal/programs.py": {"ast", "json.loads"},
     "rehearsal/standins/devices.py": {"torch.load"},
+    "rehearsal/standins/weights.py": {"torch.load"},
     "reporting/assignment_page.py": {"Image.open"},  # one's own run, as is the next
     "reporting/assignment_reading.py": {"json.loads", "read_json"},
     "reporting/junit.py": {"xml"},  # written
     "reporting/pictures.py": {"Image.open"},  # pictures of a report, drawn by us
+    "submission/closed.py": {"zipfile"},  # numbers of methods; of a file it reads sixteen bytes
     "submission/containers.py": {
         "bz2",
         "gzip",
+        "lzma",
         "tarfile",
         "zipfile",
     },  # in the child, but for a class's own archive
+    "submission/unxz.py": {"lzma"},  # as containers
     "submission/reading.py": {"Reader"},  # where nothing can be confined
     "submission/sandbox/filters.py": {"csv"},  # names of system calls
     "submission/sandbox/messages.py": {"json.loads"},  # the decoder

@@ -5,9 +5,9 @@ import zipfile
 
 import pytest
 
-from in4310.submission.discovery import Hints
 from in4310.submission.folder import Submission
 from in4310.submission.intake import take_in
+from in4310.submission.pieces import Hints
 
 HINTS = Hints(("sea", "street"), frozenset({"sea/1.jpg", "street/1.jpg"}))
 SPECTRA = {

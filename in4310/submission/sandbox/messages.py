@@ -107,7 +107,7 @@ def decode(
     _walk(header["document"], strict)
     planned, total = [], 0
     for entry in header["arrays"]:
-        name, dtype, shape, size = _planned(entry)
+        name, dtype, shape, size = plan(entry)
         _walk(name, strict)
         total += size
         if total > limit:
@@ -115,7 +115,7 @@ def decode(
         planned.append((name, dtype, shape, size))
     if len({name for name, *_ in planned}) < len(planned):
         raise BadMessage("lists two arrays of one name")
-    arrays = {name: _array(read, dtype, shape, size) for name, dtype, shape, size in planned}
+    arrays = {name: array(read(size) if size else b"", dtype, shape) for name, dtype, shape, size in planned}
     return Message(header["nonce"], header["document"], arrays)
 
 
@@ -124,7 +124,8 @@ def listed(raw: bytes) -> int:
     return sum(raw.count(mark) for mark in (b"[", b"{", b","))
 
 
-def _planned(entry: Any) -> tuple[str, str, tuple[int, ...], int]:
+def plan(entry: Any) -> tuple[str, str, tuple[int, ...], int]:
+    """Name, dtype, shape and bytes of an array, from [name, dtype, shape]. Raises BadMessage."""
     if type(entry) is not list or len(entry) != 3:
         raise BadMessage("lists an array in another form than name, dtype, shape")
     name, dtype, shape = entry
@@ -137,14 +138,13 @@ def _planned(entry: Any) -> tuple[str, str, tuple[int, ...], int]:
     return name, dtype, tuple(shape), math.prod(shape) * np.dtype(dtype).itemsize
 
 
-def _array(
-    read: Callable[[int], bytes | bytearray | memoryview], dtype: str, shape: tuple[int, ...], size: int
-) -> np.ndarray:
-    if size == 0:
+def array(raw: bytes | bytearray | memoryview, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    """The array of a plan, in the memory of its bytes."""
+    if not raw:
         return np.empty(shape, dtype)
     if dtype == "|b1":  # a byte of 2 is a truth value that equals neither True nor False
-        return (np.frombuffer(read(size), np.uint8) != 0).reshape(shape)
-    return np.frombuffer(read(size), dtype).reshape(shape)
+        return (np.frombuffer(raw, np.uint8) != 0).reshape(shape)
+    return np.frombuffer(raw, dtype).reshape(shape)
 
 
 def _walk(document: Any, strict: bool) -> None:

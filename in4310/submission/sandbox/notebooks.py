@@ -6,6 +6,7 @@ import ast
 import contextlib
 import io
 import json
+import re
 import sys
 import time
 import traceback
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 NOTEBOOK_BYTES = 64 * 2**20
+PYTHON = ("time", "timeit", "capture", "prun")  # magics of a cell, the rest of which is Python
 TEXT = 20_000  # characters kept of what one cell prints
 # Calls that an assignment may make when only functions are wanted: `device = torch.device("cpu")`, `N = len(CLASSES)`.
 BUILTINS = {"bool", "dict", "enumerate", "float", "int", "len", "list", "max", "min", "range", "set", "sorted", "str",
@@ -27,7 +29,7 @@ class Refused(Exception):
 
 
 def sources(path: Path) -> list[str]:
-    """Sources of a notebook's code cells; lines for IPython and the shell (%, !, ?) are blank. Raises Refused."""
+    """Sources of a notebook's code cells, as plain Python. Raises Refused."""
     try:
         if path.stat().st_size > NOTEBOOK_BYTES:
             raise Refused(f"{path.name} is larger than {NOTEBOOK_BYTES} bytes; clear its outputs")
@@ -35,12 +37,35 @@ def sources(path: Path) -> list[str]:
         found = ["".join(c.get("source", "")) for c in cells if c.get("cell_type") == "code"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Refused(f"{path.name} is not a notebook ({str(error)[:80]})") from None
-    return ["\n".join(_plain_lines(source)) for source in found]
+    return [plain(source) for source in found]
+
+
+def plain(source: str) -> str:
+    """A cell as Python, line by line: what is for IPython and the shell does nothing."""
+    return "\n".join(_plain_lines(source))
 
 
 def _plain_lines(source: str) -> Iterator[str]:
+    """The same lines, so that an error is told where it is."""
+    try:
+        compile(source, "", "exec", ast.PyCF_ONLY_AST)
+        yield from source.splitlines()
+        return
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        pass
+    other = (match := re.match(r"\s*%%(\w+)", source)) and match[1] not in PYTHON
     for line in source.splitlines():
-        yield "" if line.lstrip().startswith(("%", "!", "?")) else line
+        indent, text = line[: len(line) - len(line.lstrip())], line.strip()
+        if other or text.startswith("%%"):
+            yield ""
+        elif timed := re.match(r"%time(?:it)?\s+(?:-\S+\s+)*(?!-)(.+)", text):
+            yield indent + timed[1]
+        elif text.startswith(("%", "!", "?")) or re.fullmatch(r"[\w.]+\?\??", text):
+            yield f"{indent}pass"
+        elif given := re.match(r"(\w+ *=) *[!%]", text):
+            yield f"{indent}{given[1]} []"  # what a shell would have said
+        else:
+            yield line
 
 
 def namespace(path: Path) -> dict[str, Any]:

@@ -27,6 +27,7 @@ UNPRIVILEGED = (
     0x60000000  # plus a process id: user ids that nothing else has, so that no limit or file is shared
 )
 PRIVATE = ("/tmp", "/dev/shm")  # what a child may write to
+SIGNALS = 4096  # that wait, and timers, of a user
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
@@ -264,6 +265,7 @@ def limit_resources(limits: Limits, others: int = 0) -> None:
         (resource.RLIMIT_DATA, limits.memory_bytes + 2**30),  # torch's own heaps are in it from the start
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_MSGQUEUE, 0),
+        (resource.RLIMIT_SIGPENDING, SIGNALS),  # half a kilobyte of the kernel's each, timers too
         (resource.RLIMIT_RTPRIO, 0),
         (resource.RLIMIT_NICE, 0),
     )

@@ -81,9 +81,12 @@ class Watch:
     def _look(self) -> str | None:
         found = descendants(self.pid)[1:]
         self._step_back(found)
-        used = self._memory(found) + sum(DESCRIPTOR * descriptors(pid) for pid in found)
-        if self._private is None and found:  # the first is the one whose root the others have too
+        held = sum(descriptors(pid) for pid in found)
+        used = self._memory(found)
+        if self._private is None and found:  # the first is the one whose root and network the others have too
             used += sum(filled(f"/proc/{found[0]}/root", place) for place in PRIVATE)
+            held = max(held, sockets(found[0]))
+        used += DESCRIPTOR * held
         if used > self._limits.memory_bytes:
             allowed = self._limits.memory_bytes // 2**20
             return f"used {used // 2**20} MiB over all its processes, allowed are {allowed}"
@@ -150,6 +153,13 @@ def descriptors(pid: int) -> int:
     """How many descriptors a process has open, 0 where that may not be asked."""
     with suppress(OSError):
         return os.stat(f"/proc/{pid}/fd").st_size or len(os.listdir(f"/proc/{pid}/fd"))
+    return 0
+
+
+def sockets(pid: int) -> int:
+    """How many UNIX sockets its network namespace has: those that wait to be accepted are no process's descriptors."""
+    with suppress(OSError), open(f"/proc/{pid}/net/unix", "rb") as file:  # unix(7)
+        return sum(1 for _ in file) - 1
     return 0
 
 

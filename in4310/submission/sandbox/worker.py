@@ -55,9 +55,9 @@ START_SECONDS = 300.0  # where it may import torch or torchvision first
 BOOT = """
 import os, socket, sys
 place = next((i for i, p in enumerate(sys.path) if "-packages" in p), len(sys.path))
-sys.path[place:place] = sys.argv[2:]
+sys.path[place:place] = sys.argv[3:]
 from in4310.submission.sandbox.zygote import main
-main(socket.socket(fileno=int(sys.argv[1])))
+main(socket.socket(fileno=int(sys.argv[1])), sys.argv[2].split())
 os._exit(0)  # what torch does on its way out takes most of a second, and the judge waits
 """
 
@@ -81,6 +81,7 @@ class Sandbox:
     """One zygote and the children it forks. A context manager: at its end nothing of them is left."""
 
     limits: Limits = field(default_factory=Limits)
+    imports: tuple[str, ...] = ()  # modules that all of its children will want: imported at once
     _zygote: subprocess.Popen[bytes] | None = None
     _control: socket.socket | None = None
     _tier: Tier | None = None
@@ -145,7 +146,7 @@ class Sandbox:
         paths = [str(Path(__file__).resolve().parents[3]), *(p for p in sys.path if "-packages" in p)]
         with theirs:
             self._zygote = subprocess.Popen(
-                [sys.executable, "-I", "-c", BOOT, str(theirs.fileno()), *paths],
+                [sys.executable, "-I", "-c", BOOT, str(theirs.fileno()), " ".join(self.imports), *paths],
                 pass_fds=(theirs.fileno(),),
                 env=environment,
                 cwd="/",

@@ -21,6 +21,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -36,13 +37,15 @@ MANY = 8  # children: more will come
 EXIT_SECONDS = 20.0  # for a process on its way out, which frees its memory
 
 
-def main(control: socket.socket) -> None:
+def main(control: socket.socket, imports: Iterable[str] = ()) -> None:
     """Serve the judge until it hangs up: 'start' (with two descriptors), 'why' it ended, and 'kill'."""
     import numpy  # noqa: F401
     import torch  # noqa: F401
 
     from in4310.submission.sandbox import tasks  # noqa: F401
 
+    for module in imports:
+        importlib.import_module(module)
     with suppress(OSError):
         filters.calls(platform.machine())  # kept: behind the walls its table is hidden
     gc.freeze()  # a child's collector would write to every page of them, and so copy it

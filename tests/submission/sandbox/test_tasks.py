@@ -8,10 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from in4310.submission.discovery import Hints
 from in4310.submission.folder import Submission
 from in4310.submission.intake import take_in
-from in4310.submission.pieces import Unreadable
+from in4310.submission.pieces import Hints, Unreadable
 from in4310.submission.reading import Readers
 from in4310.submission.sandbox.worker import WorkerFailed
 
