@@ -32,24 +32,49 @@ def rehearse(
 
     Exit status: 0 every program ran to its end, 1 not every one or there is none, 2 nothing could be run.
     """
-    from in4310.judging.data import resolve_data
     from in4310.judging.edition import load_edition
+    from in4310.places import room_for
+
+    asked = load_edition(edition)  # what is wrong with what was asked is said before torch is imported
+    asked.data_folder(data)
+    if report:
+        room_for(report)
+    from in4310.submission.sandbox.worker import Sandbox
+
+    sandbox = Sandbox(imports=("torchvision", "in4310.rehearsal.child"))
+    sandbox.start()  # first: it imports what programs use while we import what we use
+    with sandbox:
+        sys.exit(_rehearsed(sandbox, submission, data, asked, seconds, report, language))
+
+
+def _rehearsed(
+    sandbox: Any,
+    submission: Path,
+    data: Path | None,
+    asked: Any,
+    limit: float,
+    report: Path | None,
+    language: str,
+) -> int:
+    from rich.markup import escape
+
+    from in4310.judging.data import resolve_data
+    from in4310.progress import Progress
     from in4310.rehearsal.rehearse import rehearse as performed
-    from in4310.rehearsal.story import place, story, summary
+    from in4310.rehearsal.story import place, seconds, story, summary
     from in4310.reporting.language import translated
     from in4310.reporting.language_record import said
     from in4310.reporting.rehearsal_page import rehearsal_page
     from in4310.reporting.write import put
     from in4310.submission.intake import take_in
-    from in4310.submission.sandbox.worker import Sandbox
 
-    asked = load_edition(edition)
-    asked.data_folder(data)
-    with Sandbox() as sandbox:
-        sandbox.start()
-        known = resolve_data(asked, data)
-        with take_in(submission, sandbox) as taken:
-            seen = performed(taken.folder, known.root, known.labels, known.classes, sandbox, seconds)
+    known = resolve_data(asked, data)
+    progress = Progress(console(stderr=True))
+    with take_in(submission, sandbox) as taken, progress.task("rehearsing", 1) as bar:
+        seen = performed(
+            taken.folder, known.root, known.labels, known.classes, sandbox, limit,
+            lambda event: bar.advance(0, escape(place(event["at"]))))  # fmt: skip
+        bar.advance()
     say = said(language)
     screen = console()
 
@@ -63,6 +88,9 @@ def rehearse(
     screen.print()
     if not tell(summary(seen)):
         screen.print(translated("Nothing known to be wrong was seen.", language))
+    if spent := seconds(seen):
+        stages = ", ".join(f"{say(stage)} {time:.1f} s" for stage, time in spent.items())
+        screen.print(translated("Time: {stages}", language).format(stages=stages), soft_wrap=True)
     if report:
         page = rehearsal_page(seen, submission.resolve().name, language)
         document = json.dumps(seen.as_document(), indent=1, ensure_ascii=False)
@@ -71,7 +99,7 @@ def rehearse(
         screen.print(
             translated("Report: {place}", language).format(place=report / "rehearsal.html"), soft_wrap=True
         )
-    sys.exit(0 if seen.programs and all(p.end == "ended" and not p.status for p in seen.programs) else 1)
+    return 0 if seen.programs and all(p.end == "ended" and not p.status for p in seen.programs) else 1
 
 
 COMMANDS: tuple[Any, ...] = (rehearse,)

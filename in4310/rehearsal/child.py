@@ -61,7 +61,7 @@ def rehearse(folder: str, arguments: Any, arrays: Mapping[str, np.ndarray]) -> t
     end = time.monotonic() + arguments["seconds"]
     ends = []
     for number, told in enumerate(arguments["programs"]):
-        program = Program(told["file"], tuple(told["arguments"]), told["folder"])
+        program = Program(told["file"], tuple(told["arguments"]), told["folder"], "", told["module"])
         left = end - time.monotonic()
         if left < 1:
             ends.append({"end": "no time", "code": 0})
@@ -100,12 +100,13 @@ def _links(world: Path, roots: list[str]) -> None:
         if given.startswith("~"):
             given = os.environ["HOME"] + given[1:]
         for base in bases if not given.startswith("/") else [Path("/")]:
-            place = Path(os.path.normpath(base / given))
-            if not str(place).startswith("/tmp/") or os.path.lexists(place):
-                continue
-            with contextlib.suppress(OSError):
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.symlink_to(DATA)
+            for name in dict.fromkeys((given, given.replace("\\", "/"))):
+                place = Path(os.path.normpath(base / name))
+                if not str(place).startswith("/tmp/") or os.path.lexists(place):
+                    continue
+                with contextlib.suppress(OSError):
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.symlink_to(DATA)
 
 
 def _run(

@@ -41,6 +41,7 @@ class Recorder:
         self.mixed = False  # listings come in another order
         self.enough: BaseException | None = None  # raised at the first step: only the data are wanted
         self.late = False  # little time is left
+        self.turn, self.turns = 0, 1  # of the commands that a program has, one at a time
         self.range: Any = range  # what the hand-in's own modules have for it
         self._process = os.getpid()
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -52,7 +53,7 @@ class Recorder:
         self.inputs: deque[tuple[Any, int]] = deque(
             maxlen=64
         )  # first values of images that networks saw; how many
-        self.look: Callable[[Any, str, str], None] | None = (
+        self.look: Callable[[Any, str, str, bool], None] | None = (
             None  # at a row of a data set, which file it is of
         )
         self.torch: dict[str, Describe] = {}  # name of a torch function -> what is said of a call of it
@@ -117,7 +118,11 @@ class Recorder:
         return None
 
     def _of(self, frame: FrameType) -> str:
-        return f"{frame.f_code.co_filename[len(self.root) :]}:{frame.f_lineno}"
+        return f"{self.file(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+    def file(self, name: str) -> str:
+        """The name of a file of the student's own, relative to the hand-in, without detours."""
+        return os.path.relpath(name, self.root) if "/../" in name else name[len(self.root) :]
 
     def _named(self) -> str:
         """The name that takes what the call at that line gives: known by the place of the call in its file."""
@@ -125,7 +130,7 @@ class Recorder:
             return ""
         positions = itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None)
         line, _, column, _ = next(positions, (None, None, None, None))
-        return self.sites.targets.get(f"{frame.f_code.co_filename[len(self.root) :]}:{line}:{column}", "")
+        return self.sites.targets.get(f"{self.file(frame.f_code.co_filename)}:{line}:{column}", "")
 
     @contextmanager
     def quiet(self) -> Iterator[bool]:

@@ -6,6 +6,7 @@ Pure functions of the events; the program's own process sent them, so that each 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -66,6 +67,7 @@ class Loader:
     files: list[int] | None = None
     trained: bool = False  # a step followed on one of its batches
     passes: int = 0
+    first: int = 0  # which event began its first pass
     forwards: list[Event] = field(default_factory=list)
 
     @property
@@ -109,7 +111,7 @@ def facts_of(events: Iterable[Event], images: int) -> Facts:
     known: dict[tuple[int, int], Loader] = {}
     fed: tuple[int, int] = (-1, -1)
     program = -1
-    for event in events:
+    for number, event in enumerate(events, 1):
         kind = event["kind"]
         if kind == "start":
             program = of(int, event, "program", program)
@@ -121,6 +123,7 @@ def facts_of(events: Iterable[Event], images: int) -> Facts:
             loader.files = (loader.files or []) + [n for n in numbers(event, "rows") if n < images]
         elif kind == "pass" and key in known:
             known[key].passes += 1
+            known[key].first = known[key].first or number
         elif kind == "forward":
             fed = key
             if key in known:
@@ -149,7 +152,7 @@ def _loader(program: int, event: Event) -> Loader:
 
 
 def sets_of(loaders: list[Loader]) -> dict[tuple[int, int], str]:
-    """Which set each loader is of: by its name; else trained on is 'train', and of two others the first is 'val'."""
+    """Which set each loader is of: by its name; else trained on is 'train', of two others the first used is 'val'."""
     found: dict[tuple[int, int], str] = {}
     named = {x.stated for x in loaders}
     for x in loaders:
@@ -164,7 +167,7 @@ def sets_of(loaders: list[Loader]) -> dict[tuple[int, int], str]:
         if x.files and (x.program, x.number) in found
     }
     others: dict[object, str] = {}
-    for x in loaders:
+    for x in sorted(loaders, key=lambda x: (x.program, x.first or math.inf)):
         key = (x.program, x.number)
         if key in found:
             continue

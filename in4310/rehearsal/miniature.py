@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import PurePath
 from typing import Any
 
@@ -15,6 +17,7 @@ from in4310.rehearsal.events import Recorder
 
 ROWS = 12  # at least, where there are as many
 BATCH = 4
+COLUMNS = 20  # of a table that are looked at
 LOOKED = 3  # rows of a data set that are compared with their files
 TWICE = 2  # epochs of all rows; after these a training loader gives one small batch
 ARGUMENTS = (
@@ -54,6 +57,8 @@ class Rows:
         for value in own.values():
             if (found := self._listed(value, count)) is not None:
                 return found
+            if (found := self._joined(value, depth)) is not None and len(found) == count:
+                return found
         for value in own.values():
             if isinstance(value, data.Dataset) and (below := self.of(value, depth + 1)) is not None:
                 for chosen in own.values():
@@ -63,9 +68,22 @@ class Rows:
                     return below
         return None
 
+    def _joined(self, value: Any, depth: int) -> list[int] | None:
+        """Of data sets one after the other."""
+        if (
+            not isinstance(value, list | tuple)
+            or not value
+            or not all(isinstance(v, data.Dataset) for v in value)
+        ):
+            return None
+        parts = [self.of(part, depth + 1) for part in value]
+        return [row for part in parts if part is not None for row in part] if None not in parts else None
+
     def _listed(self, value: Any, count: int) -> list[int] | None:
         if hasattr(value, "columns") and hasattr(value, "iloc"):
-            columns = (self._listed(list(value[name]), count) for name in value.columns)
+            value = {name: list(value[name]) for name in value.columns}
+        if isinstance(value, Mapping):
+            columns = (self._listed(column, count) for column in list(value.values())[:COLUMNS])
             return next((found for found in columns if found is not None), None)
         if not isinstance(value, list | tuple | np.ndarray) or len(value) != count or not count:
             return None
@@ -131,9 +149,10 @@ def shrink(dataset: Any, rows: Rows, see: Recorder) -> tuple[Any, list[int] | No
 
         def __getitem__(self, index: Any) -> Any:
             item = kind.__getitem__(self, kept[index])
-            if files is not None and see.look is not None and looked[0]:
+            if files is not None and see.look is not None:
+                file = rows.files[files[kept[index]]]
+                see.look(item, file, place, looked[0] > 0)
                 looked[0] -= 1
-                see.look(item, rows.files[files[kept[index]]], place)
             return item
 
         def __iter__(self) -> Iterator[Any]:
@@ -166,6 +185,25 @@ def _labels(dataset: Any, count: int) -> list[Any]:
             return [v.item() if hasattr(v, "item") else str(v) for v in value]
     tensors = getattr(dataset, "tensors", None)
     return [int(v) for v in tensors[-1]] if tensors and tensors[-1].ndim == 1 else []
+
+
+class Part(data.Subset[Any]):
+    """Rows of a data set that a sampler chooses; what else the data set has, it has, too."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+
+def sampled(dataset: Any, sampler: Any) -> Any:
+    """The rows that are drawn from, where a sampler knows them by their numbers; else the data set."""
+    chosen = getattr(sampler, "indices", None)
+    if chosen is None and sampler is not None and type(sampler).__module__.partition(".")[0] != "torch":
+        chosen = next((v for v in vars(sampler).values() if _indices(v, len(sampler), len(dataset))), None)
+    if chosen is None or not _indices(chosen, len(chosen), len(dataset)):
+        return dataset
+    return Part(dataset, [int(i) for i in chosen])
 
 
 class Batches:
@@ -213,9 +251,14 @@ class Batches:
 
     def _smaller(self, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Arguments of the small loader, and what is told of the one that was asked for."""
-        before = given["dataset"]
-        dataset, files, count = shrink(before, self._rows, self._see)
         sampler, batch_sampler = given.pop("sampler", None), given.pop("batch_sampler", None)
+        dataset = sampled(given["dataset"], sampler or getattr(batch_sampler, "sampler", None))
+        if dataset is given["dataset"] and len(dataset) >= len(self._rows.files):
+            with suppress(
+                Exception
+            ):  # all images: they may be divided afterwards, and are not to be few then
+                dataset = copy.copy(dataset)
+        dataset, files, count = shrink(dataset, self._rows, self._see)
         batch = getattr(batch_sampler, "batch_size", None) or given.get("batch_size", 1)
         shuffle = bool(given.get("shuffle")) or "Random" in type(sampler or batch_sampler).__name__
         if batch_sampler is not None:
@@ -263,6 +306,8 @@ def transforms_of(dataset: Any, depth: int = 0) -> list[str]:
         return found
     for name, value in vars(dataset).items():
         if "transform" in name.lower() or name in ("tf", "tfms", "augment", "augmentation", "preprocess"):
+            if isinstance(value, bool):
+                continue  # whether there are any
             steps = getattr(value, "transforms", value if isinstance(value, list | tuple) else [value])
             found += [_step(s) for s in steps if s is not None and type(s).__name__ != "StandardTransform"]
         elif isinstance(value, data.Dataset):

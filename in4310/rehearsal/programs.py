@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Iterator
@@ -21,7 +22,7 @@ STAGES = (
     re.compile(r"eval|test|predict|infer|score|task_?2"),
     re.compile(r"feature|map|pca|plot|visual|inside|task_?3|analy"),
 )
-COMMAND = re.compile(r"python3?\s+(?:-\w\s+)?([\w./-]+\.py)([^\n`|&;\"']*)")
+COMMAND = re.compile(r"python3?\s+(?:-[a-ln-zA-Z]\s+)?(?:-m\s+([\w.]+)|([\w./-]+\.py))([^\n`|&;\"']*)")
 DATA_NAME = re.compile(r"data|root|img|image|photo|mandatory|dataset", re.I)
 OUTPUT = re.compile(
     r"out|result|save|log|checkpoint|ckpt|model|weight|fig|plot|runs|history|split|index|report|score|csv",
@@ -30,17 +31,22 @@ OUTPUT = re.compile(
 PATH = re.compile(r"[\w./ -]*")
 DATA_FOLDER = re.compile(r"data|mandatory_?\d|images?|photos|scenes", re.I)
 WINDOWS = re.compile(r"^[A-Za-z]:[\\/]")
+OURS = "in4310"  # what imports it is no program of a student's, but the house's own way of making a hand-in
 CONFIGS = (".yaml", ".yml", ".json", ".toml", ".ini", ".cfg")
 
 
 @dataclass(frozen=True)
 class Program:
-    """A file that starts: its arguments, and the folder, relative to the hand-in, that it starts in."""
+    """A file that starts: its arguments, and the folder, relative to the hand-in, that it starts in.
+
+    `module`: its name there, where it is started as a part of its package (python -m).
+    """
 
     file: str
     arguments: tuple[str, ...] = ()
     folder: str = ""
     why: str = ""
+    module: str = ""
 
 
 @dataclass
@@ -87,7 +93,11 @@ def programs(folder: Path, codes: Iterable[Code]) -> list[Program]:
     found = []
     for code in codes:
         path = PurePosixPath(code.file)
-        if path.name in NO_SCRIPTS or (path.name.startswith("test_") and "pytest" in _imports(code)):
+        if (
+            OURS in _imports(code)
+            or path.name in NO_SCRIPTS
+            or (path.name.startswith("test_") and "pytest" in _imports(code))
+        ):
             continue
         if path.suffix == ".ipynb":
             why = "a notebook"
@@ -99,9 +109,24 @@ def programs(folder: Path, codes: Iterable[Code]) -> list[Program]:
             why = "it does something at its top level"
         else:
             continue
-        found.append(Program(code.file, (), "" if str(path.parent) == "." else str(path.parent), why))
+        found.append(_program(code, why))
     found.sort(key=lambda p: (1.5 if (stage := _stage(p.file)) is None else stage, p.file))
     return found[:8]
+
+
+def _program(code: Code, why: str, arguments: tuple[str, ...] = (), within: bool = True) -> Program:
+    """How it starts: beside itself, or as a part of its package where it imports relatively; else from the top."""
+    path = PurePosixPath(code.file)
+    levels = [n.level for n in code.nodes if isinstance(n, ast.ImportFrom)]
+    if (deep := max(levels, default=0)) and len(path.parts) >= deep:
+        parts = path.with_suffix("").parts
+        first = len(parts) - 1 - deep
+        if first < 0:
+            return Program(code.file, arguments, "..", why, "." + ".".join(parts))
+        return Program(code.file, arguments, "/".join(parts[:first]), why, ".".join(parts[first:]))
+    return Program(
+        code.file, arguments, "" if not within or str(path.parent) == "." else str(path.parent), why
+    )
 
 
 def _commands(folder: Path, known: dict[str, Code]) -> Iterator[Program]:
@@ -113,16 +138,19 @@ def _commands(folder: Path, known: dict[str, Code]) -> Iterator[Program]:
             and path.suffix.lower() in ("", ".md", ".txt", ".rst", ".toml")
             and path.stat().st_size < BYTES
         ):
-            for script, rest in COMMAND.findall(path.read_text(encoding="utf-8", errors="replace")):
-                script = script.removeprefix("./")
-                if script in known and script not in seen:
+            for module, script, rest in COMMAND.findall(path.read_text(encoding="utf-8", errors="replace")):
+                names = (
+                    [f"{module.replace('.', '/')}{end}" for end in (".py", "/__main__.py")] if module else []
+                )
+                script = next((n for n in names if n in known), script).removeprefix("./")
+                if script in known and script not in seen and OURS not in _imports(known[script]):
                     seen.add(script)
                     try:
                         given = tuple(shlex.split(rest))
                     except ValueError:
                         given = ()
                     if not any(re.search(r"[<>\[\]{}]|\.\.\.", g) for g in given):
-                        yield Program(script, given, "", f"{path.name} says how it is started")
+                        yield _program(known[script], f"{path.name} says how it is started", given, False)
 
 
 def _stage(file: str) -> int | None:
@@ -223,12 +251,30 @@ def _joined(node: ast.AST, constants: dict[str, str]) -> str | None:
     match node:
         case ast.Constant(value=str(text)):
             return text
+        case ast.Name(id="__file__"):
+            return "__file__"
         case ast.Name(id=name):
             return constants.get(name)
+        case ast.Attribute(value=of, attr="parent"):
+            return _above(_joined(of, constants))
+        case ast.Subscript(
+            value=ast.Attribute(value=of, attr="parents"), slice=ast.Constant(value=int(times))
+        ):
+            above = _joined(of, constants)
+            for _ in range(min(times, 8) + 1):
+                above = _above(above)
+            return above
+        case ast.Call(func=ast.Attribute(attr="dirname"), args=[of]):
+            return _above(_joined(of, constants))
+        case ast.Call(func=ast.Attribute(value=of, attr="resolve" | "absolute" | "expanduser"), args=[]):
+            return _joined(of, constants)
+        case ast.Call(func=ast.Attribute(attr="cwd" | "getcwd"), args=[]):
+            return "."
         case ast.Call(func=ast.Attribute(attr="home"), args=[]):
             return "~"
         case ast.Call(
-            func=ast.Name(id="Path") | ast.Attribute(attr="Path" | "join" | "expanduser" | "abspath"),
+            func=ast.Name(id="Path")
+            | ast.Attribute(attr="Path" | "join" | "expanduser" | "abspath" | "realpath" | "normpath"),
             args=parts,
         ):
             found = [_joined(p, constants) for p in parts]
@@ -238,6 +284,25 @@ def _joined(node: ast.AST, constants: dict[str, str]) -> str | None:
             between = "/" if isinstance(how, ast.Div) else ""
             return None if one is None or other is None else f"{one}{between}{other}"
     return None
+
+
+def _above(path: str | None) -> str | None:
+    """The folder of a path; '__file__' lies in '.', wherever that is."""
+    return None if path is None else posixpath.normpath(f"{path}/..")
+
+
+def sought(path: str, classes: Iterable[str]) -> str:
+    """The root of the data set, where a path that was not there can be in it; '' where it cannot."""
+    parts, known = path.split("/"), set(classes)
+    inside = next((n for n, part in enumerate(parts) if n and part in known), None)
+    if inside is not None:
+        return "/".join(parts[:inside])
+    last = parts[-1]
+    return (
+        ""
+        if not path.startswith("/") or PurePosixPath(last).suffix or OUTPUT.search(last) or not last
+        else path
+    )
 
 
 def _settings(folder: Path) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -12,8 +13,11 @@ from typing import Any
 
 from in4310.errors import NotJudged
 from in4310.rehearsal.facts import MOST, Event, Facts, event_of, facts_of
-from in4310.rehearsal.mistakes import Mistake, mistakes
-from in4310.rehearsal.programs import DATA
+from in4310.rehearsal.facts import of as of_event
+from in4310.rehearsal.known import Mistake
+from in4310.rehearsal.mistakes import mistakes
+from in4310.rehearsal.observations import observations
+from in4310.rehearsal.programs import DATA, sought
 from in4310.shown import shown
 from in4310.submission.plain import NotPlain, all_of, of
 from in4310.submission.sandbox.visible import readable_by_others
@@ -23,6 +27,7 @@ from in4310.submission.sandbox.worker import Sandbox, WorkerFailed
 IMPORTS = ("in4310.rehearsal.child",)
 GRACE = 30.0  # seconds beyond those of the programs: to lay out the world and to end
 MIB = 2**20
+PLACES = 3  # times that programs are started where they stop before any data
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Started:
     why: str
     end: str = ""
     status: int = 0
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ class Rehearsal:
     files: list[str]
     broken: list[tuple[str, str]] = field(default_factory=list)
     failure: str = ""  # of the process itself
+    times: list[float] = field(default_factory=list)  # seconds from the start to each event
 
     @cached_property
     def mistakes(self) -> list[Mistake]:
@@ -56,17 +63,23 @@ class Rehearsal:
         return {
             "programs": [asdict(p) for p in self.programs],
             "facts": self.facts.as_document(self.files),
+            "observations": {
+                subject: asdict(o) for subject, o in observations(self.facts, self.events).items()
+            },
             "mistakes": [asdict(m) for m in self.mistakes],
             "broken": [list(b) for b in self.broken],
             "failure": self.failure,
             "again": self.facts.again,
+            "times": [round(t, 2) for t in self.times],
             "events": [e for e in self.events if e["kind"] != "rows"],
         }
 
 
 def rehearse(folder: Path, data: Path, files: Iterable[str], classes: Iterable[str], sandbox: Sandbox,
-             seconds: float = 120.0) -> Rehearsal:  # fmt: skip
+             seconds: float = 120.0, told: Callable[[Event], None] = lambda event: None) -> Rehearsal:  # fmt: skip
     """Run the programs of a hand-in on the data set below `data`, whose `files` are named relative to it.
+
+    `told` hears each event as it comes.
 
     Raises NotJudged where the walls that this needs (namespaces) cannot be had.
     """
@@ -75,7 +88,7 @@ def rehearse(folder: Path, data: Path, files: Iterable[str], classes: Iterable[s
             f"a rehearsal needs a root of its own, which cannot be had here ({sandbox.tier.describe()}); "
             "in4310 doctor says which walls hold"
         )
-    files = sorted(files)
+    files, classes = sorted(files), sorted(set(classes))
     limits = Limits(
         seconds=seconds + GRACE,
         cpu_seconds=int(seconds + GRACE),
@@ -91,31 +104,51 @@ def rehearse(folder: Path, data: Path, files: Iterable[str], classes: Iterable[s
         shown_at = {f"{DATA}/{top}": str(root / top) for top in tops} or {DATA: str(root)}
         try:
             with sandbox.worker(folder, limits, world=World(shown_at, {}, IMPORTS)) as worker:
-                found = of(dict, worker.call("rehearsal_plan", {"classes": sorted(set(classes))}).result)
+                found = of(dict, worker.call("rehearsal_plan", {"classes": classes}).result)
             planned, roots, broken = _plan(found)
         except (WorkerFailed, NotPlain) as failure:
             return Rehearsal([], [], Facts(), files, [], shown(str(failure) or "no plan of it could be made"))
-        world = World(shown_at, {r.rstrip("/"): DATA for r in roots if _absolute(r)}, IMPORTS)
-        asked = {
-            "programs": planned,
-            "roots": roots,
-            "files": files,
-            "seconds": seconds,
-            "name": _name(folder),
-            "only": "",
-        }
-        seen = _performed(folder, sandbox, limits, world, asked, broken)
+        asked = {"programs": planned, "files": files, "seconds": seconds, "name": _name(folder), "only": ""}
+        for _ in range(PLACES):
+            asked["roots"] = roots
+            world = World(shown_at, {r.rstrip("/"): DATA for r in roots if _absolute(r)}, IMPORTS)
+            seen = _performed(folder, sandbox, limits, world, asked, broken, told)
+            # A place that the source does not say, as it is put together when it runs: it is there the next time.
+            more = [place for place in _sought(seen, classes) if place not in roots]
+            if not more or seen.facts.loaders or (seen.times and seen.times[-1] > seconds / PLACES):
+                break
+            roots = [*more, *roots]
 
-        def data_again(only: str) -> bool:
-            """Whether the data part alone makes the same loaders, as far as it comes, of the same files in order."""
-            part = {**asked, "only": only, "seconds": max(10.0, seconds / 4)}
+        def data_again(only: str) -> bool | None:
+            """Whether the data part alone makes the same loaders, as far as it comes, of the same files in order.
+
+            None where it did not come to what is trained on.
+            """
+            part = {**asked, "only": only, "seconds": max(20.0, seconds / 2)}
             other = _performed(folder, sandbox, limits, world, part, broken).facts
-            known = {(x.program, x.number): x.files for x in seen.facts.loaders}
-            return all(known.get((x.program, x.number)) == x.files for x in other.loaders)
+            known = {(x.program, x.number): x for x in seen.facts.loaders}
+            again = [(known.get((x.program, x.number)), x.files) for x in other.loaders]
+            if not any(
+                files and (first is None or seen.facts.sets.get((first.program, first.number)) == "train")
+                for first, files in again
+            ):
+                return None
+            return all(first is not None and first.files == files for first, files in again)
 
         if seen.facts.split:
-            seen.facts.again = "same" if data_again("mixed") else "listing" if data_again("data") else "other"
+            mixed = data_again("mixed")
+            plain = data_again("data") if mixed is False else mixed
+            found = {(True, True): "same", (False, True): "listing", (False, False): "other"}
+            seen.facts.again = "" if mixed is None or plain is None else found[mixed, plain]
         return seen
+
+
+def _sought(seen: Rehearsal, classes: Iterable[str]) -> Iterator[str]:
+    """Roots of the data set that were not there when a program stopped at it."""
+    for e in seen.events:
+        absent = e["kind"] == "stopped" and e.get("error") in ("FileNotFoundError", "NotADirectoryError")
+        if absent and (place := sought(of_event(str, e, "path", ""), classes)):
+            yield place
 
 
 def _performed(
@@ -125,14 +158,19 @@ def _performed(
     world: World,
     asked: dict[str, Any],
     broken: list[tuple[str, str]],
+    hear: Callable[[Event], None] = lambda event: None,
 ) -> Rehearsal:
     events: list[Event] = []
+    times: list[float] = []
+    began = time.monotonic()
     ends: list[dict[str, Any]] = []
     failure = ""
 
     def noted(note: str) -> None:
         if len(events) < MOST and (event := event_of(note)) is not None:
             events.append(event)
+            times.append(time.monotonic() - began)
+            hear(event)
 
     if asked["programs"]:
         try:
@@ -147,16 +185,17 @@ def _performed(
         end = ends[number] if number < len(ends) else {}
         how = end.get("end") if type(end.get("end")) is str else "the process ended"
         status = end.get("code") if type(end.get("code")) is int else 0
-        started.append(Started(told["file"], shown(told["why"], 200), shown(how, 80), status or 0))
+        given = tuple(shown(word, 80) for word in told["arguments"])
+        started.append(Started(told["file"], shown(told["why"], 200), shown(how, 80), status or 0, given))
     facts = facts_of(events, len(asked["files"]))
-    return Rehearsal(started, events, facts, asked["files"], broken, failure)
+    return Rehearsal(started, events, facts, asked["files"], broken, failure, times)
 
 
 def _plan(found: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str], list[tuple[str, str]]]:
     """The child's plan, each field of its type. Raises NotPlain."""
     programs = []
     for one in all_of(dict, found.get("programs")):
-        told = {k: of(str, one.get(k)) for k in ("file", "folder", "why")}
+        told = {k: of(str, one.get(k)) for k in ("file", "folder", "why", "module")}
         programs.append({**told, "arguments": all_of(str, one.get("arguments"))})
     broken = [all_of(str, pair) for pair in all_of(list, found.get("broken"))]
     return programs, all_of(str, found.get("roots")), [(shown(p[0], 200), shown(p[-1])) for p in broken if p]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from in4310.rehearsal.programs import Code
+from in4310.rehearsal.programs import WINDOWS, Code
 
 LOADS = ("load", "loadtxt", "genfromtxt")
 LOOPS = (ast.For, ast.While)
@@ -25,10 +26,14 @@ ONLY_TOLD = {
 
 @dataclass(frozen=True)
 class Under:
-    """The comparison of the `if` that a line stands under; `reset`: its loop sets back what is compared, each time."""
+    """The comparison of the `if` that a line stands under; `reset`: its loop sets back what is compared, each time.
+
+    `of`: what the things compared were computed of, as far as the same function says it.
+    """
 
     test: str
     reset: bool
+    of: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Sites:
     under: dict[str, Under] = field(default_factory=dict)  # of a line
     reshaped: list[str] = field(default_factory=list)  # calls that make three planes of what they are given
     told: list[str] = field(default_factory=list)  # loads whose result is only printed
+    gpu: list[str] = field(default_factory=list)  # where the program ends itself without a GPU
+    windows: list[str] = field(default_factory=list)  # where it names a place of Windows
 
 
 def sites(codes: Iterable[Code]) -> Sites:
@@ -47,9 +54,14 @@ def sites(codes: Iterable[Code]) -> Sites:
     found = Sites(targets(codes))
     for place, tree in _trees(codes):
         loads = {}
+        given = _given(tree)
         for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and type(node.value) is str and WINDOWS.match(node.value):
+                found.windows.append(f"{place}:{node.lineno}")
+            if isinstance(node, ast.If | ast.Assert) and _ends_without_gpu(node):
+                found.gpu.append(f"{place}:{node.lineno}")
             if isinstance(node, ast.If) and any(map(_compares, ast.walk(node.test))):
-                found.under.update(_under(place, node, False))
+                found.under.update(_under(place, node, False, _computed_of(node, given)))
             elif isinstance(node, ast.Call):
                 name = getattr(node.func, "attr", getattr(node.func, "id", ""))
                 first = getattr(node.args[0], "value", None) if node.args else None
@@ -61,7 +73,9 @@ def sites(codes: Iterable[Code]) -> Sites:
             ):
                 loads[ast.unparse(node.targets[0])] = node.lineno
         for loop in (n for n in ast.walk(tree) if isinstance(n, LOOPS)):
-            found.under.update(_set_back(place, loop))
+            found.under.update(
+                (at, replace(found.under.get(at, under), reset=True)) for at, under in _set_back(place, loop)
+            )
         used = _used(tree)
         found.told.extend(
             f"{place}:{line}" for name, line in loads.items() if name.isidentifier() and name not in used
@@ -92,11 +106,39 @@ def _set_back(place: str, loop: ast.AST) -> Iterator[tuple[str, Under]]:
             yield from _under(place, statement, True)
 
 
-def _under(place: str, node: ast.If, reset: bool) -> Iterator[tuple[str, Under]]:
-    found = Under(ast.unparse(node.test)[:80], reset)
+def _given(tree: ast.Module) -> dict[str, list[tuple[int, str]]]:
+    """Name -> at which line it is given what a call computes, and the arguments of that call."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            told = " ".join(
+                ast.unparse(a) for a in [*node.value.args, *(k.value for k in node.value.keywords)]
+            )
+            for target in (t for n in node.targets for t in ast.walk(n) if isinstance(t, ast.Name)):
+                found.setdefault(target.id, []).append((node.lineno, told[:80]))
+    return found
+
+
+def _computed_of(node: ast.If, given: dict[str, list[tuple[int, str]]]) -> str:
+    names = [n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)]
+    before = [max((g for g in given.get(name, ()) if g[0] < node.lineno), default=(0, "")) for name in names]
+    return " ".join(told for _, told in before)[:120]
+
+
+def _under(place: str, node: ast.If, reset: bool, of: str = "") -> Iterator[tuple[str, Under]]:
+    found = Under(ast.unparse(node.test)[:80], reset, of)
     for statement in [*node.body, *node.orelse]:
         for line in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1):
             yield f"{place}:{line}", found
+
+
+def _ends_without_gpu(node: ast.If | ast.Assert) -> bool:
+    if not re.search(r"cuda|gpu", ast.unparse(node.test), re.I):
+        return False
+    inside = [n for s in node.body for n in ast.walk(s)] if isinstance(node, ast.If) else []
+    ends = {"exit", "quit", "_exit"}
+    calls = {getattr(n.func, "attr", getattr(n.func, "id", "")) for n in inside if isinstance(n, ast.Call)}
+    return isinstance(node, ast.Assert) or bool(calls & ends) or any(isinstance(n, ast.Raise) for n in inside)
 
 
 def _compares(node: ast.AST) -> bool:

@@ -18,6 +18,7 @@ from in4310.rehearsal.observers import OBSERVERS
 from in4310.rehearsal.programs import Program
 from in4310.rehearsal.sites import Sites
 from in4310.rehearsal.standins import STANDINS
+from in4310.rehearsal.standins.person import Words
 from in4310.submission.sandbox import notebooks
 from in4310.submission.sandbox.tasks import REUSED
 
@@ -45,13 +46,13 @@ def perform(
         part.observe(see)
     batches.install()
     _clock(see, seconds)
-    _at_home(world, program)
+    _at_home(world, program, see)
     status, start = 0, time.process_time()
     try:
-        if program.file.endswith(".ipynb"):
-            _cells(world / program.file, see)
-        else:
-            runpy.run_path(str(world / program.file), {"range": see.range}, "__main__")
+        _run(world, program, see)
+        while (turn := see.turn + 1) < see.turns:
+            see.turn = turn
+            _run(world, program, see)
     except Spent:
         see.note("spent", at=_last(see))
     except SystemExit as stop:
@@ -60,10 +61,22 @@ def perform(
             see.note("stopped", at=_last(see), error="SystemExit", text=str(stop.code))
     except BaseException as error:
         status = 1
-        see.note("stopped", at=_place(error, see), error=type(error).__name__, text=_text(error))
+        absent = error.filename if isinstance(error, OSError) and error.filename else None
+        path = "" if absent is None else os.path.normpath(Path.cwd() / str(absent))
+        see.note("stopped", at=_place(error, see), error=type(error).__name__, text=_text(error), path=path)
     see.finish()
     see.note("done", at="", cpu=round(time.process_time() - start, 1), steps=see.steps, late=see.late)
     return status
+
+
+def _run(world: Path, program: Program, see: Recorder) -> None:
+    if program.file.endswith(".ipynb"):
+        _cells(world / program.file, see)
+    elif program.module:
+        above = world.name if program.module.startswith(".") else ""  # the hand-in is the package itself
+        runpy.run_module(above + program.module, {"range": see.range}, "__main__", alter_sys=True)
+    else:
+        runpy.run_path(str(world / program.file), {"range": see.range}, "__main__")
 
 
 def _write(into: int, line: bytes) -> None:
@@ -85,15 +98,17 @@ def _clock(see: Recorder, seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds * LATE)
 
 
-def _at_home(world: Path, program: Program) -> None:
+def _at_home(world: Path, program: Program, see: Recorder) -> None:
     """Folder, arguments and path as if it had been started by its author."""
+    os.environ.update(USER="student", LOGNAME="student")
     os.environ.update(
         MPLBACKEND="Agg", WANDB_MODE="disabled", HF_HUB_OFFLINE="1", TQDM_DISABLE="1", CUDA_VISIBLE_DEVICES=""
     )
     os.chdir(world / program.folder)
     script = world / program.file
-    sys.argv = [str(script), *program.arguments]
-    sys.path[:0] = list(dict.fromkeys([str(script.parent), str(world)]))
+    sys.argv = Words(see, [str(script), *program.arguments])
+    first = world / program.folder if program.module else script.parent
+    sys.path[:0] = list(dict.fromkeys([str(first), str(world)]))
     for name in REUSED:
         if (script.parent / f"{name}.py").exists():
             sys.modules.pop(name, None)
@@ -115,8 +130,8 @@ def _place(error: BaseException, see: Recorder) -> str:
     """The last line of the author's own that the error came through."""
     own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(see.root)]
     if isinstance(error, SyntaxError) and error.filename and error.filename.startswith(see.root):
-        return f"{error.filename[len(see.root) :]}:{error.lineno}"
-    return f"{own[-1].filename[len(see.root) :]}:{own[-1].lineno}" if own else ""
+        return f"{see.file(error.filename)}:{error.lineno}"
+    return f"{see.file(own[-1].filename)}:{own[-1].lineno}" if own else ""
 
 
 def _last(see: Recorder) -> str:

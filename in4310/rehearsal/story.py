@@ -59,12 +59,26 @@ def timeline(seen: Rehearsal, number: int) -> Iterator[tuple[str, str, str]]:
     for event in _of_program(seen.events, number):
         tell = TELL.get(event["kind"])
         if tell is not None and (sentence := tell(event)):
-            stage = "evaluation" if event.get("training") is False else STAGES.get(event["kind"], "training")
-            line = event["at"], sentence, stage
+            line = event["at"], sentence, _stage(event)
             said[line] = said.get(line, 0) + 1
     for (at, sentence, stage), times in said.items():
         again = f"{times} times or more" if times >= EACH else f"{times} times"
         yield place(at), f"{sentence}; {again}" if times > 1 else sentence, stage
+
+
+def _stage(event: Event) -> str:
+    return "evaluation" if event.get("training") is False else STAGES.get(event["kind"], "training")
+
+
+def seconds(seen: Rehearsal) -> dict[str, float]:
+    """Stage -> seconds until the events of it, from the one before; 'start' until the first."""
+    found: dict[str, float] = {}
+    before = 0.0
+    for event, at in zip(seen.events, seen.times, strict=False):
+        stage = _stage(event) if before else "start"
+        found[stage] = round(found.get(stage, 0.0) + at - before, 2)
+        before = at
+    return found
 
 
 def ending(seen: Rehearsal, number: int) -> str:
@@ -138,9 +152,14 @@ def _compared(e: Event) -> str:
     return f"compares arrays {_shape(e)}{' of ' + ' and '.join(files) if files else ''}{tolerance}"
 
 
-STAGES = {"seed": "data", "split": "data", "loader": "data", "argument": "data", "metric": "evaluation",
-          "compared": "evaluation", "written": "files", "read": "files", "restored": "files", "hook": "inside",
-          "spectrum": "inside"}  # fmt: skip
+STAGES = {
+    **dict.fromkeys(
+        ("seed", "split", "loader", "argument", "listing", "shuffle", "rows", "label", "pixels"), "data"
+    ),
+    **dict.fromkeys(("metric", "compared", "softmax"), "evaluation"),
+    **dict.fromkeys(("written", "read", "restored", "kept"), "files"),
+    **dict.fromkeys(("hook", "changing", "spectrum"), "inside"),
+}
 TELL: dict[str, Callable[[Event], str]] = {
     "seed": lambda e: f"seeds {shown(e.get('library', ''), 20)} with {shown(e.get('seed'), 20)}",
     "split": _split,

@@ -1,10 +1,14 @@
 """A split that is only code is judged as one that a file says."""
 
+import json
 import shutil
 
 import pytest
+from rehearsal.conftest import PROGRAMS
 
+from in4310.judging.data import embedded_data
 from in4310.judging.verdict import Outcome
+from in4310.places import cache_folder
 from in4310.rehearsal.rehearse import rehearse as REHEARSE
 from in4310.runner import judge_submission
 
@@ -67,7 +71,9 @@ def hand_in(reference, tmp_path, sandbox):
 
     def made(shuffled=""):
         folder = tmp_path / "hand-in"
-        shutil.copytree(reference, folder)
+        # Without what the tests here do not ask for, and the judge would compute all the same.
+        inside = ("untuned.pth", "*.json", "feature_maps", "plots", "history")
+        shutil.copytree(reference, folder, ignore=shutil.ignore_patterns(*inside))
         split = {file.stem: file.read_text().split()[1:] for file in (folder / "split").iterdir()}
         shutil.rmtree(folder / "split")
         (folder / "submission.toml").unlink()
@@ -104,7 +110,9 @@ def test_the_split_that_its_program_makes_is_judged_and_proved_by_the_scores(han
     assert found["runs_without_arguments"].rests_on == "seen run"
     (split,) = (p for p in results.pieces if p.name == "split")
     assert (split.file, split.why) == ("train.py", "made by train.py when it was run")
-    assert any("no file says the split; train.py was run" in note for note in results.notes)
+    assert any(
+        "the split that train.py makes is proved by the scores handed in" in note for note in results.notes
+    )
 
 
 def test_a_split_that_is_another_in_each_run_is_no_seeded_one(hand_in, sandbox):
@@ -116,7 +124,12 @@ def test_a_split_that_is_another_in_each_run_is_no_seeded_one(hand_in, sandbox):
 def test_what_was_rehearsed_is_not_rehearsed_again(hand_in, sandbox, tmp_path, monkeypatch):
     from in4310.judging import recovered
 
-    monkeypatch.setenv("IN4310_CACHE", str(tmp_path / "cache"))
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for kept in cache_folder().iterdir():
+        if kept.name != "rehearsals":
+            (cache / kept.name).symlink_to(kept)
+    monkeypatch.setenv("IN4310_CACHE", str(cache))
     folder, runs = hand_in(), []
     monkeypatch.setattr(recovered, "rehearse", lambda *given: runs.append(given) or REHEARSE(*given))
     first, second = (outcomes(judge_submission(folder, "demo", sandbox=sandbox)) for _ in range(2))
@@ -125,3 +138,42 @@ def test_what_was_rehearsed_is_not_rehearsed_again(hand_in, sandbox, tmp_path, m
     (folder / "train.py").write_text((folder / "train.py").read_text() + "\n# another file\n")
     judge_submission(folder, "demo", sandbox=sandbox)
     assert len(runs) == 2
+
+
+def test_what_is_asked_of_code_is_judged_by_what_was_seen(rehearsed, sandbox):
+    found = outcomes(judge_submission(PROGRAMS / "package", "demo", sandbox=sandbox))
+    for check in (
+        "loaders_follow_split",
+        "class_order",
+        "network_depth",
+        "three_settings",
+        "best_on_validation",
+    ):
+        assert (found[check].outcome, found[check].rests_on) == (Outcome.PASSED, "seen run"), found[check]
+    assert found["metrics_map"].outcome is Outcome.NOT_RUN  # figures are for files
+    found = outcomes(judge_submission(PROGRAMS / "gpu_only", "demo", sandbox=sandbox))
+    assert found["best_on_validation"].outcome is Outcome.FAILED
+    assert "chosen on the test set" in found["best_on_validation"].mistake
+    assert "train.py:63" in found["best_on_validation"].reason
+
+
+def test_beside_a_file_a_program_says_whether_it_makes_that_split(hand_in, sandbox):
+    folder = hand_in()
+    split = {name: [] for name in ("train", "val", "test")}
+    for name in ("val", "test"):
+        split[name] = (
+            (folder / "train.py").read_text().partition(f"{name.upper()} = '")[2].partition("'")[0].split()
+        )
+    every = sorted(f"{p.parent.name}/{p.name}" for p in embedded_data(1200).glob("*/*.jpg"))
+    split["train"] = [p for p in every if p not in {*split["val"], *split["test"]}]
+    (folder / "split.json").write_text(json.dumps(split))
+    results = judge_submission(folder, "demo", sandbox=sandbox)
+    assert any("train.py makes the split that the files say" in note for note in results.notes)
+    assert outcomes(results)["split_seed"].rests_on == "seen run"
+    split["val"][0], split["test"][0] = split["test"][0], split["val"][0]
+    (folder / "split.json").write_text(json.dumps(split))
+    results = judge_submission(folder, "demo", sandbox=sandbox)
+    assert any(
+        "train.py makes another split than the files say (val, test)" in note for note in results.notes
+    )
+    assert outcomes(results)["split_seed"].rests_on != "seen run"

@@ -7,7 +7,9 @@ import pytest
 
 from in4310.errors import NotJudged
 from in4310.rehearsal.facts import event_of, facts_of
-from in4310.rehearsal.programs import programs, read, roots
+from in4310.rehearsal.mistakes import mistakes
+from in4310.rehearsal.observations import observations
+from in4310.rehearsal.programs import programs, read, roots, sought
 from in4310.rehearsal.rehearse import rehearse
 from in4310.submission.sandbox.tiers import Tier
 from in4310.submission.sandbox.walls import World
@@ -112,7 +114,8 @@ def test_what_is_no_event_is_dropped(note):
 
 def test_events_of_any_form_give_facts():
     odd = [None, True, -1, 3, 2.5, "x", [], [1, "a"], {}, {"lr": {}}]
-    kinds = ("start", "loader", "rows", "pass", "forward", "step", "optimizer", "pretrained", "seed")
+    kinds = ("start", "network", "loader", "rows", "pass", "label", "pretrained", "optimizer", "forward", "step", "kept",
+             "metric", "compared", "hook", "changing", "spectrum", "restored", "scheduler", "backward", "written", "seed")  # fmt: skip
     keys = (
         "program",
         "loader",
@@ -125,6 +128,20 @@ def test_events_of_any_form_give_facts():
         "what",
         "shuffle",
         "batch",
+        *(
+            "optimizer",
+            "network",
+            "depth",
+            "outputs",
+            "label",
+            "of",
+            "under",
+            "since",
+            "number",
+            "right",
+            "tolerance",
+        ),
+        *("equal", "shape", "metric", "true", "given", "steps", "gradients", "file"),
     )
     events = [
         event_of(json.dumps({"kind": k, "at": "a.py:1", **dict.fromkeys(keys, v)}))
@@ -133,3 +150,53 @@ def test_events_of_any_form_give_facts():
     ]
     facts = facts_of(events, 10)
     json.dumps(facts.as_document([str(n) for n in range(10)]))
+    json.dumps([vars(seen) for seen in observations(facts, events).values()])
+    mistakes(facts, events)
+
+
+def test_a_program_that_is_part_of_a_package_starts_as_one(tmp_path):
+    (tmp_path / "oblig").mkdir()
+    (tmp_path / "oblig" / "train.py").write_text("from .data import x\nmain()\n")
+    (started,) = programs(tmp_path, read(tmp_path))
+    assert (started.file, started.folder, started.module) == ("oblig/train.py", "", "oblig.train")
+    (started,) = programs(tmp_path / "oblig", read(tmp_path / "oblig"))
+    assert (started.file, started.folder, started.module) == ("train.py", "..", ".train")
+    (tmp_path / "README.md").write_text("    python -m oblig.train --epochs 2\n")
+    (started,) = programs(tmp_path, read(tmp_path))
+    assert (started.module, started.arguments) == ("oblig.train", ("--epochs", "2"))
+
+
+def test_what_the_house_itself_writes_is_no_program(tmp_path):
+    (tmp_path / "run.py").write_text("from in4310.cli import main\n\nmain(['run'])\n")
+    (tmp_path / "README.md").write_text("python run.py\n")
+    assert programs(tmp_path, read(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "root"),
+    [
+        ("root = Path(__file__).resolve().parent.parent / 'bilder_data'", "../bilder_data"),
+        (
+            "HERE = os.path.dirname(os.path.abspath(__file__))\nDATA = os.path.join(HERE, '..', 'foto')",
+            "./../foto",
+        ),
+        ("DATA = Path(__file__).parents[1] / 'foto'", "../foto"),
+    ],
+)
+def test_places_beside_the_program_itself(tmp_path, source, root):
+    (tmp_path / "main.py").write_text(source)
+    assert root in roots(tmp_path, read(tmp_path), CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("absent", "root"),
+    [
+        ("/work/x/set/sea/3.jpg", "/work/x/set"),
+        ("/work/x/set", "/work/x/set"),
+        ("/tmp/h/model.pth", ""),
+        ("/tmp/h/checkpoints", ""),
+        ("", ""),
+    ],
+)
+def test_a_place_that_was_sought_in_vain(absent, root):
+    assert sought(absent, CLASSES) == root

@@ -18,6 +18,7 @@ from in4310.rehearsal.observers.keeping import kept
 from in4310.rehearsal.observers.training import probabilities
 
 KEPT = 32  # loaded things whose file is known
+COPIED = (".jpg", ".jpeg")  # images into folders of the program's own: one by one, they are no story
 
 
 def observe(see: Recorder) -> None:
@@ -59,7 +60,12 @@ def observe(see: Recorder) -> None:
     see.function(matplotlib.figure.Figure, "savefig", _figure, "written")
 
     def opened(result: Any, file: Any, mode: str = "r", *_: Any, **__: Any) -> dict[str, Any] | None:
-        return {"file": _name(file), "type": "text"} if set("wax") & set(mode) else None
+        name = _name(file)
+        return (
+            {"file": name, "type": "text"}
+            if set("wax") & set(mode) and not name.lower().endswith(COPIED)
+            else None
+        )
 
     see.function(builtins, "open", opened, "written")
 
@@ -73,7 +79,9 @@ def observe(see: Recorder) -> None:
             own = {t.data_ptr() for t in self.state_dict().values() if t.numel()}
             alias = any(isinstance(t, torch.Tensor) and t.data_ptr() in own for t in dict(state).values())
             result = load_state(self, state, *arguments, **keywords)
-        if outermost:
+        if outermost and (
+            see.own() or file_of(state)
+        ):  # else a library gives a network that it builds its weights
             see.note("restored", **restored(result, self, state), alias=alias)
         return result
 
@@ -85,6 +93,8 @@ def observe(see: Recorder) -> None:
         if not hasattr(one, "shape") or not hasattr(other, "shape") or not see.own():
             return None
         files = [file_of(one), file_of(other)]
+        if not any(files):
+            files[0] = next((name for part, name in loaded.values() if _alike(part, one)), "")
         equal = bool(result) if isinstance(result, bool | np.bool_) else None
         itself = one is other or (files[0] != "" and files[0] == files[1])
         tolerance = max(
@@ -107,6 +117,14 @@ def observe(see: Recorder) -> None:
         see.torch[name] = compared
     see.aliases.update(allclose="compared", isclose="compared", equal="compared", cross_entropy="loss",
                        nll_loss="loss", binary_cross_entropy_with_logits="loss")  # fmt: skip
+
+
+def _alike(part: Any, value: Any) -> bool:
+    """Whether an array that was loaded has these values: one that came of it by a copy or in another type."""
+    if not hasattr(part, "shape") or tuple(part.shape) != tuple(value.shape):
+        return False
+    one, other = (np.asarray(v.detach() if isinstance(v, torch.Tensor) else v) for v in (part, value))
+    return one.dtype.kind == "f" and other.dtype.kind == "f" and bool(np.allclose(one, other, atol=1e-3))
 
 
 def _tensor(value: Any) -> Any:

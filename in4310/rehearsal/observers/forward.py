@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch.nn.modules import module as modules
 
 from in4310.rehearsal.events import Recorder
 from in4310.rehearsal.observers.training import probabilities
+from in4310.submission.state_dicts import find_networks
 
 NOT_NETWORKS = (
     "torch.nn.modules.loss",
@@ -21,8 +23,16 @@ BATCH_DEPENDENT = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.modules.dropo
 
 
 def observe(see: Recorder) -> None:
-    """Events 'forward' and 'softmax'."""
+    """Events 'network', 'forward' and 'softmax'."""
     depth = [0]
+    met: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def meet(module: Any) -> None:
+        met.add(module)
+        found = find_networks({n: tuple(t.shape) for n, t in module.state_dict().items()})
+        if len(found) == 1:
+            see.note("network", network=type(module).__name__, depth=found[0].depth, outputs=found[0].outputs)
+
     last: dict[int, Any] = {}
 
     def before(module: Any, given: Any) -> None:
@@ -32,6 +42,8 @@ def observe(see: Recorder) -> None:
         x = given[0]
         if not isinstance(x, torch.Tensor) or x.ndim != 4 or not x.is_floating_point():
             return
+        if module not in met:
+            see.at_rest(meet, module)
         with see.quiet():
             values = x.detach()
             digest = round(float(values.double().sum()), 3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import weakref
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from in4310.rehearsal.events import Recorder
 
 SPECTRAL = ("eigh", "eigvalsh", "eig", "eigvals", "svd", "svdvals")
 IMAGES = 512  # whose means are kept of each module
+RIGHT = "right"
 SAME, OTHER = 1 - 1e-7, 1 - 1e-4  # cosines between matrices: this one, surely not this one
 
 
@@ -34,14 +37,33 @@ class Hooked:
 
 
 def observe(see: Recorder) -> None:
-    """Events 'hook' and 'spectrum'."""
+    """Events 'hook', 'changing' and 'spectrum'."""
     hooked, told = Hooked(), set[int]()
     register = torch.nn.Module.register_forward_hook
+    numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+    changed: set[str] = set()
 
-    def registered(self: Any, *given: Any, **named: Any) -> Any:
-        see.note("hook", module=type(self).__name__)
+    def registered(self: Any, hook: Any, *given: Any, **named: Any) -> Any:
+        place = see.place()
+        number = numbers.setdefault(self, len(numbers))
+        see.note("hook", at=place, module=type(self).__name__, number=number)
         register(self, lambda module, _, output: see.at_rest(hooked.take, module, output))
-        return register(self, *given, **named)
+
+        @functools.wraps(hook)
+        def watched(module: Any, *rest: Any, **more: Any) -> Any:
+            output = rest[-1]
+            before = getattr(output, "_version", 0)
+            result = hook(module, *rest, **more)
+            if (
+                place
+                and place not in changed
+                and (getattr(output, "_version", 0) != before or _other(result, output))
+            ):
+                changed.add(place)
+                see.note("changing", at=place)
+            return result
+
+        return register(self, watched if callable(hook) else hook, *given, **named)
 
     torch.nn.Module.register_forward_hook = registered  # type: ignore[method-assign]
 
@@ -49,9 +71,10 @@ def observe(see: Recorder) -> None:
         def describe(result: Any, matrix: Any = None, *_: Any, **named: Any) -> dict[str, Any]:
             values = np.asarray(matrix.detach() if isinstance(matrix, torch.Tensor) else matrix, float)
             wrong = "" if id(matrix) in told else _wrong(name, values, named, hooked.features(), see.inputs)
-            if wrong and name == "cov":
+            if wrong not in ("", RIGHT) and name == "cov":
                 told.add(id(result))
-            return {"of": name, "shape": list(values.shape), "wrong": wrong}
+            right = wrong == RIGHT
+            return {"of": name, "shape": list(values.shape), "wrong": "" if right else wrong, "right": right}
 
         return describe
 
@@ -67,8 +90,15 @@ def observe(see: Recorder) -> None:
         )
 
 
+def _other(result: Any, output: Any) -> bool:
+    """Whether what a hook gives back are other values than the module's."""
+    if result is output or not isinstance(result, torch.Tensor) or not isinstance(output, torch.Tensor):
+        return False
+    return result.shape != output.shape or not torch.equal(result, output)
+
+
 def _wrong(name: str, x: np.ndarray, named: Any, features: list[np.ndarray], inputs: Any) -> str:
-    """The registry's name of what was wrongly done to the means of a hooked module, '' where that is not seen."""
+    """The registry's name of what was wrongly done to the means of a hooked module, or RIGHT; '' where none is seen."""
     if x.ndim != 2 or min(x.shape) < 2:
         return ""
     if name in ("PCA", "cov") and _pixels(
@@ -80,14 +110,20 @@ def _wrong(name: str, x: np.ndarray, named: Any, features: list[np.ndarray], inp
             across = name == "cov" and named.get("rowvar", True)
             if _same(x, f if across else f.T):
                 return "transposed"
+            if _same(x, f.T if across else f):
+                return RIGHT
         elif name.startswith("svd") and (_same(x, f) or _same(x, f.T)) and not _same(f, f - f.mean(0)):
             return "not-centred"
+        elif name.startswith("svd") and (_same(x, f - f.mean(0)) or _same(x, (f - f.mean(0)).T)):
+            return RIGHT
         elif x.shape[0] == x.shape[1]:
             right, plain = np.cov(f, rowvar=False), f.T @ f
             if _same(x, plain) and not _same(x, right, OTHER):
                 return "not-centred"
             if _same(x, np.cov(f)) and not _same(x, right, OTHER):
                 return "transposed"
+            if _same(x, right):
+                return RIGHT
     return ""
 
 

@@ -34,6 +34,7 @@ def kept(see: Recorder, how: str, value: Any) -> dict[str, Any] | None:
 def _when(see: Recorder, how: str) -> dict[str, Any]:
     under = see.under()
     return {"how": how, "steps": see.steps, "since": list(see.since), "under": under.test if under else "",
+            "of": under.of if under else "",
             "reset": bool(under and under.reset)}  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +21,33 @@ NUMBERS = (
     "max_memory_reserved",
     "current_device",
 )
+
+
+class Moment:
+    """An event or a stream of CUDA, at which nothing is waited for."""
+
+    def __init__(self, *_: Any, **__: Any): ...
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: None
+
+    def elapsed_time(self, other: Any) -> float:
+        """Milliseconds to another."""
+        return 1.0
+
+
+MEMORY = 8 * 2**30  # of the GPU that is not there
+PROPERTIES = types.SimpleNamespace(name="CPU", total_memory=MEMORY, major=8, minor=0, multi_processor_count=1)
+GIVEN: dict[str, Any] = {
+    "get_device_name": lambda *_, **__: "CPU",
+    "get_device_properties": lambda *_, **__: PROPERTIES,
+    "mem_get_info": lambda *_, **__: (MEMORY, MEMORY),
+    "memory_summary": lambda *_, **__: "",
+    "current_stream": lambda *_, **__: Moment(),
+    "stream": contextlib.nullcontext,
+    "Event": Moment,
+    "Stream": Moment,
+}
 
 
 class OnCPU(TorchFunctionMode):
@@ -66,7 +95,12 @@ def stand_in(see: Recorder) -> None:
         setattr(torch.cuda, name, lambda *_, **__: None)
     for name in NUMBERS:
         setattr(torch.cuda, name, lambda *_, **__: 0)
-    torch.cuda.get_device_name = lambda *_, **__: "CPU"
+    for name, given in GIVEN.items():
+        setattr(torch.cuda, name, given)
+    if see.sites.gpu:  # who would not go on without one is told that it is there
+        torch.cuda.is_available, torch.cuda.device_count = see.own, lambda: int(see.own())
+    compiled: Any = lambda model=None, **_: model if model is not None else lambda function: function  # noqa: E731
+    torch.compile = compiled
     load = torch.load
 
     def loaded(f: Any, *arguments: Any, **keywords: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -10,13 +11,19 @@ import types
 from typing import Any
 
 from in4310.rehearsal.events import Recorder
+from in4310.rehearsal.imports import when_imported
 
 SWALLOWED = ("wandb", "comet_ml", "mlflow", "neptune", "clearml", "tensorboard", "tensorboardX", "torchsummary",
              "torchinfo", "torchviz", "kaggle", "google", "IPython", "ipywidgets", "seaborn")  # fmt: skip
 
 
 class Nothing:
-    """Takes every call, attribute, item and block, and does nothing; it is empty and false."""
+    """Takes every call, attribute, item and block, and does nothing; it is empty and false. Classes may build on it."""
+
+    def __init__(self, *_: Any, **__: Any): ...
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
+        return (Nothing,)
 
     def __call__(self, *_: Any, **__: Any) -> Nothing:  # noqa: D102
         return Nothing()
@@ -85,3 +92,13 @@ def stand_in(see: Recorder) -> None:
         ):
             sys.modules[name] = Swallows(name)
     sys.meta_path.append(Finder())
+    when_imported("tqdm.notebook", _plain_bars)
+
+
+def _plain_bars(module: types.ModuleType) -> None:
+    """Bars of notebooks, which take widgets apart, as those of a terminal."""
+    plain = importlib.import_module("tqdm.std")
+    for name in ("tqdm", "tqdm_notebook"):
+        setattr(module, name, plain.tqdm)
+    for name in ("trange", "tnrange"):
+        setattr(module, name, plain.trange)
