@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from in4310.judging.asked import asking
-from in4310.judging.inside import Inside, Pixels
+from in4310.judging.inside import Inside, Norm, Pixels
 from in4310.judging.judge import Judge
 from in4310.judging.mistakes import shares, spectra, training
 from in4310.judging.mistakes.search import Budget, seen
@@ -130,8 +130,8 @@ def check_train(live: Live, judge: Judge) -> None:
 def inside(drawn: Drawn) -> Inside:
     """The small network over the images drawn: what a function that is asked for statistics is given."""
 
-    def batches(size: int, pixels: Pixels | None, normalised: bool) -> Iterator[Tensor]:
-        if not normalised:
+    def batches(size: int, pixels: Pixels | None, normalised: bool | Norm) -> Iterator[Tensor]:
+        if normalised is not True:
             raise Missing("images", "normalised")
         images = drawn.images
         if pixels is not None:

@@ -155,13 +155,13 @@ class Claimed:
         return values
 
     def rows_handed_in(self, name: str) -> np.ndarray:
-        """As `handed_in`, with NaN for a row that is missing; raises Unreadable where a tenth of them are, or too many.
+        """As `handed_in`, with NaN for a row that is missing; raises Unreadable where half of them are, or too many.
 
-        A last batch that was dropped, or one row too many, leaves the others to be looked at.
+        Last batches that were dropped, or one row too many, leaves the others to be looked at.
         """
         values, whole = np.asarray(getattr(self.submission, SCORES[name])), len(self.split[name])
         if values.ndim != 2 or values.shape[1] != len(self.stated_classes) or not (
-            0.9 * whole <= len(values) <= 1.1 * whole
+            0.5 * whole <= len(values) <= 1.1 * whole
         ):  # fmt: skip
             return self.handed_in(name)
         lacking = np.full((max(0, whole - len(values)), values.shape[1]), np.nan)

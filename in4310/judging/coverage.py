@@ -18,12 +18,40 @@ _NAME = re.compile(
     "|url|link|pid|port|job|jobid|slurm|git|commit|sha|hash|best|accuracy|acc|map|result|results|duration|elapsed|seconds"
 )
 
+# What names of runs state: an optimiser, which a rate may follow, and numbers behind words for what they are.
+_WORD = re.compile(r"\d{0,9}\.?\d{1,9}(?:e-?\d{1,2})?|[a-z]{1,20}")
+_OPTIMISERS = {"sgd", "adam", "adamw", "radam", "nadam", "rmsprop", "adagrad", "adadelta", "lion", "lamb"}
+_SHORT = {
+    "lr": {"lr", "rate", "eta"},
+    "wd": {"wd", "decay"},
+    "momentum": {"momentum", "mom"},
+    "size": {"bs", "batch", "batchsize", "size"},
+    "dropout": {"dropout", "drop"},
+    "epochs": {"epochs", "ep"},
+}
+
 
 def hyperparameters(settings: Any) -> tuple[tuple[str, str], ...]:
     """(name, value) of what changes a training, sorted; not its seed, name, folder or a note."""
     if not isinstance(settings, Mapping):
         return ()
     return tuple(sorted((str(k), _value(v)) for k, v in settings.items() if not _is_name(str(k))))
+
+
+def named(name: str) -> tuple[tuple[str, str], ...]:
+    """As `hyperparameters`, of what the name of a run states: 'sgd_lr0.01', 'Adam 1e-3, wd 0'; () for 'run 2'."""
+    found, key = [], ""
+    for word in _WORD.findall(name.lower()):
+        if word in _OPTIMISERS:
+            found.append(("optimiser", word))
+            key = "lr"
+        elif not word[0].isalpha():
+            if key:
+                found.append((key, _value(word)))
+            key = ""
+        else:
+            key = next((meant for meant, words in _SHORT.items() if word in words), "")
+    return tuple(sorted(found))
 
 
 def _is_name(key: str) -> bool:

@@ -13,7 +13,7 @@ from in4310.places import cache_folder, comparison_root
 from in4310.progress import QUIET, Progress
 from in4310.solution import images, splits
 from in4310.solution.scenes import scenes
-from in4310.submission.discovery import Hints
+from in4310.submission.pieces import Hints
 
 
 class DataSet:

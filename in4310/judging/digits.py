@@ -29,7 +29,19 @@ def room(values: Iterable[float | None], least: int = SHARE) -> float:
 
 
 def room_of_digits(values: Iterable[float], scale: float, digits: int = 2) -> float:
-    """As `room`, of figures of any size: at most half a unit of the last of so many digits of `scale`."""
+    """As `room`, of figures of any size that share one scale: half a unit of the last of so many digits, or more.
+
+    What is printed with three digits has more decimals the smaller it is; with a fixed number of decimals the largest
+    has most digits. So the most digits of any count, as those of the largest.
+    """
     if scale <= 0 or not math.isfinite(scale):
         return 0.0
-    return room(values, digits - 1 - math.floor(math.log10(scale)))
+    found = max((significant(v) for v in values if v and math.isfinite(v)), default=FINEST)
+    return 0.0 if found >= FINEST else HALF * 10.0 ** (math.floor(math.log10(scale)) + 1 - max(found, digits))
+
+
+def significant(value: float) -> int:
+    """Digits that a figure was handed in with, at most `FINEST`: three for 1230, 0.0123 and 1.23."""
+    mantissa = f"{abs(value):.{FINEST - 1}e}".partition("e")[0]
+    exact = math.isclose(float(f"{value:.{FINEST - 1}e}"), value, rel_tol=1e-12)
+    return len(mantissa.replace(".", "").rstrip("0")) if exact else FINEST

@@ -86,6 +86,11 @@ class Judge:
         """Record something that a reader must know and that costs no points."""
         self.expect(False, asked, found, expected, otherwise=Outcome.WARNED, **how)
 
+    def remark(self, good: bool, asked: str, found: object, **how: Any) -> None:
+        """Record something beside what was asked for: it may warn, and neither costs nor earns."""
+        self.expect(good, asked, found, otherwise=Outcome.WARNED, **how)
+        self._counts.append(self.findings[-1])
+
     def leave(self, asked: str, found: object, expected: object = "", **how: Any) -> None:
         """Record something that nobody saw: its points are the teacher's to give, unless the edition trusts."""
         self.expect(False, asked, found, expected, otherwise=Outcome.OPEN, **how)

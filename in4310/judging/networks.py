@@ -7,11 +7,10 @@ that is not stated is found with the network.
 
 from __future__ import annotations
 
-import copy
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
+from itertools import islice, product
 
 import numpy as np
 import torch
@@ -31,6 +30,7 @@ from in4310.judging.preprocessing import (
     settle,
     telling,
 )
+from in4310.judging.rebuilding import fitting, renumber, unsaid_of
 from in4310.shown import shown
 from in4310.solution import images, metrics, network, scores
 from in4310.solution.engine.hardware import keep_large_buffers
@@ -42,7 +42,7 @@ from in4310.submission.state_dicts import Network
 
 AGREES = 6e-3  # accuracy and mAP as they are stated, with two decimals at least
 OF_CLASS = 8  # images a class, from which the order of the outputs is read
-ACTIVATIONS = (nn.ReLU, nn.GELU, nn.Tanh, nn.SiLU, nn.LeakyReLU, nn.ELU, nn.Mish, nn.Hardswish, nn.Sigmoid)
+TRIED = 40  # ways of what no tensor says
 
 
 class Networks(Claimed):
@@ -219,26 +219,28 @@ class Networks(Claimed):
             raise Unreadable(
                 "model", f"the last layer has {outputs} outputs, expected {len(self.stated_classes)}"
             )
-        self._activate_head(model)
+        self._settle_unsaid(model)
         if order := self._order_of_outputs(model):
             renumber(model, order)
         return model
 
-    def _activate_head(self, model: nn.Module) -> None:
-        """Put between the layers of a head what gives the scores handed in: no tensor says which it was; else ReLU."""
-        head = model.fc
-        if not isinstance(head, nn.Sequential):
-            return
-        places = [i for i, module in enumerate(head) if isinstance(module, nn.ReLU)]
-        if not places:
+    def _settle_unsaid(self, model: nn.Module) -> None:
+        """What no tensor says of a network is what gives the scores handed in; else the most usual of it.
+
+        It is what stands between the layers of a head, the groups of GroupNorm, and the strides of a small first layer.
+        """
+        unsaid = unsaid_of(model)
+        if not unsaid:
             return
         with suppress(Missing, InputError):
             claimed, paths = self.handed_in("test"), self.known("test")
-            for kind in ACTIVATIONS:
-                _set_all(head, places, kind)
+            for settings in islice(product(*unsaid), TRIED):
+                for settle_one in settings:
+                    settle_one()
                 if self._gives(model, claimed, paths, False):
                     return
-        _set_all(head, places, nn.ReLU)
+        for usual, *_ in unsaid:
+            usual()
 
     def _order_of_outputs(self, model: nn.Module) -> list[int] | None:
         """The output that stands for each class, where scores handed in are in the stated order and outputs are not.
@@ -270,11 +272,7 @@ class Networks(Claimed):
         return infer(model, claimed, paths, self.data.root, self.data.labels, self.stated_classes)
 
     def _build(self, piece: str, found: Network, state: dict[str, Tensor]) -> nn.Module:
-        with torch.device("meta"):  # no number is drawn for weights that are replaced
-            model = network.build(f"resnet{found.depth}", classes=found.outputs)
-        model.to_empty(device="cpu")
-        if any(re.fullmatch(r"fc\.\d+\.weight", n) for n in state):
-            model.fc = _head(state)
+        model = fitting(found, state)
         counters = {
             n: torch.zeros_like(t) for n, t in model.state_dict().items() if n.endswith("num_batches_tracked")
         }
@@ -328,53 +326,3 @@ class Networks(Claimed):
         for piece, file in [f for f in dict.fromkeys(files) if f[1] != kept][:6]:
             if (model := self._fitting(piece, file)) is not None:
                 yield shown(file), model
-
-
-def renumber(model: nn.Module, order: Sequence[int]) -> None:
-    """Let output i of a network be what its output order[i] was."""
-    last = [m for m in model.fc.modules() if isinstance(m, nn.Linear)][-1]  # type: ignore[union-attr]
-    with torch.no_grad():
-        last.weight.copy_(last.weight[list(order)].clone())
-        last.bias.copy_(last.bias[list(order)].clone())
-
-
-def _set_all(head: nn.Sequential, places: Sequence[int], kind: type[nn.Module]) -> None:
-    for place in places:
-        head[place] = kind()
-
-
-def _head(state: Mapping[str, Tensor]) -> nn.Sequential:
-    """The layers fc.0, fc.1, ... of a state dict: linear ones and norms; ReLU where there is none."""
-    layers: dict[int, nn.Module] = {}
-    for name, weight in state.items():
-        if match := re.fullmatch(r"fc\.(\d+)\.weight", name):
-            width, is_batch_norm = weight.shape[0], f"fc.{match[1]}.running_mean" in state
-            norm = nn.BatchNorm1d(width) if is_batch_norm else nn.LayerNorm(width)
-            layers[int(match[1])] = nn.Linear(weight.shape[1], width) if weight.ndim == 2 else norm
-    return nn.Sequential(*[layers.get(i, nn.ReLU()) for i in range(max(layers) + 1)])
-
-
-def training_memory(model: nn.Module, size: int, batch_size: int) -> int:
-    """Bytes for a batch of float32 images (batch_size, 3, size, size): weights, gradients, momentum, kept activations.
-
-    Counted on two images and scaled, as all that is kept grows with the batch. Buffers of the libraries come on top.
-    """
-    probe = copy.deepcopy(model).train()
-    own = {p.untyped_storage().data_ptr() for p in [*probe.parameters(), *probe.buffers()]}
-    kept: dict[int, int] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        # An output that its own node holds as it is would keep network and graph for ever.
-        return tensor.detach()
-
-    device = next(probe.parameters()).device
-    images = torch.zeros(2, 3, size, size, device=device)
-    # What is kept stays alive until the loss goes out of scope, so that no address is counted twice.
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), torch.enable_grad():
-        loss = probe(images).sum()
-    del loss
-    weights = sum(p.numel() * p.element_size() for p in probe.parameters())
-    return 3 * weights + sum(kept.values()) * batch_size // 2

@@ -17,8 +17,9 @@ class Order:
 
     submission: the path as it was given; edition: a stock one's name, or the path of a TOML file; report: the folder
     that it is written into; data: the folder of class folders; full: recompute all scores; trusted: call the
-    submission's functions also where nothing can be confined; rehearsal: run its programs where no file says the split;
-    language: of the report; handed_out: the report is for others, and says no path of this machine.
+    submission's functions also where nothing can be confined; rehearsal: run its programs, too;
+    language: of the report; handed_out: the report is for others, and says no path of this machine;
+    whose: whom it is of, in place of the name that the submission gives itself.
     """
 
     submission: str
@@ -30,6 +31,7 @@ class Order:
     rehearsal: bool = True
     language: str = ""
     handed_out: bool = False
+    whose: str = ""
 
     def __post_init__(self) -> None:
         for name in ("submission", "edition", "report", "data", "language"):  # doors give a Path, or None

@@ -15,6 +15,7 @@ from in4310.judging.judge import Judge
 from in4310.places import cache_folder
 from in4310.shown import shown
 from in4310.solution.saving import write_aside
+from in4310.submission.claims import words
 from in4310.submission.formats import IMAGE_FORMATS
 from in4310.submission.looks import Look
 
@@ -53,6 +54,12 @@ def expect_drawing(judge: Judge, data: DataSet, name: str, look: Look) -> None:
         return
     why = why or seen_in(data, look)
     judge.expect(not why, f"{name} shows something", why or "drawn", "drawn")
+
+
+def called(pictures: Sequence[Path], *topics: str) -> list[Path]:
+    """The pictures in whose names a topic stands, in English or Norwegian."""
+    names = {picture: f"{picture.stem.lower()} {' '.join(words(picture.stem))}" for picture in pictures}
+    return [picture for picture, name in names.items() if any(topic in name for topic in topics)]
 
 
 def expect_plots(

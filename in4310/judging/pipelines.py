@@ -16,12 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import ExifTags, Image, ImageOps
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional as transforms
 
 from in4310.errors import InputError
 from in4310.shown import shown
-from in4310.solution.images import Preprocessing
+from in4310.solution.images import INTERPOLATIONS, Preprocessing
 from in4310.submission.formats import IMAGE_FORMATS, finite
 
 LARGEST = 640  # pixels of a side: what is stated is carried out, and must not cost the judge its memory
@@ -35,7 +33,7 @@ WORDS = {
     "pad": ("black", "grey", "white", "edge", "reflect"),
 }
 MODES = {
-    "PIL": tuple(mode.value for mode in InterpolationMode),
+    "PIL": INTERPOLATIONS,
     "tensor": ("nearest", "nearest-exact", "bilinear", "bicubic"),
     "float": ("nearest", "nearest-exact", "bilinear", "bicubic", "area"),
     "OpenCV": ("nearest", "bilinear", "bicubic", "area"),
@@ -221,6 +219,8 @@ def _cut(pixels: np.ndarray, size: int, p: Pipeline) -> np.ndarray:
     ):  # albumentations rounds down, torchvision to even
         top, left = ((n - size) // 2 for n in pixels.shape[:2])
         return pixels[top : top + size, left : left + size]
+    from torchvision.transforms.v2 import functional as transforms
+
     tensor = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)
     return np.asarray(transforms.center_crop(tensor, [size, size]).permute(1, 2, 0).numpy())
 
@@ -240,6 +240,9 @@ def resized(pixels: np.ndarray, height: int, width: int, p: Pipeline) -> np.ndar
     """(H, W, 3) -> (height, width, 3), as a library resizes; float32 of 0 to 255 where it resizes floats."""
     if p.library == "OpenCV":
         return _opencv(pixels, height, width, p.interpolation)
+    from torchvision.transforms import InterpolationMode
+    from torchvision.transforms.v2 import functional as transforms
+
     if p.library == "PIL" and p.antialias:
         mode = InterpolationMode(p.interpolation)
         return np.asarray(transforms.resize(Image.fromarray(pixels), [height, width], interpolation=mode))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -9,10 +10,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from in4310.errors import InputError
+from in4310.judging import seen_run
 from in4310.judging.attachments import Attachments
 from in4310.judging.audit import draw
 from in4310.judging.data import DataSet, hints
@@ -20,8 +21,10 @@ from in4310.judging.edition import Edition, given_data, load_edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
 from in4310.judging.order import Order, by_edition
-from in4310.judging.recovered import recover
-from in4310.judging.verdict import GOOD, Audit, Check, Given, Outcome, Piece, Requirement, Results
+from in4310.judging.proved_split import said as split_said
+from in4310.judging.recovered import ahead, recover
+from in4310.judging.stated import unsaid
+from in4310.judging.verdict import GOOD, Audit, Check, Given, Outcome, Piece, Requirement, Results, versions
 from in4310.places import audit_secret
 from in4310.shown import shown
 from in4310.solution import metrics
@@ -35,6 +38,7 @@ from in4310.submission.sandbox.worker import Sandbox
 
 # Figures that are asked for in the report.
 IN_WORDS = ("metrics", "history", "ranking", "non_positive", "eigenvalues")
+UNUSED = 40  # files of which nothing was taken, by name in a report
 FEW = 0.05  # share of a split's images that the data must have; a part of the course's photographs has 0.3
 STATIC = "no code of the submission was run: its files were read and its figures recomputed from its weights"
 
@@ -55,6 +59,8 @@ class Session:
         self.attachments: Attachments | None = None
         self.readers: Readers | None = None
         self.started = time.perf_counter()
+        self.whole = False  # all checks will be asked: programs are run beside the other work
+        self.tell: Callable[[str], None] = lambda note: None  # at which line a program is that is run
 
     @classmethod
     def of(cls, order: Order, taken: Taken | None, sandbox: Sandbox | None, stack: ExitStack) -> Session:
@@ -83,7 +89,8 @@ class Session:
             replace(order, submission=self.given, data=given_data(edition, order.data))
         )
         if order.rehearsal:
-            submission.rehearse = partial(recover, submission, data, sandbox, edition.rehearsal.seconds)
+            run = partial(recover, submission, data, sandbox, edition.rehearsal.seconds, self.tell)
+            submission.rehearse = ahead(run) if self.whole and len(os.sched_getaffinity(0)) > 1 else run
         self.evidence = Evidence(submission, data, edition, audit=audit, live=live)
         return self.evidence
 
@@ -137,13 +144,23 @@ class Session:
         )
         found: dict[str, Any] = {"reason": str(why), "missing": why.piece, "mend": mend}
         if document := self._document() if why.piece in IN_WORDS and not broken else "":
-            found["reason"] = f"{why}; it may stand in {document}, which nobody has read"
+            found["reason"] = f"{why}; it may stand in {document}, of which no such figure was read"
         of_machine = isinstance(why, NotHere)
         if of_machine:
             found |= {"missing": "", "mend": ""}
         if document or of_machine or self._rests_on_another(why.piece, requirement):
             found |= {"outcome": Outcome.OPEN, "open_points": self.edition.points_of[name]}
         return self._verdict(name, title, judge, **found)
+
+    def seen_run(self, check: Check, why: Missing, judge: Judge) -> bool:
+        """Whether the programs were seen to do what a check asks of code, where its input is in no file; recorded.
+
+        A mistake costs no more than a missing input.
+        """
+        if self.evidence is None or isinstance(why, Unreadable | NotHere):
+            return False
+        otherwise = Outcome.OPEN if check.outcome is Outcome.OPEN else Outcome.FAILED
+        return seen_run.judged(self.evidence, check.name, judge, otherwise)
 
     def _document(self) -> str:
         """The report, where it is one that the judge cannot read figures from; else ''."""
@@ -193,6 +210,9 @@ class Session:
         ran = (
             f"its functions {', '.join(live.called)} were called" if live.called else "no code of it was run"
         )
+        if self.order.rehearsal and self.complete and self.evidence and self.evidence.submission.rehearsed.at:
+            called = f"its functions {', '.join(live.called)} were called, and " if live.called else ""
+            ran = f"{called}its programs were run on a few images"
         return f"{ran}; its files were read in a confined process ({tier.describe()})"
 
     def _notes(self) -> list[str]:
@@ -203,7 +223,14 @@ class Session:
         found = [*([wrong_data] if wrong_data else []), *self.notes]
         if self.evidence.chosen_because:
             found.append(f"model: {self.evidence.chosen_because}")
-        return found + self.evidence.submission.notes
+        said = [f.found for check in self.checks.values() for f in check.findings]
+        ran = [split_said(self.evidence)] if self.order.rehearsal and self.complete else []
+        return (
+            found
+            + unsaid(self.evidence, said)
+            + [note for note in ran if note]
+            + self.evidence.submission.notes
+        )
 
     @property
     def complete(self) -> bool:
@@ -229,8 +256,9 @@ class Session:
         ]
         evidence = self.evidence
         submission = evidence.submission if evidence else None
+        unused = submission.unused if submission else []
         found = Results(
-            name=submission.name if submission else "",
+            name=self.order.whose or (submission.name if submission else ""),
             submission=shown(self.given or str(submission.folder), 300) if submission else "",
             submission_digest=submission.digest if submission else "",
             edition=self.edition.name,
@@ -249,6 +277,8 @@ class Session:
             ]
             if submission
             else [],
+            unused=[shown(file, 120) for file in unused[:UNUSED]],
+            unused_in_all=len(unused),
             requirements=requirements,
             doubt=doubt(evidence.submission, evidence.data) if evidence else "",
             notes=self._notes(),
@@ -307,17 +337,6 @@ def _facts(evidence: Evidence) -> dict[str, str]:
     except (Missing, InputError, ValueError):
         facts["Test accuracy"] = "could not be recomputed"
     return facts
-
-
-def versions() -> dict[str, str]:
-    """Versions of what a figure may depend on."""
-    found = {"python": platform.python_version()}
-    for name in ("in4310", "torch", "torchvision", "numpy", "pillow", "scikit-learn"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
 
 
 def doubt(submission: Submission, data: DataSet) -> str:

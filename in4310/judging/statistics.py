@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 from in4310 import solution
 from in4310.errors import InputError
 from in4310.judging.evidence import Evidence
+from in4310.judging.inside import runs_of
 from in4310.places import cache_folder, code_digest
 from in4310.shown import shown
 from in4310.solution import feature_maps, spectrum
@@ -138,11 +138,8 @@ def shares_and_spectra(
 
 def run_often(model: nn.Module, modules: Sequence[str]) -> list[str]:
     """Modules that run more than once in a forward pass, as the ReLU that a block shares."""
-    runs: Counter[str] = Counter()
-    device = next(model.parameters()).device
-    counters = {name: [lambda _, name=name: runs.update([name])] for name in modules}
-    observe(model, [torch.zeros(1, 3, 64, 64, device=device)], counters)
-    return [name for name in modules if runs[name] > 1]
+    runs = runs_of(model, modules)
+    return [name for name in modules if runs.get(name, 0) > 1]
 
 
 def shares_of_runs(

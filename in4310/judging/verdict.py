@@ -6,8 +6,10 @@ left to the teacher, is read as well. Pictures are files beside it.
 
 from __future__ import annotations
 
+import platform
 from collections import Counter
 from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validator
@@ -198,7 +200,8 @@ class Given(Record):
     data: str = Field("", description="folder of the data; empty for the embedded data")
     full: bool = Field(False, description="whether all scores were computed again")
     trusted: bool = Field(False, description="whether --trust-submissions was given")
-    rehearsal: bool = Field(True, description="whether programs are run where no file says the split")
+    rehearsal: bool = Field(True, description="whether its programs were run, too")
+    handed_out: bool = Field(False, description="whether it was judged for somebody else, at another place")
 
     @classmethod
     def of(cls, order: Order) -> Given:
@@ -258,6 +261,10 @@ class Results(Record):
     data: Data | None = None
     isolation: str = Field(description="what ran of the submission's own code, and behind which walls")
     pieces: list[Piece] = Field(default=[])
+    unused: list[str] = Field(
+        default=[], description="files handed in of which nothing was taken, the first of them"
+    )
+    unused_in_all: int = 0
     notes: list[str] = Field(
         default=[], description="what was left out or not opened while taking the submission in"
     )
@@ -288,6 +295,17 @@ class Results(Record):
         default=None, description="since the run before on the same submission, where something changed"
     )
 
+    @property
+    def unused_said(self) -> list[str]:
+        """Of which files nothing was taken, and what to do if one is a piece; nothing where all were of use."""
+        if not self.unused:
+            return []
+        more = self.unused_in_all - len(self.unused)
+        files = ", ".join(self.unused) + (f" and {more} more" if more > 0 else "")
+        return [
+            f"used for nothing: {files}; if a piece is among them, name it under [files] in submission.toml"
+        ]
+
     @model_validator(mode="before")
     @classmethod
     def _read(cls, record: Any) -> Any:
@@ -300,7 +318,10 @@ class Results(Record):
     @property
     def standing(self) -> list[str]:
         """What a reader must know of the points: which are still open, and which rest on a word alone."""
-        left = f"Left to the teacher: {self.open_points:g}. The judge could not decide these points; they are not lost"
+        left = (
+            f"Left to the teacher: {self.open_points:g}. The judge could not decide these points:"
+            " they are neither earned nor lost until a teacher has looked"
+        )
         trust = f"On trust: {self.on_trust:g}. These points are earned by what is stated; nobody saw it done"
         return [said for said, points in ((left, self.open_points), (trust, self.on_trust)) if points]
 
@@ -352,3 +373,14 @@ class Results(Record):
     def counts(self) -> Counter[Outcome]:
         """How many requirements came out which way."""
         return Counter(r.outcome for r in self.requirements)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a figure may depend on."""
+    found = {"python": platform.python_version()}
+    for name in ("in4310", "torch", "torchvision", "numpy", "pillow", "scikit-learn"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found

@@ -1,6 +1,7 @@
 """Faults of the metrics: each figure is computed by code with the mistake in it."""
 
 import numpy as np
+import pytest
 from faults.catalogue import fault
 from faults.world import edit
 from sklearn.metrics import average_precision_score, confusion_matrix, f1_score, roc_auc_score
@@ -121,7 +122,17 @@ def accuracy_of_the_last_batch(folder, world):
 
 @fault("F31", MEAN, says="the last batch only")
 def average_precision_of_the_last_batch(folder, world):
-    change_one(folder, world, "map", lambda y, s: mean_ap(y[len(y) // 128 * 128 :], s[len(y) // 128 * 128 :]))
+    change_one(folder, world, "map", of_a_last_batch)
+
+
+def of_a_last_batch(y, s):
+    """Of a size whose last batch is not ranked without a fault."""
+    value = min(mean_ap(y[len(y) // n * n :], s[len(y) // n * n :]) for n in (128, 100, 64, 50) if n < len(y))
+    if value == 1:
+        pytest.skip(
+            "the last images are ranked without a fault: a mean of 1 has many causes, and none is named"
+        )
+    return value
 
 
 @fault("F32", MEAN, says="averaged over the batches")

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import torch
 from faults.catalogue import fault
-from faults.variants import a_deeper_network_where_the_edition_allows_it
+from faults.variants import variants_network  # not from its own file: variants keeps their order
 from faults.world import SETS, World, adapters, replace, rows, write_rows
 
 from in4310.judging.data import DataSet
@@ -267,7 +267,7 @@ def seven_outputs(folder, world):
     edition={"network": {"depths": [18], "start": "any"}},
 )
 def another_depth(folder, world):
-    a_deeper_network_where_the_edition_allows_it(folder, world)
+    variants_network.a_deeper_network_where_the_edition_allows_it(folder, world)
 
 
 @fault("F53", "network_outputs", follows=MODEL, says="NaN")

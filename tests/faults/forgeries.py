@@ -117,13 +117,14 @@ def losses_of_thin_air(folder, world):
 
 @forgery(0, "three_settings")
 def settings_by_name_only(folder, world):
-    for file in runs(folder):
+    for i, file in enumerate(runs(folder)):
         edit(
             file,
             lambda run: {
                 "epochs": [{k: v for k, v in e.items() if k != "learning_rate"} for e in run["epochs"]]
             },
         )
+        file.rename(file.with_name(f"run {i}.json"))
 
 
 def invented(epochs, best, generator):
@@ -241,6 +242,21 @@ def one_curve_under_other_rates(folder, world):
             kept
             | {"kept": i == 0, "settings": kept["settings"] | {"learning_rate": 0.1**i}, "epochs": epochs},
         )
+
+
+@forgery(0, "three_settings")
+def other_settings_are_the_start_of_the_one_that_was_trained(folder, world):
+    kept, *others = runs(folder)
+    for i, file in enumerate(others, 1):
+        epochs = read(kept)["epochs"][: -2 * i]
+        replace(file, {"settings": read(kept)["settings"] | {"learning_rate": 0.1 * i}, "epochs": epochs})
+
+
+@forgery(0, "three_settings")
+def other_settings_stand_still(folder, world):
+    for file in runs(folder)[1:]:
+        first = read(file)["epochs"][0]
+        edit(file, lambda run, first=first: run | {"epochs": [first | {"epoch": i} for i in range(1, 6)]})
 
 
 @forgery(0, "history_complete")

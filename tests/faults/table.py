@@ -18,7 +18,7 @@ def pytest_configure(config):
 
 class Table:
     def __init__(self):
-        self.entries = {"fault": [], "variant": [], **{kind: [] for kind in BUDGETED}}
+        self.entries = {"fault": [], "variant": [], "drawn": [], **{kind: [] for kind in BUDGETED}}
 
     def pytest_runtest_logreport(self, report):
         if report.when == "call":
@@ -45,12 +45,34 @@ class Table:
             for f in faults:
                 if not all(f[word] for word in WORDS):
                     write(f"  {f['row']:4} {f['name']}: {f['how']}")
+        self._write_drawn(write)
         self._write_budgets(write)
         if variants:
             alarms = [v for v in variants if not v["full marks"]]
             write(f"{len(variants)} correct variants, false alarms: {len(alarms)}")
             for v in alarms:
                 write(f"  {v['name']}: {v['how']}")
+
+    def _write_drawn(self, write):
+        """Entries drawn from a seed: a line a family, right variants among them."""
+        entries = self.entries["drawn"]
+        if not entries:
+            return
+        columns = ("caught", "named", "in part", "wrongly named", "silent")
+        write(f"{'drawn from the seed':40}{'entries':>8}" + "".join(f"{word:>15}" for word in columns))
+
+        def row(title, those):
+            counts = {word: sum(e[word] for e in those) for word in columns[:-1]}
+            counts["silent"] = len(those) - sum(counts[w] for w in columns[1:-1])
+            write(f"{title:40}{len(those):>8}" + "".join(f"{counts[word]:>15}" for word in columns))
+
+        for family in dict.fromkeys(e["family"] for e in entries):
+            row(family, [e for e in entries if e["family"] == family])
+        row("all that are wrong", [e for e in entries if not e["right"]])
+        row("all that are right", [e for e in entries if e["right"]])
+        for e in entries:
+            if (e["right"] and (e["caught"] or e["wrongly named"])) or (not e["right"] and not e["named"]):
+                write(f"  {e['family']} {e['number']}: {e['how']}")
 
     def _write_budgets(self, write):
         """Entries with a bound of points: how many, what they came to together, and which went beyond."""

@@ -12,8 +12,8 @@ import pytest
 from faults import fields
 
 from in4310.judging.verdict import Outcome
+from in4310.submission.files import MANIFEST
 from in4310.submission.pieces import KINDS
-from in4310.submission.reader import MANIFEST
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 PIECES = [*KINDS, MANIFEST, "others"]
@@ -23,6 +23,7 @@ FREE = {
         "": "no requirement asks for pictures of a ranking or a confusion: they are judged by their data"
     },
     "plan.json": {"": "the solution's own: no piece"},
+    "untuned.pth": {"fc.bias": "a head may have none, and no feature map depends on it"},
     "scores_val.npy": {"": "the assignment asks for the scores of the test set"},
     "split/*.csv": {"label": "the folder of an image is its class"},
     "metrics.json": {
@@ -62,7 +63,7 @@ FREE = {
         "run*": "the one script that was handed in is found",
         "network.name": "read off the weights",
         "network.kept_run": "found by its figures",
-        "split.grouped": "both are tried",
+        "split*": "plan.json and each setting state the seed, which makes the split again; both ways are tried",
         "preprocessing*": "found by trying",
         "files*": "found by their usual names",
     },

@@ -1,5 +1,6 @@
 """Live functions: right ones pass, known mistakes fail and are named, a hostile one costs its own points only."""
 
+import shutil
 import sys
 from types import SimpleNamespace
 
@@ -152,11 +153,14 @@ def test_where_nothing_is_confined_only_trusted_code_is_called(tmp_path):
 
 @pytest.mark.parametrize(
     ("check", "function", "lacking"),
-    [("split_seed", "split", ()), ("comparison_recorded", "compare", ("reproduction.json", "run.py"))],
+    [
+        ("split_seed", "split", ("plan.json", "history")),
+        ("comparison_recorded", "compare", ("reproduction.json", "run.py")),
+    ],
 )
 def test_a_function_that_cannot_be_confined_here_costs_nothing(run_check, folder, check, function, lacking):
-    for name in (*lacking, "submission.toml"):
-        (folder / name).unlink()
+    for place in (folder / name for name in (*lacking, "submission.toml")):
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
     edition = load_edition("demo")
     evidence = Evidence(Submission(folder), resolve_data(edition, None), edition)
     evidence.live = Live(SimpleNamespace(tier=Tier(False, False)), folder, {})

@@ -109,10 +109,40 @@ def test_absolute_paths_are_still_matched(folder, outcomes):
 def test_no_seed_is_not_run_and_one_that_gives_another_split_is_for_the_teacher(folder, outcomes):
     toml = folder / "submission.toml"
     text = toml.read_text()
+    for file in (folder / "plan.json", *(folder / "history").glob("*.json")):
+        replace(file, file.read_text().replace('"seed"', '"need"'))
     replace(toml, text.replace("seed = 42\ngrouped", "grouped"))
     assert "seed" in missing(outcomes(folder, "split_seed"))["split_seed"]
     replace(toml, text.replace("seed = 42\ngrouped", "seed = 7\ngrouped"))
     assert outcomes(folder, "split_seed")["split_seed"].outcome is Outcome.OPEN
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "outcome"),
+    [
+        ("conf/config.yaml", "data:\n  root: x\n  split_seed: 42 # fixed\n", Outcome.PASSED),
+        (
+            "settings.json",
+            '{"runs": [{"training_seed": 7}, {"random_state": 42}], "seed": 1}',
+            Outcome.PASSED,
+        ),
+        ("config.yml", "seed: 7\n", Outcome.OPEN),
+        ("config.yml", "seed: true\nseeds: 42\nseed_path: 42\n", None),
+        ("config.json", "[" * 100_000, None),
+    ],
+)
+def test_a_seed_in_a_file_of_settings_is_tried(folder, outcomes, name, text, outcome):
+    for file in (folder / "plan.json", *(folder / "history").glob("*.json")):
+        file.unlink()
+    replace(folder / name, text)
+    toml = folder / "submission.toml"
+    replace(toml, toml.read_text().replace("seed = 42\ngrouped", "grouped"))
+    found = outcomes(folder, "split_seed")
+    if outcome is None:
+        assert "split_seed" in missing(found)
+    else:
+        assert found["split_seed"].outcome is outcome
+        assert name in str(found["split_seed"].findings)
 
 
 # -- scores ----------------------------------------------------------------------------------------
@@ -312,6 +342,27 @@ def test_faults_of_the_ranking(folder, outcomes, edit, fails, says):
     assert failed(found) == fails
     words = [word for j in found.values() for word in (j.reason, j.mistake, *(f.found for f in j.findings))]
     assert says in " ".join(words)
+
+
+def test_a_top_sorted_upwards_has_the_right_images_and_loses_its_order(folder, outcomes):
+    ranking = read(folder / "ranking.json")
+    ranking["sea"]["top"].reverse()
+    replace(folder / "ranking.json", ranking)
+    judge = outcomes(folder, "ranking_order")["ranking_order"]
+    assert [f.asked for f in judge.findings if f.outcome is Outcome.FAILED] == ["order of the top of sea"]
+    assert 0.5 < judge.share(Outcome.PASSED) < 1
+
+
+def test_a_ranking_within_the_class_is_a_reading_that_the_teacher_decides_on(folder, outcomes):
+    scores, lines = np.load(folder / "scores_test.npy")[:, 4], rows(folder, "test")
+    paths = [line.split(",")[0] for line in lines]
+    own = sorted((p for p in paths if p.startswith("sea/")), key=lambda p: -scores[paths.index(p)])
+    ranking = read(folder / "ranking.json")
+    ranking["sea"] = {"top": [[p, float(scores[paths.index(p)])] for p in own[:10]], "bottom": own[::-1][:10]}
+    replace(folder / "ranking.json", ranking)
+    judge = outcomes(folder, "ranking_order")["ranking_order"]
+    assert judge.outcome is Outcome.OPEN
+    assert "among the images of this class only" in judge.reason
 
 
 def test_ranking_over_the_training_images(folder, outcomes):

@@ -120,6 +120,48 @@ def test_two_settings_are_too_few_and_equal_curves_are_named(folder, outcomes):
     assert "never reached the optimiser" in judge.mistake
 
 
+@pytest.mark.parametrize(
+    ("names", "outcome"),
+    [
+        (("sgd_lr0.01", "sgd_lr1e-3", "AdamW 0.001"), Outcome.PASSED),
+        (("bs32", "bs64", "bs128 drop=.5"), Outcome.PASSED),
+        (("sgd_lr0.01", "sgd_lr1e-2 seed 2", "sgd-.01 v3"), Outcome.FAILED),
+        (("run 1", "run 2", "sgd_lr0.01"), Outcome.OPEN),
+        (("lr test", "exp_3", "size of things"), Outcome.OPEN),
+    ],
+)
+def test_names_of_runs_state_settings_where_they_say_what_of(folder, outcomes, names, outcome):
+    files = sorted((folder / "history").glob("*.json"))
+    for file in files[3:]:
+        file.unlink()
+    for file, name in zip(files, names, strict=False):
+        run = read(file)
+        file.unlink()
+        epochs = [{k: v for k, v in e.items() if k != "learning_rate"} for e in run["epochs"]]
+        replace(file.with_name(f"{name}.json"), {"epochs": epochs})
+    assert outcomes(folder, "three_settings")["three_settings"].outcome is outcome
+
+
+@pytest.mark.parametrize(("rate", "outcome"), [(0.5, Outcome.FAILED), (None, Outcome.PASSED)])
+def test_a_shorter_run_with_the_same_curve_is_one_training_where_it_has_the_same_setting(
+    folder, outcomes, rate, outcome
+):
+    file = next(f for f in (folder / "history").glob("*.json") if read(f).get("kept"))
+    run = read(file)
+    settings = run["settings"] | {"epochs": 5} | ({"learning_rate": rate} if rate else {})
+    replace(folder / "history" / "short.json", {"settings": settings, "epochs": run["epochs"][:5]})
+    assert outcomes(folder, "three_settings")["three_settings"].outcome is outcome
+
+
+def test_a_run_that_stands_still_is_left_to_the_teacher(folder, outcomes):
+    file = next(f for f in (folder / "history").glob("*.json") if not read(f).get("kept"))
+    run = read(file)
+    replace(file, run | {"epochs": [run["epochs"][0] | {"epoch": i} for i in range(1, 5)]})
+    judge = outcomes(folder, "three_settings")["three_settings"]
+    assert judge.outcome is Outcome.OPEN
+    assert "the same in every epoch" in judge.reason
+
+
 @pytest.mark.parametrize("value", [None, "nan", float("inf"), -1.0, True])
 def test_gaps_in_the_history_are_found(folder, outcomes, value):
     file = min((folder / "history").glob("*.json"))
@@ -166,6 +208,31 @@ def test_memory_that_nobody_reports_is_counted(folder, outcomes):
     assert "0.2" in found.reason, (
         "64 images of 64 x 64: 0.13 GiB of weights and their like, the rest is kept activations"
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "fails"),
+    [
+        ("python3 -u run.py", False),
+        ("python -m run", False),
+        ("python -m code.train", False),
+        ("python -m code", True),  # it has no __main__
+        ("uv run python ./run.py", False),
+        ("jupyter nbconvert --to notebook --execute main.ipynb", False),
+        ("papermill main.ipynb out.ipynb", False),
+        ("jupyter nbconvert --execute", True),
+        ("python -m run --data x", True),
+        ("bash run.sh", True),
+        ("", True),
+    ],
+)
+def test_commands_that_give_a_script_no_arguments(folder, outcomes, command, fails):
+    replace(folder / "main.ipynb", {"cells": []})
+    replace(folder / "code" / "train.py", "print('training')\n")
+    toml = folder / "submission.toml"
+    replace(toml, toml.read_text().replace("python run.py", command))
+    found = outcomes(folder, "runs_without_arguments")
+    assert failed(found) == ({"runs_without_arguments"} if fails else set())
 
 
 def test_a_command_with_arguments(folder, outcomes):

@@ -189,6 +189,9 @@ def test_wrong_shares_and_eigenvalues_without_images_are_named_and_left_to_the_t
 @pytest.mark.slow
 def test_scores_of_the_other_network_fail(foreign):
     (foreign / "beste modell.pt").unlink()
+    (foreign / "submission.toml").write_text(
+        "[preprocessing]\nsize = 64\nresize = 64\n"
+    )  # else all usual ones are tried
     found = outcomes(judge_submission(foreign, "demo"))
     assert found["scores_reproduce"].outcome is Outcome.FAILED
 

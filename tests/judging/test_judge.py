@@ -210,7 +210,7 @@ def test_trust_pays_the_share_that_it_says(share, outcome, points):
 def test_figures_that_may_stand_in_a_document_are_left_to_the_teacher(piece, report):
     session = Session(DEMO)
     located = {"report": (report, "")} if report else {}
-    session.evidence = SimpleNamespace(submission=SimpleNamespace(located=located))
+    session.evidence = SimpleNamespace(submission=SimpleNamespace(located=located, stated=[]))
     figures = piece in ("metrics", "history", "ranking", "non_positive", "eigenvalues")
     left = figures and report in ("report.pdf", "Rapport.DOCX")
     check = session.not_run("metrics_map", "", Missing(piece), None, "1e")

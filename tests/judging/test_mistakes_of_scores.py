@@ -11,7 +11,8 @@ from torch import nn
 
 from in4310.judging.mistakes import scores
 from in4310.judging.mistakes.search import Budget
-from in4310.solution.images import Images, Preprocessing, batches
+from in4310.solution.images import Images, Preprocessing
+from in4310.solution.loaders import batches
 from in4310.submission.pieces import Missing
 from in4310.submission.source import Call
 

@@ -96,7 +96,8 @@ def test_a_project_with_the_same_marker_fixtures_and_options_runs_as_without_us(
     assert not (stranger.path / "r").exists()
 
 
-def test_options_of_a_plugin_that_comes_before_or_after_are_its_own(pytester, handed_in):
+def test_options_of_a_plugin_that_comes_before_or_after_are_its_own(pytester, handed_in, monkeypatch):
+    monkeypatch.delenv("IN4310_DATA", raising=False)
     pytester.makepyfile(early=THEIR_OPTIONS, late=THEIR_OPTIONS.replace("'--", "'--x"))
     pytester.makepyfile(
         test_it="def test_it(pytestconfig): assert pytestconfig.getoption('--data') == 'theirs'"

@@ -44,6 +44,7 @@ class Claims:
     def __init__(self, **pieces):
         self.__dict__.update(pieces)
         self.located = dict.fromkeys(pieces, ("as printed", ""))
+        self.split_made_by = ""
 
     def __getattr__(self, name):
         if name in KINDS:  # as a real submission does

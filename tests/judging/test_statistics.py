@@ -299,7 +299,7 @@ def test_a_preprocessing_without_scores_is_that_which_gives_the_metrics(
 
 def test_counting_the_memory_of_training_leaves_nothing_behind():
     """ReLU keeps its own output: a graph that holds itself is never freed, and a class is judged in one process."""
-    from in4310.judging.networks import training_memory
+    from in4310.judging.rebuilding import training_memory
     from in4310.solution.network import build
 
     model = build("resnet18", 6, "none", 0)

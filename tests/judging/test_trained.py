@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from in4310.judging import trained
 from in4310.judging.evidence import Evidence
 from in4310.judging.verdict import Outcome
 from in4310.reference import reference_submission
@@ -135,3 +136,22 @@ def test_means_over_batches_are_no_number_of_images_and_nothing_is_said(told):
         best["val_accuracy"] += 0.0011
 
     assert told(averaged, "history_complete").outcome is Outcome.PASSED
+
+
+def test_a_network_that_is_surer_on_test_than_chance_makes_it_is_left_to_the_teacher(
+    middling, run_check, data, edition
+):
+    """As one that was trained on the test set: its accuracies alone, of so few images, would not tell."""
+    evidence = Evidence(Submission(middling), data, edition)
+    scores = evidence.predicted("test")
+    right = np.eye(scores.shape[1], dtype=scores.dtype)[evidence.labels("test")]
+    assert trained.better_on_test(evidence)[0] == ""
+    rows, _ = evidence.audited("test")
+    memorised = scores + 0.6 * (right - scores)
+    evidence.audited = lambda name, of=evidence.audited: (
+        (rows, memorised[rows]) if name == "test" else of(name)
+    )
+    said, p = trained.better_on_test(evidence)
+    assert p < trained.DOUBT
+    assert "on val, sure of the right class to" in said
+    assert run_check("best_on_validation", evidence).outcome is Outcome.OPEN

@@ -9,32 +9,53 @@ from in4310.judging import coverage, digits, exhibits, trained
 from in4310.judging.asked_network import check_train
 from in4310.judging.evidence import number
 from in4310.judging.mistakes.search import seen
-from in4310.judging.photographs import expect_plots
+from in4310.judging.photographs import called, expect_plots
 from in4310.judging.verdict import Outcome
 from in4310.submission.pieces import Missing
 
+FEW = 3  # epochs that may be alike by chance, or by rounding
 
-def _stated(run):
-    """Whether it is said what a run was trained with, and not only what it is called."""
+
+def _stated(name, run):
+    """What it is said that a run was trained with, in its settings or in its name; None where nothing is."""
     settings = run.get("settings")
-    return isinstance(settings, dict) and bool(settings.keys() - {"run"})
-
-
-def _setting(name, run):
-    """What a run was trained with: its hyperparameters; its name, where nothing is stated."""
-    return coverage.hyperparameters(run["settings"]) if _stated(run) else name
+    if isinstance(settings, dict) and settings.keys() - {"run"}:
+        return coverage.hyperparameters(settings)
+    return coverage.named(name) or None
 
 
 def _alike(runs):
-    """Pairs of runs that have one curve of the validation loss, to four digits, after each epoch."""
+    """Pairs of runs that have one curve of the validation loss, to four digits, after each epoch.
+
+    Where one is longer it goes on as the other does: of one setting that is the same training, of two it is none.
+    """
     curves = {name: [number(e, "val_loss") for e in run["epochs"]] for name, run in runs.items()}
     whole = sorted(name for name, curve in curves.items() if curve and None not in curve)
+
+    def but_length(name):
+        return [(k, v) for k, v in _stated(name, runs[name]) or () if "epoch" not in k]
+
     return [
         (a, b)
         for a, b in combinations(whole, 2)
-        if len(curves[a]) == len(curves[b])
-        and all(math.isclose(x, y, rel_tol=1e-4) for x, y in zip(curves[a], curves[b], strict=True))
+        if all(math.isclose(x, y, rel_tol=1e-4) for x, y in zip(curves[a], curves[b], strict=False))
+        and (
+            len(curves[a]) == len(curves[b])
+            or (min(len(curves[a]), len(curves[b])) >= FEW and but_length(a) != but_length(b))
+        )
     ]
+
+
+def _still(runs):
+    """Runs whose losses are the same in every epoch, to the last digit: nothing was trained, or nothing measured."""
+    found = []
+    for name, run in runs.items():
+        losses = [(number(e, "train_loss"), number(e, "val_loss")) for e in run["epochs"]]
+        if len(losses) < 2 or len({*losses}) > 1 or None in losses[0]:
+            continue
+        if len(losses) >= FEW or any(round(loss, 4) != loss for loss in losses[0]):
+            found.append(name)
+    return found
 
 
 @pytest.mark.in4310_requirement("1f")
@@ -42,7 +63,9 @@ def test_three_settings(evidence, edition, judge):
     """Number of hyperparameter settings tried"""
     judge.rest("stated only")
     runs = evidence.submission.history
-    different = {_setting(name, run) for name, run in runs.items() if run["epochs"]}
+    stated = {name: _stated(name, run) for name, run in runs.items() if run["epochs"]}
+    unstated = [name for name, setting in stated.items() if setting is None]
+    different = {name if setting is None else setting for name, setting in stated.items()}
     judge.expect(
         len(different) >= edition.training.settings,
         "different settings in the history, by their hyperparameters",
@@ -51,7 +74,6 @@ def test_three_settings(evidence, edition, judge):
         details=[f"{name}: {run.get('settings') or {}}" for name, run in runs.items()],
         mend="train with other learning rates or optimisers, and keep the history of each run",
     )
-    unstated = [name for name, run in runs.items() if run["epochs"] and not _stated(run)]
     if len(different) - len(unstated) < edition.training.settings <= len(different):
         judge.leave(
             "settings that are told by the name of their run only",
@@ -69,6 +91,14 @@ def test_three_settings(evidence, edition, judge):
         details=[f"{a} = {b}" for a, b in same],
         mistake=seen("form: settings alike"),
     )
+    if still := _still(runs):
+        judge.leave(
+            "settings whose losses are the same in every epoch",
+            len(still),
+            0,
+            details=still,
+            mend="see whether the optimiser has the parameters of the model; record the losses of each epoch",
+        )
     trained.rests(evidence, judge)
     through = _trained_through(runs)
     judge.expect(
@@ -304,7 +334,7 @@ def test_loss_curves(evidence, edition, judge):
     trained.rests(evidence, judge)
     pictures = evidence.submission.pictures("plots")
     _compare_loss(evidence, judge)
-    plots = [p for p in pictures if "loss" in p.stem.lower() or "curve" in p.stem.lower()]
+    plots = called(pictures, "loss", "curve")
     looks = {p: evidence.submission.look(p) for p in plots or pictures}
     exhibits.handed_in(judge, plots or pictures, "Plots of the loss" if plots else "Pictures", looks)
     expect_plots(judge, evidence.data, "plots of the loss", plots, looks, "plots/loss_curves.png")

@@ -1,11 +1,12 @@
 """Requirement 1g: memory of the training, and the command that runs it."""
 
 from contextlib import suppress
+from pathlib import PurePosixPath
 
 import pytest
 
 from in4310.judging.evidence import number
-from in4310.judging.networks import training_memory
+from in4310.judging.rebuilding import training_memory
 from in4310.shown import shown
 from in4310.submission.pieces import Missing
 from in4310.submission.source import needed_arguments, scripts
@@ -77,6 +78,22 @@ def _batch(submission):
     return None
 
 
+def _script(command):
+    """The script or notebook that a command runs; '' where it gives it arguments, or runs something else."""
+    program, *words = [w.strip("'\"").replace("\\", "/") for w in command.split()] or [""]
+    program = PurePosixPath(program).name
+    if program in ("jupyter", "jupyter-nbconvert", "papermill", "jupytext"):
+        # Options are of the program that runs the notebook: the notebook has no arguments.
+        books = [w for w in words if w.endswith(".ipynb")]
+        return books[0] if len(books) == 1 or (program == "papermill" and len(books) == 2) else ""
+    if words[:1] == ["run"] and program in ("uv", "poetry", "pipenv", "conda"):
+        words = words[1 + (words[1:2] in (["python"], ["python3"])) :]
+    words = [w for w in words if w not in ("-u", "-O", "-B")]
+    if len(words) == 2 and words[0] == "-m":
+        return f"{words[1].replace('.', '/')}.py"
+    return words[0] if len(words) == 1 and words[0].endswith((".py", ".ipynb")) else ""
+
+
 @pytest.mark.in4310_requirement("1g")
 def test_runs_without_arguments(evidence, judge):
     """Command-line arguments of the code"""
@@ -106,24 +123,24 @@ def test_runs_without_arguments(evidence, judge):
         )
         judge.leave("running it", "not done: its source was read, nothing of it executed")
         return
-    words = command.split()
-    script = words[1] if len(words) == 2 else ""
+    script = _script(command)
     judge.expect(
-        len(words) == 2 and script.endswith((".py", ".ipynb")),
+        bool(script),
         "command stated",
         command,
         "python SCRIPT, without arguments",
         mend="give every argument a default",
     )
-    inside = evidence.submission.inside(script)
+    whole = script.removesuffix(".py") + "/__main__.py"  # of 'python -m package'
+    inside = evidence.submission.inside(script) or evidence.submission.inside(whole)
     judge.expect(
         inside is not None and (evidence.submission.folder / inside).is_file(),
         "script in the submission",
         script or "none",
         "a file that was handed in",
     )
-    if inside is not None and script.endswith(".py"):
-        calls = sum(call.file == script for call in evidence.source)
+    if inside is not None and inside.endswith(".py"):
+        calls = sum(call.file == inside for call in evidence.source)
         judge.expect(
             calls > 0,
             "calls that the script makes, read in its source",
@@ -131,7 +148,7 @@ def test_runs_without_arguments(evidence, judge):
             "those of the training",
             mend="state the script that trains",
         )
-    own = [call for call in needed if call.file == script]
+    own = [call for call in needed if call.file == inside]
     judge.expect(
         not own,
         "required arguments in its source",

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from in4310.judging import basis, digits, exhibits, mistakes
+from in4310.judging import basis, digits, exhibits, mistakes, seen_run
 from in4310.judging.asked import check_compare
 from in4310.judging.evidence import is_one_hot, number
 from in4310.judging.mistakes.search import seen
@@ -133,7 +133,10 @@ def test_comparison_recorded(evidence, edition, judge):
     if live := evidence.runs("compare"):
         check_compare(live, judge)
         return
-    if "reproduction" not in evidence.submission.located and (read := comparisons(evidence.source)):
+    recorded = "reproduction" in evidence.submission.located
+    if not recorded and seen_run.judged(evidence, "comparison_recorded", judge):
+        return
+    if not recorded and (read := comparisons(evidence.source)):
         # The most sensible of them: others may compare other things.
         tolerance, call = min(read, key=lambda c: (c[0] is not None and not 1e-7 <= c[0] <= 0.01, c[1].place))
         judge.expect(
@@ -148,7 +151,7 @@ def test_comparison_recorded(evidence, edition, judge):
         judge.leave("running the comparison", "not done: its source was read, nothing of it executed",
                     mend="name it under [adapters] as 'compare', and it is called")  # fmt: skip
         return
-    if "reproduction" not in evidence.submission.located and evidence.walled_off("compare"):
+    if not recorded and evidence.walled_off("compare"):
         raise NotHere("reproduction", UNCALLED)
     found = evidence.submission.reproduction
     rows, largest, tolerance = (number(found, k) for k in ("rows", "largest_difference", "tolerance"))

@@ -8,23 +8,27 @@ import pytest
 from PIL import Image
 
 from in4310.errors import InputError
-from in4310.judging import basis, exhibits
+from in4310.judging import basis, exhibits, proved_split
 from in4310.judging.asked import check_overlap, check_split
 from in4310.judging.asked_network import check_train_loader, check_transform
 from in4310.judging.class_order import best_order, confusion, moved_columns
 from in4310.judging.mistakes.search import seen
 from in4310.judging.verdict import Outcome
+from in4310.shown import shown
 from in4310.solution.metrics import wilson
 from in4310.solution.splits import Split, overlap_by_content, overlap_by_name, stratified_split
 from in4310.submission.formats import IMAGE_FORMATS, SETS, is_absolute
 from in4310.submission.pieces import UNCALLED, Missing, NotHere
 from in4310.submission.source import seeds
 
+SEEDS = 10  # that are tried where none is stated as that of the split
+
 
 @pytest.mark.in4310_requirement("1a")
 def test_split_covers_data(evidence, judge):
     """Coverage of the data set by the split"""
     labels = evidence.data.labels
+    proved_split.rests(evidence, judge)
     used = [path for paths in evidence.split.values() for path in paths]
     unknown = sorted(set(used) - set(labels))
     judge.expect(
@@ -75,6 +79,7 @@ def _decodes(path):
 def test_split_sizes(evidence, edition, judge):
     """Sizes of the test and validation sets"""
     total = len(evidence.data.labels)
+    proved_split.rests(evidence, judge)
     asked = edition.sizes(total)
     found = {name: len(evidence.split[name]) for name in asked}
 
@@ -101,6 +106,7 @@ def test_split_sizes(evidence, edition, judge):
 def test_split_stratified(evidence, edition, judge):
     """Class proportions of the sets"""
     whole = evidence.class_counts(list(evidence.data.labels))
+    proved_split.rests(evidence, judge)
     total = sum(whole.values())
     exhibits.class_shares(
         judge,
@@ -131,7 +137,7 @@ def test_split_seed(evidence, judge):
     if live := evidence.runs("split"):
         check_split(live, judge, evidence.classes)
         return
-    if again := evidence.submission.rehearsed.again:
+    if again := proved_split.again(evidence):
         judge.rest("seen run")
         steady = again == "same"
         judge.expect(
@@ -142,21 +148,46 @@ def test_split_seed(evidence, judge):
             mend="sort the paths before they are shuffled, and give a seed to each generator that the split is drawn with",
         )
         return
-    seed = evidence.submission.table("split").get("seed")
+    seed, where = evidence.submission.table("split").get("seed"), ""
     if seed is None:
-        read = seeds(evidence.source)
+        read = _read_seeds(evidence)
         if not read and evidence.walled_off("split"):
             raise NotHere("split seed", UNCALLED)
         if not read:
             raise Missing(
                 "split seed",
-                "no seed is stated, nor in the source: submission.toml needs [split] with seed = ...",
+                "no seed is stated, nor in the source or a file of settings: submission.toml needs [split] with seed = ...",
             )
-        seed, call = read[0]
-        judge.expect(True, "seed, read in the source", f"{seed} ({call.place}: {call.text})")
+        seed, where = next(
+            (one for one in read.items() if _made_again(evidence, one[0])), next(iter(read.items()))
+        )
+        judge.expect(True, "seed that was read", f"{seed} ({where})")
     good = isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32
     if not judge.expect(good, "seed", seed, "a whole number from 0 to 2^32 - 1"):
         return
+    if how := _made_again(evidence, seed):
+        judge.expect(True, f"{how} with seed {seed}", "identical to the one handed in", "identical")
+        return
+    judge.rest("stated only")
+    judge.leave(
+        f"split made again with seed {seed}",
+        "stated, but not the reference's way of splitting: not recomputed",
+        "identical",
+        mend="name your own function under [adapters] so that it can be called twice",
+    )
+
+
+def _read_seeds(evidence):
+    """seed -> where it stands: in the source, or where that states none in a file of settings; a few that differ."""
+    found = [(seed, f"{call.place}: {call.text}") for seed, call in seeds(evidence.source)]
+    read = {}
+    for seed, where in found or [(seed, shown(file, 80)) for seed, file in evidence.submission.seeds]:
+        read.setdefault(seed, where)
+    return dict(list(read.items())[:SEEDS])
+
+
+def _made_again(evidence, seed):
+    """Which way of splitting gives the split handed in with this seed; '' for none."""
     handed_in = {name: set(paths) & set(evidence.data.labels) for name, paths in evidence.listed.items()}
     labels = {p: evidence.data.labels[p] for paths in handed_in.values() for p in paths}
     sizes = {name: len(handed_in[name]) for name in ("test", "val")}
@@ -168,21 +199,15 @@ def test_split_seed(evidence, judge):
         try:
             again = stratified_split(labels, **sizes, seed=seed, groups=grouped)
         except (InputError, ValueError):  # no images are left for one of the sets
-            break
+            return ""
         if all(set(paths) == handed_in[name] for name, paths in again.sets().items()):
-            judge.expect(True, f"{how} with seed {seed}", "identical to the one handed in", "identical")
-            return
-    judge.rest("stated only")
-    judge.leave(
-        f"split made again with seed {seed}",
-        "stated, but not the reference's way of splitting: not recomputed",
-        "identical",
-        mend="name your own function under [adapters] so that it can be called twice",
-    )
+            return how
+    return ""
 
 
 def _expect_three(evidence, judge):
     """A set without images has none in common with another, which proves nothing."""
+    proved_split.rests(evidence, judge)
     if empty := [name for name in SETS if not evidence.split[name]]:
         judge.expect(
             False, "sets without images", ", ".join(empty), "none", mend="list the images of all three sets"
@@ -235,6 +260,12 @@ def test_split_disjoint_by_content(evidence, judge):
 @pytest.mark.in4310_requirement("1b")
 def test_split_paths_relative(evidence, judge):
     """Root of the image paths"""
+    if program := evidence.submission.split_made_by:
+        evidence.split  # noqa: B018 -- raises Missing
+        judge.rest("seen run")
+        judge.leave("paths of the split", f"in no file: {shown(program)} makes it anew", "stored, relative to one root",
+                    mend="store '<class>/<file>' of each set")  # fmt: skip
+        return
     written = [path for paths in evidence.submission.split.values() for path in paths]
     absolute = [path for path in written if is_absolute(path)]
     judge.expect(

@@ -5,7 +5,17 @@ from collections import Counter
 
 import pytest
 
-from in4310.judging import coverage, digits, drawn_maps, exhibits, mistakes, own_size, photographs, statistics
+from in4310.judging import (
+    coverage,
+    digits,
+    drawn_maps,
+    exhibits,
+    mistakes,
+    own_size,
+    photographs,
+    stated,
+    statistics,
+)
 from in4310.judging.asked_network import check_non_positive
 from in4310.judging.claimed import MODULES, PATHS
 from in4310.judging.mistakes.search import Budget, seen
@@ -66,6 +76,7 @@ def test_non_positive_in_range(evidence, edition, judge):
     for name, value in _percent(evidence).items():
         number = finite(value)
         judge.expect(number is not None and 0 <= number <= 100, f"percentage of {name}", value, "0 to 100")
+    stated.hold(judge, evidence, "non_positive")
     if not _named(evidence):
         count, asked = _count(evidence), edition.statistics.images
         if count:

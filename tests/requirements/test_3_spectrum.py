@@ -8,7 +8,7 @@ import pytest
 from in4310.judging import coverage, digits, exhibits, mistakes, own_size, statistics, trained
 from in4310.judging.asked_network import check_spectrum
 from in4310.judging.mistakes.search import Budget, seen
-from in4310.judging.photographs import expect_plots
+from in4310.judging.photographs import called, expect_plots
 from in4310.judging.plots import SpectrumPair
 from in4310.judging.verdict import Outcome
 from in4310.submission.formats import finite, last_two_parts
@@ -123,11 +123,6 @@ def _claimed(judge, series, ours):
             judge.expect(False, where, "a module that the network lacks", "a module of the network")
 
 
-def _as_long(values, claimed):
-    """Our eigenvalues, with zeros, or cut, to as many as were handed in."""
-    return np.pad(values, (0, max(0, len(claimed) - len(values))))[: len(claimed)]
-
-
 def _recompute(evidence, edition, judge, series):
     """Compare the spectra of one series with our own; returns both for the picture: module -> SpectrumPair."""
     model, data = str(series.get("model")), str(series.get("data"))
@@ -149,20 +144,16 @@ def _recompute(evidence, edition, judge, series):
             "eigenvalues", f"{len(unknown)} images of a series are not in the data set, e.g. {unknown[0]!r}"
         )
     flatten = bool(series.get("flatten", False))
-    ours = statistics.spectra(evidence, model, data, paths, _known(evidence, series), flatten=flatten)
-    told, pairs, over = {}, {}, ""
-    claims = list(_claimed(judge, series, ours))
+    modules = _known(evidence, series)
+    claims = list(_claimed(judge, series, modules))
 
     def right(spectra):
-        return [_agreement(edition, claimed, spectra[m].values, len(paths))[0] for m, _, claimed in claims]
+        return [
+            _agreement(edition, v, spectra[m].values, len(paths))[0] for m, _, v in claims if m in spectra
+        ]
 
-    if claims and not any(right(ours)):  # of another size all are
-        for view in own_size.of_spectra(evidence):
-            other = statistics.spectra(view, model, data, paths, list(ours), flatten=flatten)
-            if all(right(other)):
-                ours, over = other, own_size.how(evidence, view)
-                own_size.remember(evidence, view)
-                break
+    ours, over = own_size.of_spectra(evidence, model, data, paths, modules, flatten, right)
+    told, pairs = {}, {}
     for module, where, claimed in claims:
         told[module] = claimed
         pairs[module] = _expect_ours(edition, judge, where, claimed, ours[module].values, len(paths), over)
@@ -176,7 +167,7 @@ def _recompute(evidence, edition, judge, series):
 
 def _agreement(edition, claimed, ours, images):
     """Whether eigenvalues are ours; how far off, relative to the largest; how far they may be; ours, as many; if by N - 1."""
-    right = _as_long(ours, claimed)
+    right = mistakes.spectra.as_long(ours, claimed)
     scale = max(float(right.max()), 1e-30)
     tolerance = max(edition.tolerances.eigenvalue, digits.room_of_digits(claimed, scale) / scale)
 
@@ -212,7 +203,7 @@ def _compare_with_typical(evidence, edition, judge, series, model, data):
     claims = list(_claimed(judge, series, ranges))
 
     def fitting(ranges):
-        return {module: _in_range(claimed, *ranges[module]) for module, _, claimed in claims}
+        return {module: mistakes.spectra.in_range(claimed, *ranges[module]) for module, _, claimed in claims}
 
     fits = fitting(ranges)
     if data == "course" and not all(
@@ -232,10 +223,12 @@ def _compare_with_typical(evidence, edition, judge, series, model, data):
     for module, where, claimed in claims:
         (good, inside), (low, high) = fits[module], ranges[module]
         pairs[module] = SpectrumPair(
-            claimed, range=(_as_long(low, claimed), _as_long(high, claimed)), good=good
+            claimed,
+            range=(mistakes.spectra.as_long(low, claimed), mistakes.spectra.as_long(high, claimed)),
+            good=good,
         )
         known = [] if good else mistakes.spectra.of_unnamed_images(
-            claimed, lambda v, edges=ranges[module]: _in_range(v, *edges)[1], count or edition.statistics.images)  # fmt: skip
+            claimed, lambda v, edges=ranges[module]: mistakes.spectra.in_range(v, *edges)[1], count or edition.statistics.images)  # fmt: skip
         judge.rest("stated only")
         judge.expect(
             good,
@@ -248,15 +241,6 @@ def _compare_with_typical(evidence, edition, judge, series, model, data):
             otherwise=Outcome.OPEN,
         )
     return pairs
-
-
-def _in_range(values, low, high):
-    """Whether a spectrum lies in the range over other images, and the share of its eigenvalues that do."""
-    low, high = _as_long(low, values), _as_long(high, values)
-    slack = 1e-6 * float(high.max())
-    with np.errstate(invalid="ignore"):
-        within = (values >= low - slack) & (values <= high + slack)
-    return bool(within.mean() >= mistakes.spectra.ENOUGH and within[0]), float(within.mean())
 
 
 def _show_handed_in(judge, chosen):
@@ -301,7 +285,7 @@ def test_spectrum_plot(evidence, judge):
     """Plot of the spectra"""
     judge.rest("stated only")
     pictures = evidence.submission.pictures("plots")
-    plots = [p for p in pictures if any(w in p.stem.lower() for w in ("spectr", "eigen"))]
+    plots = called(pictures, "spectr", "eigen")
     looks = {p: evidence.submission.look(p) for p in plots or pictures}
     exhibits.handed_in(judge, plots or pictures, "Plots of the spectra" if plots else "Pictures", looks)
     expect_plots(judge, evidence.data, "plots of eigenvalues", plots, looks, "plots/spectra.png")

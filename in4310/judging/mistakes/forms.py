@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from in4310.judging.mistakes import rankings, scores, spectra, training  # noqa: F401 - theirs are seen here, too
-from in4310.judging.mistakes.outputs import LOADER, SAVING, SOFTMAX
+from in4310.judging.mistakes.orders import LOADER
+from in4310.judging.mistakes.outputs import SAVING, SOFTMAX
 from in4310.judging.mistakes.places import loaders, named, random_transforms
 from in4310.judging.mistakes.search import BATCHES, again, hypotheses
 

@@ -7,41 +7,49 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
 
-from in4310.judging.inside import Inside, Maps, Pixels
+from in4310.judging.inside import Inside, Maps, Norm, Pixels, runs_of
 from in4310.judging.mistake import Hypothesis
+from in4310.judging.mistakes import pixels
+from in4310.judging.mistakes.pixels import TRANSFORMS
 from in4310.judging.mistakes.places import named
 from in4310.judging.mistakes.search import BATCHES, World, hypotheses
-from in4310.solution.images import Images, batches
+from in4310.solution.images import Images
+from in4310.solution.loaders import batches
 
 if TYPE_CHECKING:
     from in4310.judging.evidence import Evidence
 
-TRANSFORMS = "https://pytorch.org/vision/stable/transforms.html"
+USUAL = 3  # sizes of batches that are looked at in all modules
+EARLY = 2  # modules that run first, in which the other sizes are
+COUNTS = (2, 5, 10, 16, 20, 25, 32, 50, 64, 100, 128, 150)  # of images
 MODULE = "https://pytorch.org/docs/stable/generated/torch.nn.Module.html"
 SAVING = "https://pytorch.org/tutorials/beginner/saving_loading_models.html"
-COLOURS = "https://docs.opencv.org/4.x/d8/d01/group__imgproc__color__conversions.html"
 
 
 def of_submission(evidence: Evidence, loaded: Images, modules: Iterable[str], model: str = "tuned") -> Inside:
     """The network of a submission ('tuned' or 'untuned') over our own pixels."""
 
-    def fed(size: int, pixels: Pixels | None, normalised: bool) -> Iterator[Tensor]:
+    def fed(size: int, change: Pixels | None, normalised: bool | Norm) -> Iterator[Tensor]:
         stated, given = evidence.preprocessing, loaded
-        if pixels is not None:
-            given = replace(loaded, pixels=np.stack([pixels(p) for p in loaded.pixels]))
-        if not normalised:
-            stated = replace(stated, mean=(0.0,) * 3, std=(1.0,) * 3)
+        if change is not None:
+            given = replace(loaded, pixels=np.stack([change(p) for p in loaded.pixels]))
+        if normalised is not True:
+            mean, std = normalised or ((0.0,) * 3, (1.0,) * 3)
+            stated = replace(stated, mean=mean, std=std)
         return (x for x, _ in batches(given, stated, size, evidence.device))
 
     own, other = (lambda: evidence.model), (lambda: evidence.untuned)
     if model != "tuned":
         own, other = other, own
-    return Inside(own(), tuple(modules), len(loaded), fed, other)
+    stated = evidence.preprocessing
+    elsewhere = pixels.norms(stated.mean, stated.std)
+    return Inside(own(), tuple(modules), len(loaded), fed, other, elsewhere)
 
 
 def worlds(inside: Inside) -> Callable[[Hypothesis | None], Iterator[World]]:
@@ -51,7 +59,9 @@ def worlds(inside: Inside) -> Callable[[Hypothesis | None], Iterator[World]]:
         if source is None:
             yield World(inside.right)
         else:
-            yield from (World(maps, source, detail) for maps, detail in source.figure(inside))
+            for maps, detail in source.figure(inside):
+                whole = maps.whole if isinstance(maps, Maps) else None
+                yield World(maps, source, detail, whole, maps.shares if whole else None)
 
     return computed
 
@@ -66,10 +76,14 @@ def elsewhere(names: Sequence[str], name: str) -> Iterator[tuple[str, str]]:
 
 
 def _train_mode(inside: Inside) -> Iterator[tuple[Maps, str]]:
-    """Batch-norm with the statistics of each batch."""
-    for size in dict.fromkeys(min(size, inside.images) for size in BATCHES):
-        if size > 1:
-            yield inside.maps(training=size), f"batches of {size}"
+    """Batch-norm with the statistics of each batch; of sizes less usual, first in the modules that run first."""
+    sizes = [s for s in dict.fromkeys(min(size, inside.images) for size in BATCHES) if s > 1]
+    for size in sizes[:USUAL]:
+        yield inside.maps(training=size), f"batches of {size}"
+    early = [*runs_of(inside.model, inside.modules)][:EARLY]
+    for size in sizes[USUAL:]:
+        maps = inside.maps(training=size, until=early[-1])
+        yield replace(maps, whole=partial(inside.maps, size)), f"batches of {size}"
 
 
 def _other_network(inside: Inside) -> Iterator[tuple[Maps, str]]:
@@ -85,12 +99,57 @@ def _not_reset(inside: Inside) -> Iterator[tuple[Maps, str]]:
     for other, _ in _other_network(inside):
         own = inside.right
         pairs = ((own.shares, other.shares), (own.negative, other.negative), (own.means, other.means))
-        yield Maps(*({m: np.concatenate([x, b[m]]) for m, x in a.items()} for a, b in pairs)), ""
+        shares, negative, means = ({m: np.concatenate([x, b[m]]) for m, x in a.items()} for a, b in pairs)
+        yield Maps(shares, negative, means), ""
 
 
-def _reshaped(pixels: np.ndarray) -> np.ndarray:
-    """The numbers of (H, W, 3) taken as (3, H, W)."""
-    return np.resize(pixels, (3, *pixels.shape[:2])).transpose(1, 2, 0)
+def _reduced(inside: Inside) -> Iterator[tuple[Maps, str]]:
+    """Another number of each map, with which figures are made that are right for its mean."""
+    found = inside.maps(also="reduced")
+    for how, values in found.reduced.items():
+        channels = {m: (v <= 0).astype(float) for m, v in values.items()}
+        shares = {m: c.mean(axis=1) for m, c in channels.items()}
+        yield Maps(shares, {m: (v < 0).mean(axis=1) for m, v in values.items()}, values, {}, channels), how
+
+
+def _inputs(inside: Inside) -> Iterator[tuple[Maps, str]]:
+    """What each module is given."""
+    found = inside.maps(also="inputs")
+    if set(inside.modules) <= set(found.shares):
+        yield found, ""
+
+
+def _first_images(inside: Inside) -> Iterator[tuple[Maps, str]]:
+    """The first so many of the images alone, and the last."""
+    own = inside.right
+    for count in (n for n in COUNTS if n < inside.images):
+        for part, how in (
+            (slice(0, count), f"the first {count}"),
+            (slice(-count, None), f"the last {count}"),
+        ):
+            shares, negative, means, channels = (
+                {m: v[part] for m, v in of.items()}
+                for of in (own.shares, own.negative, own.means, own.channels)
+            )
+            yield Maps(shares, negative, means, own.sizes, channels), f"{how} images"
+
+
+def _early(inside: Inside, **how: Any) -> Maps:
+    """Under a mistake, of the modules that run first; of all where these fit."""
+    last = [*runs_of(inside.model, inside.modules)][:EARLY][-1]
+    return replace(inside.maps(**how, until=last), whole=partial(inside.maps, **how))
+
+
+def _changed(inside: Inside, variants: pixels.Variants) -> Iterator[tuple[Maps, str]]:
+    """Of what was done to the bytes of each image, each variant."""
+    for change, how in variants:
+        yield _early(inside, pixels=change), how
+
+
+def _normalised(inside: Inside) -> Iterator[tuple[Maps, str]]:
+    for how, norm in inside.norms:
+        if how != "values 0 to 1":  # not normalised, which is told by its name
+            yield _early(inside, normalised=norm), how
 
 
 # fmt: off
@@ -108,11 +167,24 @@ for _about in ("non_positive: source", "eigenvalues: source"):
          "make new counters for each network and data set", MODULE + "#torch.nn.Module.register_forward_hook"),
         (lambda inside: [(inside.maps(normalised=False), "")],  # pixels of 0 to 1
          "not-normalised", "the images were not normalised", "use the transform of the evaluation", TRANSFORMS),
-        (lambda inside: [(inside.maps(pixels=lambda p: p[:, :, ::-1]), "")],
-         "bgr", "the colours are in the order BGR: OpenCV's, where the network expects RGB",
-         "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)", COLOURS, named("imread")),
-        (lambda inside: [(inside.maps(pixels=_reshaped), "")],
-         "hwc", "height, width and channels were read as channels, height and width", "image.transpose(2, 0, 1)", TRANSFORMS),
+        (_inputs, "module-input", "these are figures of the input of each module, not of its output",
+         "take the output in the hook: def hook(module, input, output)", MODULE + "#torch.nn.Module.register_forward_hook"),
+        (_reduced, "other-reduction", "another number of each map was taken than is asked for", "take each map as it is asked for",
+         MODULE + "#torch.nn.Module.register_forward_hook"),
         expensive=True,
+    )
+    for _variants, *_mistake in pixels.CHANGES:
+        hypotheses(_about, (partial(_changed, variants=_variants), *_mistake), expensive=True)
+    hypotheses(
+        _about,
+        (_normalised, "normalisation", "the images were normalised in another way than stated, or than in training",
+         "use the same Normalize(mean, std) in training and in evaluation", TRANSFORMS, named("Normalize")),
+        expensive=True,
+    )
+    for _variants, *_mistake in pixels.MANY:
+        hypotheses(_about, (partial(_changed, variants=_variants), *_mistake), expensive=True)
+    hypotheses(
+        _about,
+        (_first_images, "first-images", "only some of the images were looked at", "go through all images that are named", TRANSFORMS),
     )
 # fmt: on

@@ -6,7 +6,8 @@ at together, and no more than the digits that were handed in is granted to round
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,8 +18,21 @@ from sklearn.metrics import roc_auc_score
 from in4310.errors import InputError
 from in4310.judging import digits
 from in4310.judging.mistake import Match
+from in4310.judging.mistakes.finishing import batch_counts, finishes
 from in4310.judging.mistakes.places import named
-from in4310.judging.mistakes.search import BATCHES, Budget, Claim, Figure, Guesses, World, hypotheses, search
+from in4310.judging.mistakes.search import (
+    BATCHES,
+    Budget,
+    Claim,
+    Figure,
+    Guesses,
+    Vector,
+    again,
+    hypotheses,
+    search,
+    worlds_of,
+)
+from in4310.submission.formats import finite
 from in4310.submission.pieces import Missing
 
 if TYPE_CHECKING:
@@ -38,12 +52,17 @@ Key = tuple[str, str | None]  # ('accuracy' | 'mean_accuracy' | 'ap' | 'map', cl
 
 @dataclass(eq=False)
 class Scored:
-    """Labels int64 (N,), scores float64 (N, C), classes, of one set; `others`: the same of the other sets."""
+    """Labels int64 (N,), scores float64 (N, C), classes, of one set; `others`: the same of the other sets.
+
+    `recorded`: kind -> where and what, as histories say of this set; `beside`: all figures handed in with the right ones.
+    """
 
     labels: np.ndarray
     scores: np.ndarray
     classes: tuple[str, ...]
     others: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    recorded: Mapping[str, Sequence[tuple[str, float]]] = field(default_factory=dict)
+    beside: Sequence[tuple[float, float]] = ()
     _parts: dict[tuple[int, int], Scored] = field(default_factory=dict)
     _average_precision: dict[int, float] = field(default_factory=dict)
 
@@ -106,12 +125,14 @@ def average_precision(positive: np.ndarray, score: np.ndarray) -> float:
     return float((hits[ends] / (ends + 1) * gained).sum() / hits[-1]) if hits[-1] else 0.0
 
 
-def _precision(s: Scored, column: int) -> float:
+def precision(s: Scored, column: int) -> float:
+    """Share of the images classified as a class that are of it."""
     chosen = s.predicted == column
     return float((s.labels[chosen] == column).mean()) if chosen.any() else 0.0
 
 
-def _f1(s: Scored, column: int) -> float:
+def f1(s: Scored, column: int) -> float:
+    """Of one class."""
     chosen, there = s.predicted == column, s.labels == column
     return 2.0 * float((chosen & there).sum()) / max(1, int(chosen.sum() + there.sum()))
 
@@ -157,6 +178,12 @@ def _other_set(s: Scored, key: Key) -> Guesses:
         yield Scored(labels, scores, s.classes, {}).right(key), name
 
 
+def _of_other_sets(s: Scored) -> Iterator[tuple[Scored, str]]:
+    """All of it, for a second mistake."""
+    for name, (labels, scores) in s.others.items():
+        yield Scored(labels, scores, s.classes, {}), name
+
+
 def _another_class(s: Scored, key: Key) -> Guesses:
     """The figure of the class that stands elsewhere in a common other order: reversed, or shifted by one."""
     if key[1] is not None:
@@ -164,6 +191,14 @@ def _another_class(s: Scored, key: Key) -> Guesses:
         others = {"reversed": size - 1 - at, "shifted by one": (at + 1) % size, "shifted back by one": at - 1}
         for how, other in others.items():
             yield s.right((key[0], s.classes[other])), how
+
+
+def _another_measure(s: Scored, key: Key) -> float | None:
+    """Average precision where accuracy is asked for, of all or of a class, and the other way round."""
+    measure, name = key
+    if measure in ("ap", "map"):
+        return s.right(("accuracy", name))
+    return s.right(("map", None) if name is None else ("ap", name))
 
 
 # fmt: off
@@ -174,10 +209,10 @@ hypotheses(
      "average the accuracies of the classes", SKLEARN + "balanced_accuracy_score.html"),
     (lambda s, key: s.right(("mean_accuracy", None)) if key == ("accuracy", None) else None,
      "mean-for-overall", "this is the mean of the accuracies per class", "count all images alike for the overall accuracy", ACCURACY),
-    (_recall(each=_precision),  # of the images classified as it, the share that is of the class
+    (_recall(each=precision),  # of the images classified as it, the share that is of the class
      "precision-for-recall", "this is the precision: the confusion matrix was divided along the wrong axis",
      "divide each row of the confusion matrix (true classes) by its sum", RECALL, named("precision_score")),
-    (_recall(each=_f1), "f1", "this is the F1 score", "divide the hits by the images of the class",
+    (_recall(each=f1), "f1", "this is the F1 score", "divide the hits by the images of the class",
      SKLEARN + "f1_score.html", named("f1_score")),
     (_recall(each=lambda s, c: ((s.predicted == c) == (s.labels == c)).mean()),
      "one-against-rest", "this is the accuracy of one class against the rest: images of other classes count as hits",
@@ -192,13 +227,14 @@ hypotheses(
          given=lambda s: all((s.predicted == c).any() for c in range(len(s.classes)))),
      "swapped-ap", "truth and prediction are exchanged in the call of average_precision_score",
      "average_precision_score(y_true, y_score): the labels first", AP, named("average_precision_score")),
-    (_ap(each=_precision), "precision-for-ap", "this is the precision, not the average precision",
+    (_ap(each=precision), "precision-for-ap", "this is the precision, not the average precision",
      OF_SCORES, AP, named("precision_score")),
     (_ap(each=lambda s, c: roc_auc_score(s.labels == c, s.scores[:, c]), given=lambda s: len(set(s.labels.tolist())) > 1),
      "auc-for-ap", "this is the area under the ROC curve, not the average precision", OF_SCORES, AP, named("roc_auc_score", "auc")),
     (_micro, "micro-ap", "all classes were pooled (average='micro')", MACRO, AP),
     (_weighted, "weighted-ap", "the APs were weighted by the size of the classes (average='weighted')", MACRO, AP),
     (_other_set, "other-set", "this is the figure of another set", "compute it on the set that it is reported for", ACCURACY),
+    (_another_measure, "other-measure", "this is the figure of another measure", "write each figure under its own name", ACCURACY),
     (lambda s, key: None if (value := s.right(key)) is None else 1 - value,
      "error-for-accuracy", "this is the error: 1 minus the right figure", "count the hits", ACCURACY),
     (_another_class, "one-place-further", "the classes are in another order",
@@ -211,6 +247,8 @@ hypotheses(
     expensive=True,
 )
 # fmt: on
+again("metric: source", (_of_other_sets, "metric/other-set"))
+finishes("metric", "other classes")
 
 
 def of_submission(evidence: Evidence, which: str) -> Scored | None:
@@ -223,10 +261,53 @@ def of_submission(evidence: Evidence, which: str) -> Scored | None:
             return None
         sets = ("val", "test", "train")
         others = {n: found for n in sets if n != which and (found := evidence.scored(n)) is not None}
-        return Scored(*values, tuple(evidence.classes), others)
+        return Scored(
+            *values, tuple(evidence.classes), others, _recorded(evidence, which), _handed_in(evidence)
+        )
 
     kept: Scored | None = evidence.once(("scored_case", which), made)
     return kept
+
+
+def causes(classes: int, images: int) -> dict[str, float]:
+    """What a factor of metrics may come from, the usual first."""
+    more = {
+        f"{classes + by}/{classes}, as of {classes + by} classes": (classes + by) / classes for by in (1, -1)
+    }
+    return {"the number of classes": float(classes), "2": 2.0, **more, "100": 100.0, **batch_counts(images)}
+
+
+def _recorded(evidence: Evidence, which: str) -> dict[str, list[tuple[str, float]]]:
+    """Kind of figure -> what the histories handed in say of a set: where, and the figure."""
+    found: dict[str, list[tuple[str, float]]] = {}
+    with suppress(Missing, InputError):
+        for run, recorded in evidence.submission.history.items():
+            for at, epoch in enumerate(recorded.get("epochs", ())):
+                for kind in ("accuracy", "map", "mean_accuracy"):
+                    if (value := finite(epoch.get(f"{which}_{kind}"))) is not None:
+                        found.setdefault(kind, []).append(
+                            (f"epoch {epoch.get('epoch', at + 1)} of {run}", value)
+                        )
+    return found
+
+
+def _handed_in(evidence: Evidence) -> list[tuple[float, float]]:
+    """All figures handed in, of both sets, each with the right one."""
+    found = list[tuple[float, float]]()
+    for name in ("val", "test"):
+        with suppress(Missing, InputError):
+            table, right = evidence.claimed_metrics(name), evidence.measured(name).as_dict()
+            for kind in ("accuracy", "mean_accuracy", "map", "accuracy_per_class", "ap_per_class"):
+                own, theirs = right[kind], table.get(kind)
+                both = (
+                    [(theirs.get(c), own[c]) for c in own]
+                    if isinstance(own, dict) and isinstance(theirs, dict)
+                    else [(theirs, own)]
+                )
+                found += [
+                    (v, float(o)) for t, o in both if (v := finite(t)) is not None and isinstance(o, float)
+                ]
+    return [(v / 100 if v > 1 + 1e-6 else v, own) for v, own in found]
 
 
 def diagnose(scored: Scored | None, wrong: Mapping[Key, float], budget: Budget) -> Iterator[list[Match]]:
@@ -255,8 +336,14 @@ def _explained(scored: Scored, wrong: Mapping[Key, float], budget: Budget) -> li
         tuple(wrong), lambda key, guess: abs(guess - wrong[key]), room.__getitem__, min(off, default=0.0),
         "figures", Scored.right, lambda figure, given, key: _listed(figure(given, key)),
         chance=float(np.prod(chances)),
+        figures=Vector(
+            {key: np.array([v]) for key, v in wrong.items()}, room, 2e-6, {},
+            causes(len(scored.classes), len(scored.labels)),
+            lambda key: key[1] or key[0], lambda key: key[1] and key[0], scored.beside,
+        ),
     )  # fmt: skip
-    return search("metric", claim, lambda source: [World(scored)], budget)
+
+    return search("metric", claim, worlds_of(scored), budget)
 
 
 def _listed(value: float | Guesses | None) -> list[tuple[float, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ import numpy as np
 
 from in4310.judging.mistake import Match
 from in4310.judging.mistakes.places import named
-from in4310.judging.mistakes.search import BATCHES, LUCK, Budget, Claim, World, hypotheses, search
+from in4310.judging.mistakes.search import BATCHES, LUCK, Budget, Claim, again, hypotheses, search, worlds_of
 from in4310.submission.pieces import Missing
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Sorted:
 class Board:
     """Scores float64 (N, C) of images with their paths and labels; the class to rank by, and how many a side.
 
-    `others`: paths and scores of other sets, by name.
+    `others`: paths and scores of other sets, by name. `then`: a second mistake, made of what was sorted.
     """
 
     scores: np.ndarray
@@ -47,6 +47,7 @@ class Board:
     name: str
     k: int
     others: Mapping[str, tuple[Sequence[str], np.ndarray]] = field(default_factory=dict)
+    then: Callable[[Sorted], Sorted] = lambda order: order
 
     @property
     def column(self) -> int:
@@ -96,6 +97,57 @@ def _one_batch(b: Board) -> Iterator[Sorted]:
                 yield b.sorted(b.own, np.arange(len(b.paths) - rest, len(b.paths)), f"the last {rest}")
 
 
+def _other_values(b: Board) -> Iterator[Sorted]:
+    """What else of an image's scores may be sorted by."""
+    logs = np.log(np.maximum(b.scores, 1e-30))
+    rest = np.delete(b.scores, b.column, axis=1)
+    highest, second = np.sort(b.scores, axis=1)[:, ::-1][:, :2].T
+    yield b.sorted(b.own - rest.max(axis=1), detail="the margin of the class's score over the next one")
+    yield b.sorted(highest - second, detail="the margin of the largest score over the next one")
+    yield b.sorted(-(b.scores * logs).sum(axis=1), detail="the entropy of the scores")
+    yield b.sorted((b.scores * logs).sum(axis=1), detail="minus the entropy of the scores")
+    yield b.sorted(
+        logs[:, b.column] - logs.mean(axis=1),
+        detail="the logit: log of the score, less the mean of all classes",
+    )
+    yield b.sorted(logs[:, b.column] - logs.max(axis=1), detail="log of the score, less that of the largest")
+    yield b.sorted(np.abs(b.own - 0.5), detail="how far the score lies from 0.5")
+    yield b.sorted(-np.abs(b.own - 0.5), detail="how near the score lies to 0.5")
+    if (b.labels >= 0).all():
+        true = b.scores[np.arange(len(b.labels)), b.labels]
+        yield b.sorted(true, detail="the score of the true class")
+        yield b.sorted(-true, detail="the loss: minus the score of the true class")
+        yield b.sorted(
+            np.where(b.labels == b.column, b.own, -b.own),
+            detail="the score, with the sign of whether it is right",
+        )
+
+
+def _as_texts(b: Board) -> Iterator[Sorted]:
+    """'9.1e-05' comes after '0.98': exponents are not looked at."""
+    for how, values in (("of float32", b.own.astype(np.float32)), ("of float64", b.own)):
+        texts = np.array([str(v) for v in values])
+        yield b.sorted(np.argsort(np.argsort(texts, kind="stable"), kind="stable").astype(float), detail=how)
+
+
+def _few_digits(b: Board) -> Iterator[Sorted]:
+    """Rounded scores have ties, which stay in the order of the set, or come in reverse."""
+    place = np.arange(len(b.paths))
+    for digits in (1, 2, 3, 4):
+        for how, tied in (("", -place), (", ties in reverse", place)):
+            order = np.lexsort((tied, np.round(b.own, digits)))
+            yield b.sorted(np.argsort(order).astype(float), detail=f"{digits} decimals{how}")
+
+
+def _by_name(b: Board) -> Iterator[Sorted]:
+    names = np.array(b.paths)
+    order = np.argsort(np.argsort(names, kind="stable"), kind="stable").astype(float)
+    if not (np.diff(order) > 0).all():  # else it is the order of the list
+        yield b.sorted(-order, detail="ascending")
+    yield b.sorted(order, detail="descending")
+    yield b.sorted(np.arange(len(b.paths), dtype=float), detail="the last first")
+
+
 # fmt: off
 hypotheses(
     "ranking",
@@ -111,12 +163,43 @@ hypotheses(
      "classified-only", "only images classified as the class were ranked", "rank the whole test set", SORT),
     (lambda b: [b.sorted(-np.arange(len(b.paths), dtype=float))],  # in the order of the split
      "first-images", "the first and last images of the list were taken, nothing was sorted", "sort by the score", SORT),
+    (lambda b: [b.sorted(b.own, np.flatnonzero(b.labels == b.column))],
+     "own-class-only", "only images of the class were ranked", "rank the whole test set", SORT),
+    (_other_values, "other-value", "sorted by another value than the class's own score", "sort the class's own column of the scores", SORT),
+    (_as_texts, "as-texts", "the scores were sorted as texts", "convert them to numbers before they are sorted", SORT),
+    (_few_digits, "few-digits", "rounded scores were sorted: ties come in the order of the set",
+     "sort before anything is rounded", SORT),
+    (_by_name, "by-name", "sorted by the path, not by a score", "sort by the score", SORT),
     (_one_batch, "one-batch", "only one batch was ranked", "collect the scores of all batches first", LOADER),
     (lambda b: (replace(b, scores=scores, paths=paths).sorted(scores[:, b.column], detail=name)
                 for name, (paths, scores) in b.others.items()),
      "other-set", "images of {} were ranked", "rank the test set", LOADER),
 )
 # fmt: on
+Boards = Mapping[str, Board]
+
+
+def _then_exchanged(boards: Boards) -> Iterator[tuple[Boards, str]]:
+    yield (
+        {c: replace(b, then=lambda order: replace(order, value=-order.value)) for c, b in boards.items()},
+        "",
+    )
+
+
+def _then_bottom_of_top(boards: Boards) -> Iterator[tuple[Boards, str]]:
+    for pages in (1, 2, 3, 5, 10):
+
+        def cut(order: Sorted, pages: int = pages) -> Sorted:
+            k = order.top.stop
+            return replace(order, bottom=slice((pages - 1) * k, pages * k))
+
+        size = pages * max((b.k for b in boards.values()), default=0)
+        yield {c: replace(b, then=cut) for c, b in boards.items()}, f"of the top {size}"
+
+
+again(
+    "ranking: source", (_then_exchanged, "ranking/exchanged"), (_then_bottom_of_top, "ranking/bottom-of-top")
+)
 
 
 def boards(
@@ -152,10 +235,11 @@ def diagnose(
     without = sum(misplaced(name, board.sorted(board.own)) for name, board in boards.items())
     claim = Claim(
         tuple(wrong), apart, lambda name: 0, without, "places", lambda board: [board.sorted(board.own)],
-        lambda figure, given, name: ((guess, guess.detail) for guess in figure(given[name])),
+        lambda figure, given, name: ((given[name].then(guess), guess.detail) for guess in figure(given[name])),
         lambda _: total, mixed=True,
     )  # fmt: skip
-    return search("ranking", claim, lambda source: [World(boards)], budget)
+
+    return search("ranking", claim, worlds_of(boards), budget)
 
 
 def _wanted(guess: Sorted, side: str) -> np.ndarray:
@@ -168,6 +252,9 @@ def _luck(guess: Sorted, side: str, same: float, images: int) -> float:
     """How likely images drawn at random are as good: where most scores are 0 or 1, nearly any may stand there."""
     wanted = _wanted(guess, side)
     if not len(wanted):
+        return 1.0
+    equal = (np.abs(guess.value[:, None] - wanted) <= same).sum(axis=0)
+    if np.median(equal) > len(wanted):  # more images than places have this value: any order would fit
         return 1.0
     tied = (guess.value >= wanted.min() - same) & (guess.value <= wanted.max() + same)
     return float(tied.sum() / images) ** len(wanted)

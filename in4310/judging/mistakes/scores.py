@@ -7,36 +7,44 @@ cost forward passes: they are tried on a few rows first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import copy
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from in4310.errors import InputError
 from in4310.judging.claimed import SCORES
+from in4310.judging.inside import statistics_kept
 from in4310.judging.mistake import Hypothesis, Match
-from in4310.judging.mistakes.outputs import LOADER, NUMPY, SAVING, SOFTMAX, Rows, apart, softmax
+from in4310.judging.mistakes import pixels
+from in4310.judging.mistakes.orders import LOADER, places_by_rule
+from in4310.judging.mistakes.outputs import NUMPY, SAVING, SOFTMAX, Rows, apart, softmax
+from in4310.judging.mistakes.pixels import TRANSFORMS
 from in4310.judging.mistakes.places import loaders, named, random_transforms
 from in4310.judging.mistakes.places import softmax as softmaxes
 from in4310.judging.mistakes.search import BATCHES, Budget, Claim, World, hypotheses, search
-from in4310.judging.pipelines import said
-from in4310.judging.preprocessing import NORMS, candidates, fits_of, variants
-from in4310.solution.images import Preprocessing, batches, load_images
+from in4310.judging.pipelines import Pipeline, said
+from in4310.judging.preprocessing import candidates, fits_of, variants
+from in4310.solution.images import Preprocessing, load_images
+from in4310.solution.loaders import batches
 from in4310.submission.formats import IMAGE_FORMATS
 from in4310.submission.pieces import Missing
 
 if TYPE_CHECKING:
     from in4310.judging.evidence import Evidence
 
+WHOLE = 600  # images of a set that is passed through whole for one guess
+LARGER = (256 / 224, 1.14, 1.15, 1.1, 1.2, 1.25, 1.5, 2)  # what is resized to, of what is cut out
+USUAL, SCREENED, NEAR = 6, 2, 0.1  # of two steps: normalisations; rows that must be so near
 FEW, MORE = 8, 32  # rows that an expensive source is tried on, and confirmed on
-TRANSFORMS = "https://pytorch.org/vision/stable/transforms.html"
 MODULE = "https://pytorch.org/docs/stable/generated/torch.nn.Module.html"
-COLOURS = "https://docs.opencv.org/4.x/d8/d01/group__imgproc__color__conversions.html"
 
 
 class Case:
@@ -50,6 +58,9 @@ class Case:
         self.at, self.ours = at[inside], ours[inside].astype(np.float64)
         self.name, self.paths = name, evidence.known(name)
         self.count = FEW
+        labels, classes = evidence.data.labels, {c: i for i, c in enumerate(evidence.classes)}
+        of_paths = np.array([classes.get(labels[p], -1) for p in self.paths])
+        self.orders = places_by_rule(tuple(self.paths), of_paths)
 
     @property
     def few(self) -> np.ndarray:
@@ -76,26 +87,16 @@ class Case:
         chosen = tuple((paths or self.paths)[i] for i in rows)
         stated = preprocessing or self.evidence.preprocessing
         evidence = self.evidence
-        if stated == evidence.preprocessing:
+        own = evidence.preprocessing
+        if replace(stated, mean=own.mean, std=own.std) == own:  # the same pixels, however they are normalised
             loaded = evidence.images(chosen)
         else:
             data = evidence.data
             loaded, _ = load_images(data.root, chosen, data.labels, evidence.classes, stated)
         if pixels is not None:
             loaded = replace(loaded, pixels=np.stack([pixels(p) for p in loaded.pixels]))
-        network = model or evidence.model
-        state = {n: b.clone() for n, b in network.named_buffers()} if training else {}
-        network.train(training)
-        try:
-            with torch.inference_mode():
-                fed = batches(loaded, stated, batch_size, evidence.device)
-                parts = [network(x).float().cpu() for x, _ in fed]
-        finally:
-            network.eval()
-            for name, buffer in network.named_buffers():
-                if name in state:
-                    buffer.copy_(state[name])
-        return torch.cat(parts).double().numpy()
+        fed = (x for x, _ in batches(loaded, stated, batch_size, evidence.device))
+        return _outputs(model or evidence.model, fed, training).double().numpy()
 
     def scores(self, rows: np.ndarray, **how: object) -> np.ndarray:
         """As `logits`, after softmax."""
@@ -104,6 +105,17 @@ class Case:
     def guess(self, detail: str = "", **how: object) -> Rows:
         """Scores of a few rows, for images as a mistake would load them."""
         return Rows(self.few, self.scores(self.few, **how), detail)
+
+
+def _outputs(network: nn.Module, fed: Iterable[Tensor], training: bool) -> Tensor:
+    """Outputs float32 (N, C) for batches."""
+    with statistics_kept(network, training):
+        network.train(training)
+        try:
+            with torch.inference_mode():
+                return torch.cat([network(x).float().cpu() for x in fed])
+        finally:
+            network.eval()
 
 
 def _train_mode(case: Case) -> Iterator[Rows]:
@@ -115,22 +127,19 @@ def _train_mode(case: Case) -> Iterator[Rows]:
 
 
 def _normalisation(case: Case) -> Iterator[Rows]:
-    """The usual normalisations, none at all, and pixels of 0 to 255."""
+    """Other means and deviations than those stated."""
     stated = case.evidence.preprocessing
-    others = dict(NORMS) | {
-        "pixels of 0 to 255, never divided": ((0.0,) * 3, (1 / 255,) * 3),
-        "mean and deviation of CIFAR-10": ((0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)),
-        "the mean subtracted, not divided": (stated.mean, (1.0,) * 3),
-    }
-    for how, (mean, std) in others.items():
-        if (mean, std) != (stated.mean, stated.std):
-            yield case.guess(how, preprocessing=replace(stated, mean=mean, std=std))
+    for how, (mean, std) in pixels.norms(stated.mean, stated.std):
+        yield case.guess(how, preprocessing=replace(stated, mean=mean, std=std))
 
 
 def _other_resize(case: Case) -> Iterator[Rows]:
     """Another fit, other interpolations of the stated size, then other sizes."""
     stated = case.evidence.preprocessing
     tried = [*fits_of(stated), *variants(replace(stated, antialias=True)), *variants(stated)]
+    if not isinstance(stated, Pipeline):
+        tried += [replace(stated, interpolation=how, antialias=True) for how in ("box", "hamming", "lanczos")]
+        tried += [replace(stated, resize=round(by * stated.size)) for by in LARGER]
     tried += [replace(c, mean=stated.mean, std=stated.std) for c in candidates()]
     for other in dict.fromkeys(tried):
         if other != stated:
@@ -138,12 +147,6 @@ def _other_resize(case: Case) -> Iterator[Rows]:
                 yield case.guess(said(other), preprocessing=other)
             except InputError:
                 continue
-
-
-def _luma(pixels: np.ndarray) -> np.ndarray:
-    """ITU-R 601 in all three channels, in the integers that Pillow computes it with: a level more would show."""
-    grey = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).convert("L"))
-    return np.repeat(grey[:, :, None], 3, axis=2)
 
 
 def _np_resize(case: Case) -> Iterator[Rows]:
@@ -165,7 +168,7 @@ def _flipped(case: Case) -> Iterator[Rows]:
     if taken.shape[1:] != plain.shape[1:]:
         return
     turned = np.abs(taken - mirrored).max(axis=1) < np.abs(taken - plain).max(axis=1)
-    if turned.any():
+    if turned.any() and not turned.all():
         chosen = np.where(turned[:, None], mirrored, plain)
         yield Rows(case.few, chosen, "some rows are of the mirror image")
 
@@ -188,6 +191,16 @@ def _last_batch_missing(case: Case) -> Iterator[Rows]:
     sizes = [b for b in BATCHES if rows == all_rows // b * b]
     if 0 < rows < all_rows and sizes:
         yield Rows(case.at, case.ours, f"{rows} of {all_rows} rows, whole batches of {sizes[0]}")
+
+
+def _last_batch_again(case: Case) -> Iterator[Rows]:
+    """More rows than the test set has, and the last ones come once more."""
+    rows, all_rows = len(case.claimed), len(case.paths)
+    more = rows - all_rows
+    if 0 < more < all_rows and np.array_equal(
+        case.claimed[all_rows:], case.claimed[all_rows - more : all_rows]
+    ):
+        yield Rows(case.at, case.ours, f"the last {more}")
 
 
 def _last_batch_only(case: Case) -> Iterator[Rows]:
@@ -216,6 +229,77 @@ def _batch_softmax(case: Case) -> Iterator[Rows]:
             yield Rows(np.arange(size), softmax(logits[:size], axis=0), how)
 
 
+def _changed(case: Case, variants: pixels.Variants) -> Iterator[Rows]:
+    """Of what was done to the bytes of each image, each variant."""
+    for change, how in variants:
+        yield case.guess(how, pixels=change)
+
+
+def _views() -> Iterator[tuple[pixels.Pixels, str]]:
+    """Other views of an image that are averaged with it."""
+    names = {
+        "mirrored": "its mirror image",
+        "upside-down": "the image upside down",
+        "turned": "the image turned",
+    }
+    for changes, name, *_ in pixels.CHANGES:
+        for change, how in changes if name in names else ():
+            yield change, f"{names[name]} {how}".strip()
+    for by, axis in product((4, -4, 8, -8), (0, 1)):
+        yield partial(np.roll, shift=by, axis=axis), f"the image shifted by {by}"
+
+
+def _mean_of(case: Case, own: np.ndarray, other: np.ndarray, how: str) -> Iterator[Rows]:
+    """Of outputs of the network and other ones, before softmax and after it."""
+    yield Rows(case.few, (softmax(own) + softmax(other)) / 2, f"probabilities, {how}")
+    yield Rows(case.few, softmax((own + other) / 2), f"logits, {how}")
+
+
+def _averaged(case: Case) -> Iterator[Rows]:
+    """Of an image and another view of it."""
+    own = case.logits(case.few)
+    for change, how in _views():
+        yield from _mean_of(case, own, case.logits(case.few, pixels=change), f"of the image and {how}")
+
+
+def _of_two_networks(case: Case) -> Iterator[Rows]:
+    own = case.logits(case.few)
+    for file, model in case.evidence.other_networks():
+        yield from _mean_of(case, own, case.logits(case.few, model=model), f"with the network of {file}")
+
+
+def _two_steps(case: Case) -> Iterator[Rows]:
+    """Another normalisation of images that were changed: the usual ones, and only what may fit the first rows."""
+    stated, first = case.evidence.preprocessing, case.few[:SCREENED]
+    for (how, (mean, std)), (changes, _, sentence, *_) in product(
+        pixels.norms(stated.mean, stated.std)[:USUAL], pixels.CHANGES
+    ):
+        for change, variant in changes:
+            given = {"preprocessing": replace(stated, mean=mean, std=std), "pixels": change}
+            if np.abs(case.scores(first, **given) - case.claimed[first]).max() < NEAR:
+                yield case.guess(", ".join(filter(None, (how, sentence, variant))), **given)
+
+
+def _estimated_anew(case: Case) -> Iterator[Rows]:
+    """Running statistics that are the mean over the batches of the set, where it is small enough to be passed through."""
+    everything = np.arange(len(case.paths))
+    if len(everything) > WHOLE:
+        return
+    for size in (64, 32):
+        model = copy.deepcopy(case.evidence.model).train()
+        for module in model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.reset_running_stats()
+                module.momentum = None
+        loaded = case.evidence.images(tuple(case.paths))
+        with torch.no_grad():
+            for x, _ in batches(loaded, case.evidence.preprocessing, size, case.evidence.device):
+                model(x)
+        yield case.guess(f"batches of {size}", model=model.eval())
+
+
+for _variants, *_mistake in (*pixels.CHANGES, *pixels.MANY):
+    hypotheses("scores: source", (partial(_changed, variants=_variants), *_mistake), expensive=True)
 # fmt: off
 hypotheses(
     "scores: source",
@@ -225,19 +309,6 @@ hypotheses(
      "use the same Normalize(mean, std) in training and in evaluation", TRANSFORMS, named("Normalize")),
     (_other_resize, "other-resize", "the images were resized or cropped in another way than stated",
      "state the transform that the scores were made with", TRANSFORMS, named("Resize", "CenterCrop")),
-    (lambda case: [case.guess(pixels=lambda p: p[:, :, ::-1])],
-     "bgr", "the colours are in the order BGR: OpenCV's, where the network expects RGB",
-     "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)", COLOURS, named("imread", "imdecode")),
-    # The bytes of (H, W, 3) taken as (3, H, W).
-    (lambda case: [case.guess(pixels=lambda p: np.resize(p, (3, *p.shape[:2])).transpose(1, 2, 0))],
-     "hwc", "height, width and channels were read as channels, height and width",
-     "image.transpose(2, 0, 1), or torchvision's ToTensor()", TRANSFORMS,
-     named("reshape", "view", "transpose", "permute")),
-    (lambda case: [case.guess(pixels=lambda p: p.transpose(1, 0, 2))],  # each image mirrored at its diagonal
-     "transposed", "height and width are swapped", "keep the order of the axes: transpose(2, 0, 1)", TRANSFORMS,
-     named("transpose", "permute")),
-    (lambda case: [case.guess(pixels=_luma)],
-     "grey", "the colours were thrown away", "convert to RGB, not to grey", TRANSFORMS, named("Grayscale", "convert")),
     (_np_resize, "np-resize", "the images were resized with numpy's resize, which repeats bytes and garbles the image",
      "resize with PIL or torchvision", NUMPY + "resize.html",
      named("resize")),
@@ -246,6 +317,11 @@ hypotheses(
     (lambda case: (case.guess(file, model=model) for file, model in case.evidence.other_networks()),
      "other-checkpoint", "the scores come from another network that was handed in, not from the one kept",
      "predict with the weights that you hand in, after loading them", SAVING, named("load_state_dict")),
+    (_averaged, "averaged", "two predictions of each image were averaged", "predict each image once, as it is", TRANSFORMS),
+    (_of_two_networks, "two-networks", "the predictions of two networks were averaged", "predict with the weights that you hand in", SAVING),
+    (_two_steps, "two-steps", "two things were done to the images", "use the evaluation transform as it is stated", TRANSFORMS),
+    (_estimated_anew, "statistics-anew", "the statistics of batch-norm were estimated anew, on the test set",
+     "keep the running statistics of training: model.eval()", MODULE + "#torch.nn.Module.eval", named("reset_running_stats")),
     (_other_set, "other-set", "these are the scores of another set of the split", "predict on the test set", LOADER,
      named("DataLoader")),
     (_last_batch_only, "last-batch-only", "only the last batch was kept: each batch replaced the one before",
@@ -258,6 +334,7 @@ hypotheses(
     "scores: source",
     (_last_batch_missing, "last-batch-missing", "the last batch is missing",
      "make the loader of the test set with drop_last=False", LOADER, loaders("drop_last", True)),
+    (_last_batch_again, "last-batch-again", "the last batch was saved twice", "save after the loop, once", LOADER),
     (_first_batch_only, "first-batch-only", "only the first batch was predicted", "loop over all batches", LOADER),
 )
 # fmt: on
@@ -297,14 +374,14 @@ def diagnose(
 
     def worlds(source: Hypothesis | None) -> Iterator[World]:
         if source is None:
-            yield World(Rows(case.at, case.ours))
+            yield World(Rows(case.at, case.ours, orders=case.orders))
             return
         for rows in source.figure(case):
             known_rows = (whole or source.expensive) and np.isin(rows.at, case.at).all()
             if known_rows and apart(rows.scores, case.right(rows.at)) <= tolerance:
                 continue  # e.g. another interpolation where no image is resized: it explains nothing
             surer = partial(_confirmed, source, case, rows) if source.expensive else None
-            yield World(rows, source, rows.detail, surer)
+            yield World(replace(rows, orders=case.orders), source, rows.detail, surer)
 
     claim = Claim(  # an output is undone on what was claimed, and says itself how far it is off
         (0,), lambda _, off: off, lambda _: tolerance, without, "rows",
@@ -321,6 +398,7 @@ def _confirmed(source: Hypothesis, case: Case, first: Rows) -> Rows:
     """The same guess on more rows."""
     case.count = MORE
     try:
-        return next((rows for rows in source.figure(case) if rows.detail == first.detail), first)
+        more = next((rows for rows in source.figure(case) if rows.detail == first.detail), first)
+        return replace(more, orders=case.orders)
     finally:
         case.count = FEW

@@ -7,11 +7,13 @@ says what was claimed (`Claim`), how to compute it again under a source of mista
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import product, takewhile
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from in4310.errors import InputError
 from in4310.judging.mistake import SEEN, Hypothesis, Match
@@ -124,13 +126,15 @@ class Budget:
 class World:
     """What figures are computed from: as it is right, or as a source of mistakes would have it.
 
-    `surer`: the same with more to compare, asked before anything is said, where `given` is but a few rows.
+    `surer`: the same with more to compare, asked before anything is said, where `given` is but a few rows, or holds but
+    the keys of `only`.
     """
 
     given: Any
     source: Hypothesis | None = None
     detail: str = ""
     surer: Callable[[], Any] | None = None
+    only: Container[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ class Claim:
     is of each key. `right` computes a figure without a mistake, from a world; `ask` calls a hypothesis for one key.
     `chance`: how likely one guess fits by accident, so that few digits of a single figure are not explained by many guesses.
     `mixed`: each key may come from another variant of the mistake (another column for each class). `only`: the names of
-    those that can be told from so little.
+    those that can be told from so little. `figures`: the same for mistakes that are made last, and fitted (`finishing`).
     """
 
     keys: Sequence[Any]
@@ -155,15 +159,17 @@ class Claim:
     chance: float = 0.0
     mixed: bool = False
     only: Sequence[str] = ()
+    figures: Vector | None = None
 
-    def explained(self, world: World, way: Hypothesis | None, others: int = 1) -> Iterator[Match]:
+    def explained(self, world: World, way: Hypothesis | None, tally: Tally | None = None) -> Iterator[Match]:
         """Matches of a mistake (None: only the world's own), one for each variant that gives the figures of all keys.
 
-        `others`: how many that are as likely are tried.
+        The more was tried before, the less likely it must be that made-up figures fit as well.
         """
         off, guesses = self._fitting(world, way)
+        tried = (tally or Tally()).with_more(guesses)
         right = self.without <= min(map(self.tolerance, self.keys))
-        if right or self.chance * guesses * others > LUCK:
+        if right or self.chance * tried > LUCK:
             return
         mistakes = tuple(h for h in (world.source, way) if h is not None)
         for detail, under in off.items():
@@ -200,15 +206,95 @@ class Claim:
                 near[detail] = apart
         return near, guesses
 
-    def surely(self, world: World, way: Hypothesis | None, others: int = 1) -> list[Match]:
-        """`explained`, and where that was by a few rows, by more of them."""
-        found = list(self.explained(world, way, others))
-        if found and world.surer is not None:
-            found = list(self.explained(replace(world, given=world.surer(), surer=None), way, others))
-        return found
+    def surely(self, world: World, way: Hypothesis | None, tally: Tally) -> list[Match]:
+        """`explained`, and where that was by a few rows or keys, by more of them."""
+        only = world.only
+        keys = self.keys if only is None else [key for key in self.keys if key in only]
+        found = list(replace(self, keys=keys).explained(world, way, tally)) if keys else []
+        if world.surer is None or (keys and not found):
+            return found
+        surer = replace(world, given=world.surer(), surer=None, only=None)
+        return list(self.explained(surer, way, Tally(tally.guesses)))
+
+    def whole(self, world: World, way: Hypothesis | None) -> dict[str, list[np.ndarray]]:
+        """Variant -> its guesses of all keys, as many values of each as were claimed; those that give all keys."""
+        assert self.figures is not None
+        found: dict[str, list[np.ndarray]] = {}
+        for i, key in enumerate(self.keys):
+            size, near = len(self.figures.claimed[key]), dict[str, np.ndarray]()
+            for guess, detail in self.ask(way.figure if way else self.right, world.given, key):
+                values = np.atleast_1d(np.asarray(guess, dtype=np.float64))[:size]
+                near.setdefault(detail, np.pad(values, (0, size - len(values))))
+            found = {d: [*found.get(d, []), v] for d, v in near.items() if d in found or not i}
+            if not found:
+                break
+        return {d: v for d, v in found.items() if all(np.isfinite(one).all() for one in v)}
+
+
+@dataclass
+class Tally:
+    """How many guesses were made so far for one claim: what fits must be less likely by chance the more there were."""
+
+    guesses: int = 0
+
+    def with_more(self, guesses: int) -> int:
+        """All of them, with those just made."""
+        self.guesses += guesses
+        return max(1, self.guesses)
+
+
+@dataclass(frozen=True)
+class Vector:
+    """Figures of a claim, for mistakes that look at all of them together. All maps are by key.
+
+    claimed: float64 (k,), as handed in; `room`: what their digits leave open, absolute; `near`: how far ours may be from
+    right ones, as a share of the largest; `sizes`: what a figure may have been divided by, of each key its own; `causes`:
+    what a common factor may come from; `exchangeable`: which may stand beside each other's names, those of one group;
+    `beside`: other figures that were handed in with these, and the right ones.
+    """
+
+    claimed: Mapping[Any, np.ndarray]
+    room: Mapping[Any, float]
+    near: float
+    sizes: Mapping[str, Mapping[Any, float]] = field(default_factory=dict)
+    causes: Mapping[str, float] = field(default_factory=dict)
+    names: Callable[[Any], str] = str
+    exchangeable: Callable[[Any], object] = lambda key: True
+    beside: Sequence[tuple[float, float]] = ()
+
+
+@dataclass(frozen=True)
+class Guessed:
+    """Figures claimed beside those of a guess, both float64 (k,) of each key, and as long."""
+
+    figures: Vector
+    keys: Sequence[Any]
+    guess: Sequence[np.ndarray]
+
+    @property
+    def claimed(self) -> list[np.ndarray]:
+        """As handed in."""
+        return [self.figures.claimed[key] for key in self.keys]
+
+    def allowed(self) -> list[float]:
+        """How far each may be off, absolute."""
+        both = zip(self.keys, self.guess, strict=True)
+        return [self.figures.room[k] + self.figures.near * float(np.abs(g).max()) for k, g in both]
 
 
 Worlds = Callable[[Hypothesis | None], Iterable[World]]
+
+
+def worlds_of(right: Any) -> Worlds:
+    """What is right, and what each source makes of it."""
+
+    def worlds(source: Hypothesis | None) -> Iterator[World]:
+        if source is None:
+            yield World(right)
+        else:
+            yield from (World(other, source, detail) for other, detail in source.figure(right))
+
+    return worlds
 
 
 def search(about: str, claim: Claim, worlds: Worlds, budget: Budget, sources: bool = True) -> list[Match]:
@@ -219,36 +305,64 @@ def search(about: str, claim: Claim, worlds: Worlds, budget: Budget, sources: bo
     to try those that are expensive.
     """
     ways = [w for w in (*known(about), *known(f"{about}: output")) if not claim.only or w.name in claim.only]
-    matches, tried = list[Match](), list[World]()
+    matches, tried, tally = list[Match](), list[World](), Tally()
     if not claim.keys:
         return []
     with budget:
-        for world, way in product(worlds(None), ways):  # cheap ones first
+        right = list(worlds(None))
+        matches += _finished(about, claim, [(world, None) for world in right], tally)
+        for world, way in product(right, ways):  # cheap ones first
             if not way.expensive or (budget.left and not matches):
-                matches += claim.explained(world, way)
+                matches += claim.explained(world, way, tally)
         for source in known(f"{about}: source"):
             if source.expensive and (matches or not sources or not budget.worthwhile(about)):
                 break
-            matches += _looked_at(source, claim, worlds, budget, tried)
+            matches += _looked_at(source, claim, worlds, budget, tried, tally)
         if not matches:
             if any(world.source and world.source.expensive for world in tried):
                 budget.fruitless.add(about)
             pairs = [(w, way) for w in tried for way in ways if w.source is None or way.name != w.source.name]
-            matches = [m for pair in pairs for m in claim.surely(*pair, len(tried) * len(ways))]
+            timely = takewhile(lambda _: budget.left, pairs)
+            matches = [m for pair in timely for m in claim.surely(*pair, tally)]
+            last = [*product(right, ways), *((world, None) for world in tried if world.surer is None)]
+            matches += _finished(about, claim, last, tally)
     return [replace(m, places=located(m.mistakes, budget.source)) for m in best(matches)]
 
 
 def _looked_at(
-    source: Hypothesis, claim: Claim, worlds: Worlds, budget: Budget, tried: list[World]
+    source: Hypothesis, claim: Claim, worlds: Worlds, budget: Budget, tried: list[World], tally: Tally
 ) -> list[Match]:
     """Matches of a source by itself; its worlds are put to those tried."""
     with suppress(Missing, InputError):  # an image or a network that cannot be had proves nothing
         for world in worlds(source):
-            found = claim.surely(world, None)
-            tried.append(world)
+            found = claim.surely(world, None, tally)
+            if world.only is None:  # with a second mistake only those that are known whole
+                tried.append(world)
             if found or not budget.left:
                 return found
     return []
+
+
+def _finished(
+    about: str, claim: Claim, asked: Iterable[tuple[World, Hypothesis | None]], tally: Tally
+) -> list[Match]:
+    """Matches of what was done last to the figures of worlds and ways: scaled, rounded, exchanged."""
+    ways, found = known(": ".join((about, "finish"))), list[Match]()
+    if claim.figures is None or claim.only or not ways:
+        return []
+    if not all(np.isfinite(values).all() for values in claim.figures.claimed.values()):
+        return []
+    for world, way in asked:
+        for detail, guess in claim.whole(world, way).items():
+            tried = tally.with_more(1)
+            before = tuple(h for h in (world.source, way) if h is not None)
+            for last in ways:
+                for under, luck, said in last.figure(Guessed(claim.figures, claim.keys, guess)):
+                    if luck * tried <= LUCK and under * CLEARER <= claim.without:
+                        fit = (under, claim.without, len(claim.keys), claim.what)
+                        detailed = _together(world.detail, detail)
+                        found.append(Match((*before, last), *fit, detailed, filled=said))
+    return found
 
 
 def best(matches: Iterable[Match]) -> list[Match]:

@@ -6,10 +6,21 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from in4310.judging import digits
 from in4310.judging.inside import BATCH, Inside, Maps
 from in4310.judging.mistake import SEEN, Match
+from in4310.judging.mistakes.finishing import batch_counts, finishes
 from in4310.judging.mistakes.inside import elsewhere, worlds
-from in4310.judging.mistakes.search import BATCHES, REGISTRY, Budget, Claim, Guesses, hypotheses, search
+from in4310.judging.mistakes.search import (
+    BATCHES,
+    REGISTRY,
+    Budget,
+    Claim,
+    Guesses,
+    Vector,
+    hypotheses,
+    search,
+)
 from in4310.solution import spectrum
 
 COV = "https://numpy.org/doc/stable/reference/generated/numpy.cov.html"
@@ -36,6 +47,20 @@ def right(x: np.ndarray) -> np.ndarray:
     found = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2 / len(x)
     values[: len(found)] = found
     return values
+
+
+def as_long(values: np.ndarray, claimed: np.ndarray) -> np.ndarray:
+    """Our eigenvalues, with zeros, or cut, to as many as were handed in."""
+    return np.pad(values, (0, max(0, len(claimed) - len(values))))[: len(claimed)]
+
+
+def in_range(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[bool, float]:
+    """Whether a spectrum lies in the range over other images, and the share of its eigenvalues that do."""
+    low, high = as_long(low, values), as_long(high, values)
+    slack = 1e-6 * float(high.max())
+    with np.errstate(invalid="ignore"):
+        within = (values >= low - slack) & (values <= high + slack)
+    return bool(within.mean() >= ENOUGH and within[0]), float(within.mean())
 
 
 def _either(values: np.ndarray, images: int, said: str = "") -> Guess:
@@ -109,6 +134,38 @@ def _batch_average(x: np.ndarray, k: int) -> Guess:
                 yield eigenvalues(np.concatenate(weighed)), said
 
 
+def _of_rows(x: np.ndarray, k: int) -> Guess:
+    """Features of each image changed before the covariance: of unit length, centred, standardised together or by channel."""
+    length = np.linalg.norm(x, axis=1, keepdims=True)
+    yield from _either(right(x / np.maximum(length, 1e-12)), len(x), "of unit length")
+    yield from _either(
+        right(x - x.mean(axis=1, keepdims=True)),
+        len(x),
+        "of each image its mean over the channels subtracted",
+    )
+    if (deviation := float(x.std())) > 1e-12:
+        yield from _either(right(x / deviation), len(x), "divided by one deviation of the whole matrix")
+    span = np.ptp(x, axis=0)
+    yield from _either(
+        right((x - x.min(axis=0)) / np.maximum(span, 1e-12)), len(x), "scaled to 0 to 1 in each channel"
+    )
+    if (whole := float(np.ptp(x))) > 1e-12:
+        yield from _either(right(x / whole), len(x), "scaled to 0 to 1 together")
+    largest = np.abs(x).max(axis=0)
+    yield from _either(
+        right(x / np.maximum(largest, 1e-12)), len(x), "divided by the largest of each channel"
+    )
+    total = np.abs(x).sum(axis=1, keepdims=True)
+    yield from _either(right(x / np.maximum(total, 1e-12)), len(x), "divided by the sum of each image")
+
+
+def _added_up(x: np.ndarray, k: int) -> Guess:
+    values = right(x)
+    yield from _either(np.cumsum(values), len(x), "the running sum")
+    yield np.cumsum(values) / max(values.sum(), 1e-300), "the running share of the total variance"
+    yield 100 * np.cumsum(values) / max(values.sum(), 1e-300), "the running share, in per cent"
+
+
 def _other_module(inside: Inside) -> Iterator[tuple[Maps, str]]:
     means, names = inside.right.means, inside.modules
     for how in ("in reverse", "shifted by one", "shifted back"):
@@ -146,6 +203,8 @@ hypotheses(
      "ascending", "the order is ascending", "reverse them: eigvalsh returns ascending eigenvalues", EIGH),
     (_smallest, "smallest", "these are the smallest eigenvalues, not the largest",
      "eigvalsh returns ascending eigenvalues: reverse them before the first are taken", EIGH),
+    (_of_rows, "other-features", "the features were changed before the covariance", "take the means of the channels as they are", COV),
+    (_added_up, "added-up", "the eigenvalues were added up", "report each by itself", PCA),
     (_one_batch, "one-batch", "only one batch of images was used", "collect the features of all batches", DATA),
     (_batch_average, "batch-average", "the covariance of each batch was averaged over the batches",
      "collect the features of all batches first", COV),
@@ -156,6 +215,7 @@ hypotheses("eigenvalues: source",
            (_flattened, "flattened", "whole maps were flattened, not averaged over positions",
             "output.mean(dim=(2, 3)) before the covariance", COV), expensive=True)
 # fmt: on
+finishes("eigenvalues", "other modules")
 
 
 def diagnose(
@@ -193,6 +253,10 @@ def diagnose(
         lambda module, guess: _off(claimed[module], guess), lambda module: tolerance,
         max((off[m] for m in wrong), default=0.0), "spectra", computed, ask,
         chance=float(np.prod([_chance(claimed[m], tolerance) for m in wrong])),
+        figures=Vector(
+            claimed, {m: digits.room_of_digits(v, float(np.abs(v).max()), 1) for m, v in claimed.items()}, tolerance,
+            inside.right.sizes, {"the number of images": float(inside.images), **batch_counts(inside.images)},
+        ),
     )  # fmt: skip
     return search("eigenvalues", claim, worlds(inside), budget)
 
