@@ -85,6 +85,7 @@ def class_page(marks: Sequence[Mark], made_at: str, language: str = ENGLISH, lef
         styles=["class.css"],
         scripts=["class.js"],
         rows=rows,
+        students=len({m.who for m in marks}),
         left=left,
         queue=queue(marks),
         queue_file=QUEUE,
@@ -196,9 +197,10 @@ def _row(mark: Mark, ids: Sequence[str]) -> Row:
     own = {r.id: r for r in mark.results.requirements} if mark.results else {}
     most = mark.max_points
     left = mark.open_points
-    lost = mark.points is not None and not (most is not None and mark.points + left >= most - 1e-9)
+    known = mark.points is not None and most is not None  # of a mark by hand alone nobody knows what was lost
+    lost = known and (mark.points or 0.0) + left < (most or 0.0) - 1e-9
     groups = {
-        "full": mark.points is not None and not lost and not left,
+        "full": known and not lost and not left,
         "lost": lost,
         "open": left > 0,
         "none": mark.points is None,

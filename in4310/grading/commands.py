@@ -87,6 +87,7 @@ def grade(
     Exit status: 0 all were judged, 1 some could not be, 2 the class could not be graded.
     """
 
+    from in4310.grading.movement import moving
     from in4310.judging.edition import load_edition
     from in4310.places import room_for
 
@@ -96,26 +97,30 @@ def grade(
     load_edition(asked["edition"]).data_folder(asked["data"])
     room_for(out)
 
-    from in4310.grading.engines import DaskEngine, Engine, LocalEngine, SlurmEngine
-    from in4310.grading.grade import Order
-    from in4310.grading.grade import grade as carry_out
-    from in4310.grading.marks import Status
-    from in4310.grading.queue import QUEUE
-    from in4310.grading.screen import live, marks_table
-    from in4310.grading.write import write_class
-    from in4310.reporting.language import counted
-    from in4310.reporting.language_record import said
-
-    order = Order(str(place), report=str(out), since=since.timestamp() if since else None, **asked)
-    chosen: Engine
-    if engine == "slurm":
-        chosen = SlurmEngine(jobs or 0)
-    else:
-        chosen = DaskEngine(scheduler) if scheduler and engine == "dask" else LocalEngine(jobs or 0)
     errors = console(stderr=True)
-    with live(errors, quiet) as show:
-        marks = carry_out(order, chosen, show, QUIET if quiet else Progress(errors))
-    write_class(marks, out, assignment, order.language)
+    with moving(
+        errors, quiet, "preparing to judge the class"
+    ) as shown:  # before what is imported here: seconds
+        from in4310.grading.engines import DaskEngine, Engine, LocalEngine, SlurmEngine
+        from in4310.grading.grade import Order
+        from in4310.grading.grade import grade as carry_out
+        from in4310.grading.marks import Status
+        from in4310.grading.queue import QUEUE
+        from in4310.grading.screen import marks_table, shows
+        from in4310.grading.write import write_class
+        from in4310.reporting.language import counted
+        from in4310.reporting.language_record import said
+
+        order = Order(str(place), report=str(out), since=since.timestamp() if since else None, **asked)
+        chosen: Engine
+        if engine == "slurm":
+            chosen = SlurmEngine(jobs or 0)
+        else:
+            chosen = DaskEngine(scheduler) if scheduler and engine == "dask" else LocalEngine(jobs or 0)
+        # One display at a time: on a terminal what moves is drawn already.
+        bars = QUIET if quiet or errors.is_terminal else Progress(errors)
+        marks = carry_out(order, chosen, shows(shown), bars)
+        write_class(marks, out, assignment, order.language)
     screen = console()
     if doubts := [m.results.doubt for m in marks if m.results and m.results.doubt]:
         hand_ins = counted("%(num)s hand-in", "%(num)s hand-ins", len(doubts), order.language)
@@ -259,8 +264,8 @@ def compare(old: Path, new: Path) -> None:
 @_out
 @click.option(
     "--template",
-    type=options.Place("code that was handed out"),
-    help="Code that was handed out: a file or folder.",
+    type=options.Place("what was handed out: code, weights, scores"),
+    help="What was handed out (code, weights, scores), a file or folder: it makes nobody alike.",
 )
 @click.option(
     "--threshold",
@@ -271,7 +276,7 @@ def compare(old: Path, new: Path) -> None:
 @options.language("What is said, and the page")
 @options.quiet
 def likeness(out: Path, template: Path | None, threshold: float, language: str, quiet: bool) -> None:
-    """Show pairs of hand-ins with the same weights, scores or code, for the teacher: OUT/likeness.html.
+    """Show groups of hand-ins with the same weights, scores or code, for the teacher: OUT/likeness.html.
 
     It is evidence to look at, never a verdict: no mark follows from it, and no student's page tells of it.
 
@@ -280,35 +285,35 @@ def likeness(out: Path, template: Path | None, threshold: float, language: str, 
     from rich.table import Table
     from rich.text import Text
 
-    from in4310.grading.likeness import alike
+    from in4310.grading.likeness import alike, common_to_all, groups_of
     from in4310.grading.likeness_page import likeness_page
-    from in4310.grading.read_prints import CODE, read_prints
+    from in4310.grading.read_prints import read_prints
     from in4310.grading.write import write
     from in4310.reporting.language import counted
+    from in4310.reporting.language_record import said
     from in4310.shown import shown
-    from in4310.submission.source import read_code
 
-    handed_out = ""
-    if template is not None and template.is_dir():
-        handed_out = read_code(template, CODE)
-    elif template is not None:
-        handed_out = template.read_text(encoding="utf-8", errors="replace")[:CODE]
     with _opened(out) as book:
-        prints, left = read_prints(book, QUIET if quiet else Progress(console(stderr=True)))
-    pairs = alike(prints, handed_out, threshold)
-    page = write(out / "likeness.html", likeness_page(pairs, len(prints), left, language))
+        progress = QUIET if quiet else Progress(console(stderr=True))
+        prints, left, given = read_prints(book, progress, template)
+    groups = groups_of(alike(prints, given, threshold))
+    common = common_to_all(prints, given)
+    page = write(out / "likeness.html", likeness_page(groups, len(prints), left, language, common))
     screen = console()
-    if pairs:
-        table = Table("one", "other", "evidence")
-        for pair in pairs[:40]:
-            table.add_row(Text(shown(pair.one, 40)), Text(shown(pair.other, 40)), "; ".join(pair.words))
+    if groups:
+        table = Table("who", "evidence")
+        for group in groups[:40]:
+            who = ", ".join(shown(one, 40) for one in group.who)
+            table.add_row(Text(who), "; ".join(group.words))
         screen.print(table)
     hand_ins = counted("%(num)s hand-in", "%(num)s hand-ins", len(prints), language)
     among = counted(
-        "%(num)s pair among %(of)s", "%(num)s pairs among %(of)s", len(pairs), language, of=hand_ins
+        "%(num)s group among %(of)s", "%(num)s groups among %(of)s", len(groups), language, of=hand_ins
     )
     unread = counted("%(num)s could not be read", "%(num)s could not be read", len(left), language)
     click.echo(f"{among}; {unread}")
+    for sentence in common:
+        click.echo(said(language)(sentence))
     screen.print(str(page), soft_wrap=True)
 
 

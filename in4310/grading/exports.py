@@ -100,18 +100,19 @@ def canvas_csv(marks: Sequence[Mark], assignment: str, points_possible: float) -
 
     Assumed, from Canvas' own importer and exporter (instructure/canvas-lms, lib/gradebook_importer.rb and
     lib/gradebook_exporter.rb; in the Canvas Instructor Guide: 'How do I import grades in the Gradebook?'): a student
-    is found by ID, else by SIS User ID, else by SIS Login ID, else by name; an empty cell changes no grade. An identity
-    of digits is taken for Canvas' ID; without one, who stands under SIS Login ID. Canvas makes a new assignment
+    is found by ID, SIS User ID, SIS Login ID or name, in that order; an empty cell changes no grade. The ID is
+    there where the class came from Canvas. A user name stands under SIS Login ID; what Canvas and Moodle call a student
+    in their downloads is none, and could be somebody else's: these are found by name. Canvas makes a new assignment
     where none has this name; 'Name (ID)', as in its own exports, picks one for certain. It does not import columns
     named like its totals ('Final Score', 'Current Grade').
     """
     rows = [[*CANVAS, cell(assignment)], [CANVAS_POINTS, "", "", "", "", points_text(points_possible)]]
     for mark in marks:
-        # Moodle's 'Participant 12345' is no number of Canvas: it would be someone else's.
-        known = _number_in(mark.identity, "([0-9]{1,20})")
+        known = _number_in(mark.number_in("Canvas"), "([0-9]{1,20})")
+        login = "" if mark.system in ("Canvas", "Moodle") else cell(mark.who)
         # A name that holds these words would be taken for the row of points by Canvas.
         name = cell(mark.shown or mark.who).replace(CANVAS_POINTS, CANVAS_POINTS.replace(" ", "-"))
-        rows.append([name, known, "", "" if known else cell(mark.who), "", points_text(mark.points)])
+        rows.append([name, known, "", login, "", points_text(mark.points)])
     return table(rows)
 
 
@@ -122,14 +123,13 @@ def moodle_csv(marks: Sequence[Mark], assignment: str, max_points: float) -> str
     the English words: a student is found by Identifier, 'Participant ' and a number, and a row without one is passed
     over; Grade, 'Last modified (grade)' and 'Feedback comments' are read, an empty grade changes nothing, a grade
     above the maximum is passed over. 'Last modified (grade)' is known to Moodle alone and left empty, so that grades
-    newer than the worksheet are kept unless the teacher allows to update them. Feedback is stored there as HTML: it
-    is plain text here, with `&`, `<` and `>` written as entities so that no tag comes of it.
+    newer than the worksheet are kept unless the teacher allows to update them. Feedback is stored there as HTML: here
+    `&`, `<`, `>` are entities, so that no tag comes of it. A number that is not Moodle's is not given.
     """
     rows = [list(MOODLE)]
     for mark in marks:
         status = "Submitted for grading" + (" - Graded" if points_text(mark.points) else "")
-        number = _number_in(mark.identity, "(?:Participant )?([0-9]{1,20})")
-        number = number or _number_in(mark.who, "Participant ([0-9]{1,20})")
+        number = _number_in(mark.number_in("Moodle"), "(?:Participant )?([0-9]{1,20})")
         rows.append(
             [
                 f"Participant {number}" if number else "",
@@ -151,7 +151,7 @@ def gradescope_results(mark: Mark) -> str:
     Assumed, from Gradescope's 'Autograder Specifications', Output format
     (https://gradescope-autograders.readthedocs.io/en/latest/specs/): the top-level score overrides the sum of the
     tests, so a teacher's points for the whole count; a test without scores only informs. Without a mark there is no
-    score at all, only one failed test that says why. Gradescope takes no files beside results.json: no pictures.
+    score at all, only one failed test that says why. Gradescope takes results.json alone: no pictures.
     """
     found = mark.results
     numbers = _known(score=_number(mark.points), execution_time=_number(found.seconds) if found else None)

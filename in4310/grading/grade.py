@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -23,8 +24,7 @@ from in4310.grading.work import Done, Job, digest_of
 from in4310.judging import order as order_of_one
 from in4310.judging.data import DataSet, resolve_data
 from in4310.judging.edition import Edition, load_edition
-from in4310.judging.session import versions
-from in4310.judging.verdict import Results
+from in4310.judging.verdict import Results, versions
 from in4310.places import SECRET_VARIABLE
 from in4310.progress import QUIET, Progress
 from in4310.submission.files import everything
@@ -56,10 +56,10 @@ class Order(order_of_one.Order):
         """The folder of the gradebook and the reports."""
         return Path(self.report)
 
-    def one(self, place: Path, report: Path) -> order_of_one.Order:
-        """The order to judge the hand-in that lies at `place`."""
+    def one(self, who: str, place: Path, report: Path) -> order_of_one.Order:
+        """The order to judge somebody's hand-in, which lies at `place`."""
         shared = {f.name: getattr(self, f.name) for f in fields(order_of_one.Order)}
-        shared |= {"submission": str(place), "report": str(report), "handed_out": True}
+        shared |= {"submission": str(place), "report": str(report), "handed_out": True, "whose": who}
         return order_of_one.Order(**shared).absolute()
 
 
@@ -101,6 +101,7 @@ def grade(
                 edition_given=order.absolute().edition,
                 data_given=order.absolute().data,
                 layout=found.layout,
+                returns=json.dumps({e.who: e.returns for e in chosen if e.returns}),
                 notes="\n".join(found.notes),
             )
             basis = Basis(edition, data, order.full, order.rehearsal)
@@ -112,7 +113,7 @@ def grade(
                 try:
                     job = _job(entry, order, secret)
                 except InputError as error:  # it costs this hand-in, and no other
-                    one = order.one(entry.place, order.out)
+                    one = order.one(entry.who, entry.place, order.out)
                     keys[entry.who, entry.attempt], unread[entry.who] = "", one.placeless(str(error))
                     continue
                 key = keys[entry.who, entry.attempt] = basis.key(job)
@@ -214,7 +215,7 @@ def _keep(done: Done, book: Gradebook, basis: Basis) -> None:
 
 def _job(entry: Entry, order: Order, secret: str) -> Job:
     name = entry.who if not order.all_attempts else f"{entry.who}-{entry.attempt}"
-    one = order.one(entry.place, order.out / STUDENTS / f".{name}")
+    one = order.one(entry.who, entry.place, order.out / STUDENTS / f".{name}")
     return Job(entry.who, entry.attempt, digest_of(entry.place), one, secret)
 
 

@@ -221,9 +221,10 @@ class Gradebook:
         ).fetchone()
         about = (who, attempt, shown, identity, None if late is None else bool(late))
         if row is None:
-            return Mark(*about, overrides=self.overrides(who))
+            return Mark(*about, overrides=self.overrides(who), system=self.meta("layout"))
         verdict = _verdict(row)
-        return Mark(*about, verdict.status, verdict.results, verdict.error, self.overrides(who))
+        judged = (verdict.status, verdict.results, verdict.error)
+        return Mark(*about, *judged, self.overrides(who), self.meta("layout"))
 
 
 def _verdict(row: tuple[Any, ...]) -> Verdict:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from in4310.errors import InputError
+from in4310.grading.gathering import further_volumes, gather, gathered, inner, is_packed, leave, stem
 from in4310.shown import shown
 from in4310.submission.archives import Bounds, unpack
-from in4310.submission.containers import SUFFIXES, begins_as_archive
-from in4310.submission.files import RUBBISH, everything, walk
+from in4310.submission.containers import begins_as_archive
+from in4310.submission.files import RUBBISH
 from in4310.submission.opening import opener_of
 from in4310.submission.sandbox.walls import Limits
 from in4310.submission.sandbox.worker import Sandbox
@@ -35,7 +36,11 @@ ONE_SUBMISSION = {".pth", ".pt", ".npy", ".npz", ".safetensors", ".ipynb", ".py"
 
 @dataclass(frozen=True)
 class Entry:
-    """One attempt of a student or group. `late` None: the layout does not say; `identity`: the system's own number."""
+    """One attempt of a student or group.
+
+    late: None where the layout does not say; identity: the system's own number; returns: what the name of a file must
+    begin with for its system to give it back to them, '' where that is not known.
+    """
 
     who: str
     place: Path
@@ -43,6 +48,7 @@ class Entry:
     late: bool | None = None
     shown: str = ""
     identity: str = ""
+    returns: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ def _submitted(folder: Path, aside: Path, notes: list[str]) -> list[Path]:
     except OSError as error:
         raise InputError(f"{shown(str(folder))}: cannot be read ({error.strerror or error})") from None
     why = {i: _no_submission(i, aside.resolve()) for i in found}
-    _leave([i for i in found if why[i]], notes, why)
+    leave([i for i in found if why[i]], notes, why)
     return [i for i in found if not why[i]]
 
 
@@ -128,13 +134,14 @@ def _holds_several(folder: Path) -> bool:
     """Whether a folder may be a class, and not the one submission of a class of one."""
     items = _items(folder)
     one = any(i.suffix.lower() in ONE_SUBMISSION for i in items if i.is_file())
-    return not one and any(i.is_dir() or begins_as_archive(i) for i in items)
+    return not one and any(i.is_dir() or is_packed(i) for i in items)
 
 
 # -- layouts: each returns [] for a folder of another one -----------------------------------------------
 
 _CANVAS = re.compile(
-    r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<submission>\d+)_(?P<file>.+)", re.DOTALL
+    r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+|(?<=anon_)\w{5}|(?<=anon_LATE_)\w{5})_(?P<submission>\d+)_(?P<file>.+)",
+    re.DOTALL | re.ASCII,
 )
 _MOODLE = re.compile(
     r"(?P<name>.+?)(?:_(?P<id>\d+))?_assignsubmission_(?P<kind>file|onlinetext)_?(?P<file>.*)", re.DOTALL
@@ -156,7 +163,7 @@ def _canvas(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]
     found = [(i, m) for i in items if i.is_file() and (m := _CANVAS.fullmatch(i.name))]
     if not found or len(found) < 0.5 * len(items):
         return []
-    _leave(set(items) - {i for i, _ in found}, notes)
+    leave(set(items) - {i for i, _ in found}, notes)
     by_student: dict[tuple[str, str], Named] = defaultdict(list)
     for item, match in found:  # a student may be *named* 'kari_77', as another one is numbered
         by_student[match["user"], match["name"]].append((item, match))
@@ -169,7 +176,14 @@ def _canvas(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]
         if names[user] > 1:
             said = f"user {user} has {names[user]} names, and its number is not used"
             notes.append(f"{shown(files[0][0].name)}: {said}")
-        entries.append(Entry(name, place, 1, late, name, user if names[user] == 1 else ""))
+            entries.append(Entry(name, place, 1, late, name))
+            continue
+        if name == "anon":  # graded without names: a code of the assignment, and no user's number
+            entries.append(Entry(f"anon-{user}", place, 1, late, f"anon {user}"))
+            continue
+        # Canvas takes the first two parts that are numbers for the user and for a file that they handed in.
+        back = f"{'student' if name.isdecimal() else name}_{user}_{files[0][1]['submission']}_"
+        entries.append(Entry(name, place, 1, late, name, user, back))
     return entries
 
 
@@ -185,9 +199,9 @@ def _moodle(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]
     found = [(i, m) for i in items if i not in double and (m := _MOODLE.fullmatch(i.name))]
     if not found:
         return []
-    _leave(double, notes, dict.fromkeys(double, "its name can be read in two ways"))
-    _leave([i for i, m in found if m["kind"] == "onlinetext"], notes)
-    _leave(set(items) - set(double) - {i for i, _ in found}, notes)
+    leave(double, notes, dict.fromkeys(double, "its name can be read in two ways"))
+    leave([i for i, m in found if m["kind"] == "onlinetext"], notes)
+    leave(set(items) - set(double) - {i for i, _ in found}, notes)
     by_student: dict[tuple[str, str], Named] = defaultdict(list)
     for item, match in found:
         if match["kind"] == "file":  # a student may be *named* as another one is numbered
@@ -195,16 +209,21 @@ def _moodle(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]
     entries = []
     for number, files in enumerate(by_student.values()):
         name, place = files[0][1]["name"], _together(files, aside / "gathered" / str(number), notes)
-        entries.append(Entry(name, place, shown=name, identity=files[0][1]["id"] or ""))
+        number_there = files[0][1]["id"] or ""
+        # Moodle parts it at each '_': the second part is the participant, the next two say whose file it was.
+        back = f"{re.sub(r'[_/~.]', ' ', name).strip() or 'student'}_{number_there}_assignsubmission_file_"
+        entries.append(
+            Entry(name, place, shown=name, identity=number_there, returns=back if number_there else "")
+        )
     return entries
 
 
 def _together(files: Named, place: Path, notes: list[str]) -> Path:
     """A student's one archive or folder; loose files, and several, are gathered in a folder at `place`."""
     item = files[0][0]
-    if len(files) == 1 and (item.is_dir() or begins_as_archive(item)):
-        return _inner(item)
-    _gather(place, [(i, m["file"] or i.name) for i, m in files], notes)
+    if len(files) == 1 and (item.is_dir() or is_packed(item)):
+        return inner(item)
+    gather(place, [(i, m["file"] or i.name) for i, m in files], notes)
     return place
 
 
@@ -224,7 +243,7 @@ def _devilry(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry
             found.append((item, named, deadlines))
     if not found or (len(found) < 0.5 * len(items) and not any(named for _, named, _ in found)):
         return []
-    _leave(set(items) - {i for i, _, _ in found}, notes)
+    leave(set(items) - {i for i, _, _ in found}, notes)
     entries = []
     for item, named, deadlines in found:
         users, number = (named["users"].rstrip(), named["id"]) if named else (item.name, "")
@@ -241,24 +260,10 @@ def _delivery(folder: Path, aside: Path, notes: list[str]) -> tuple[Path, bool]:
     if not in_time and after.is_dir() and not after.is_symlink():
         return _delivery(after, aside, notes)[0], True
     if len(in_time) == len(_items(folder)):
-        return _inner(folder), False
-    if len(in_time) == 1 and (in_time[0].is_dir() or begins_as_archive(in_time[0])):
-        return _inner(in_time[0]), False
-    return _gathered(in_time, aside, notes), False
-
-
-def _gathered(items: Sequence[Path], place: Path, notes: list[str]) -> Path:
-    """The items in one folder, of hard links where the system has them; links are left out."""
-    for item in items:
-        try:
-            found = everything(item) if item.is_dir() else [item]
-        except OSError as error:
-            _leave([item], notes, {item: f"cannot be read ({error.strerror or error})"})
-            continue
-        for file in (f for f in found if not f.is_symlink()):
-            _gather((place / file.relative_to(item.parent)).parent, [(file, file.name)], notes)
-    place.mkdir(parents=True, exist_ok=True)
-    return place
+        return inner(folder), False
+    if len(in_time) == 1 and (in_time[0].is_dir() or is_packed(in_time[0])):
+        return inner(in_time[0]), False
+    return gathered(in_time, aside, notes), False
 
 
 def _gradescope(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]:
@@ -271,12 +276,12 @@ def _gradescope(items: Sequence[Path], aside: Path, notes: list[str]) -> list[En
     if not found:
         return []
     named = [i for i in items if i.name == METADATA and i.is_file() and os.access(i, os.R_OK)]
-    _leave(set(items) - {i for i, _ in found} - {*named}, notes)
+    leave(set(items) - {i for i, _ in found} - {*named}, notes)
     names = _submitters(named[0]) if named else {}
     entries = []
     for item, match in found:
         who, name = names.get(item.name, ("", ""))
-        entries.append(Entry(who or item.name, _inner(item), shown=name, identity=match["id"]))
+        entries.append(Entry(who or item.name, inner(item), shown=name, identity=match["id"]))
     return entries
 
 
@@ -297,7 +302,7 @@ def _submitters(file: Path) -> dict[str, tuple[str, str]]:
             elif inside and (match := re.match(r"\s*+(-?)\s*+:(name|sid|email):\s*+(.+)", line)):
                 if match[1] or not current:
                     current.append({})
-                current[-1][match[2]] = match[3].strip().strip("'\"")
+                current[-1][match[2]] = _unescaped(match[3].strip().strip("'\""))
     found = {}
     for name, group in people.items():
         keys = [p.get("sid") or p.get("email", "").partition("@")[0] or p.get("name", "") for p in group]
@@ -305,14 +310,24 @@ def _submitters(file: Path) -> dict[str, tuple[str, str]]:
     return found
 
 
+def _unescaped(text: str) -> str:
+    r"""A text in which YAML has bytes of UTF-8: 'Bj\xC3\xB8rn'."""
+    return re.sub(
+        r"(?:\\x[0-9A-Fa-f]{2})+",
+        lambda m: bytes.fromhex(m[0].replace("\\x", "")).decode("utf-8", "replace"),
+        text,
+    )
+
+
 def _folders(items: Sequence[Path], aside: Path, notes: list[str]) -> list[Entry]:
     """Each folder or archive is one student's, by its name."""
-    taken = [i for i in items if i.is_dir() or begins_as_archive(i)]
-    _leave(set(items) - set(taken), notes)
-    stems = Counter(_stem(i) for i in taken)  # 'kari' beside 'kari.zip': one of two students, for all we know
-    return [
-        Entry(_stem(i) if stems[_stem(i)] == 1 else i.name, _inner(i) if i.is_dir() else i) for i in taken
-    ]
+    packed = [i for i in items if i.is_dir() or is_packed(i)]
+    further = further_volumes(packed)
+    taken = [i for i in packed if i not in further]
+    leave(set(items) - set(packed), notes)
+    leave(further, notes, further)
+    stems = Counter(stem(i) for i in taken)  # 'kari' beside 'kari.zip': one of two students, for all we know
+    return [Entry(stem(i) if stems[stem(i)] == 1 else i.name, inner(i) if i.is_dir() else i) for i in taken]
 
 
 LAYOUTS: dict[str, Callable[[Sequence[Path], Path, list[str]], list[Entry]]] = {
@@ -323,49 +338,12 @@ LAYOUTS: dict[str, Callable[[Sequence[Path], Path, list[str]], list[Entry]]] = {
 }
 
 
-# -- helpers ---------------------------------------------------------------------------------------------
-
-
-def _inner(folder: Path) -> Path:
-    """An archive that is all a student's folder holds, else the folder."""
-    if folder.is_file():
-        return folder
-    files = [folder / file for file in walk(folder)]
-    return files[0] if len(files) == 1 and begins_as_archive(files[0]) else folder
-
-
-def _gather(place: Path, files: Sequence[tuple[Path, str]], notes: list[str]) -> None:
-    """One folder of loose files; hard links where the system has them. Of two with one name, both are kept."""
-    place.mkdir(parents=True, exist_ok=True)
-    for item, name in files:
-        plain = re.sub(r"[/\\\0]", "_", name)
-        plain = "file" if plain in ("", ".", "..") else plain
-        target, count = place / plain, 1
-        while os.path.lexists(target):  # never written through: it is a link to a teacher's own file
-            count += 1
-            target = place / f"{Path(plain).stem}-{count}{Path(plain).suffix}"
-        try:
-            os.link(item, target)
-        except OSError:
-            try:
-                shutil.copyfile(item, target)
-            except OSError as error:  # missing from this hand-in, and from no other
-                _leave([item], notes, {item: f"cannot be read ({error.strerror or error})"})
-
-
-def _stem(item: Path) -> str:
-    ends = [s for s in SUFFIXES if item.is_file() and item.name.lower().endswith(s)]
-    return item.name[: -len(max(ends, key=len))] if ends else item.name
-
-
-def _leave(items: Iterable[Path], notes: list[str], why: Mapping[Path, str] | None = None) -> None:
-    left = sorted(items)
-    notes += [f"{shown(i.name)}: left aside, {why[i] if why else 'no submission'}" for i in left]
+# -- keys ------------------------------------------------------------------------------------------------
 
 
 def _key(name: str) -> str:
     """Letters, digits, '-', '_', '.': fit for a file's name on any system."""
-    kept = re.sub(r"[^\w.-]+", "-", name).strip(".-")[:NAME]
+    kept = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", name)).strip(".-")[:NAME]
     return kept or "unnamed"
 
 

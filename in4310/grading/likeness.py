@@ -1,7 +1,10 @@
-"""Hand-ins of a class that are alike: the same weights, scores or code, with the evidence. Never a verdict.
+"""Hand-ins of a class that are alike, in groups: the same weights, scores or code, with the evidence. Never a verdict.
 
-Rules, so that what is expected of honest work makes no pair:
-- What many share (more than three students and a tenth of the class) was handed out, or follows from the assignment.
+Rules, so that what is expected of honest work makes nobody alike:
+- What many share (more than three students and a tenth of the class) was handed out, or follows from the assignment,
+  as the parts of a network that was begun from. A *whole* trained network, or all uncertain rows of a file of scores,
+  follow from no assignment: they count however many have them, but for what the whole class has, which is told apart.
+- What was handed out counts nowhere; nor do scores of a network that was.
 - The same split follows from the same seed and recipe: it is told beside other evidence, and alone makes no pair.
 - Tensors that equal the student's own untuned network's, counters, and scores above 0.999 say nothing.
 """
@@ -10,9 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -20,10 +23,11 @@ import numpy as np
 
 from in4310.errors import InputError
 
+MANY, MANY_SHARE = 3, 0.1  # students, and share of the class: what more have is no rare thing
 LEAST_SHARE = 0.5  # of tensors or rows: less may follow from a common start, or from chance
 CODE_SHARE = 0.6
 CODE_TOKENS = 150  # 25-grams of normalised code: fewer are an import block
-ROWS = 20
+LEAST = {"tensors": 4, "rows": 20}  # fewer are no network, and no scores of a set
 GRAM, WINDOW = 25, 1  # of winnowing; copydetect's own defaults
 EXCERPT = 1200  # characters of code shown for a pair
 Set = frozenset[Any]  # of hashes
@@ -76,6 +80,59 @@ class Pair:
         return found
 
 
+@dataclass(frozen=True)
+class Group:
+    """Hand-ins that pairs join, directly or through others; two or more."""
+
+    who: tuple[str, ...]
+    pairs: tuple[Pair, ...]  # the strongest first
+
+    @property
+    def words(self) -> list[str]:
+        """The evidence, a sentence each: of a pair its own, of more how many of them it joins."""
+        if len(self.pairs) == 1:
+            return self.pairs[0].words
+        kinds = {
+            "tensors": "{} of {} have trained weights in common, to the last bit: {} of the tensors",
+            "rows": "{} of {} have uncertain rows of scores in common, to six digits: {} of the rows",
+            "code": "{} of {} have code in common, names and comments aside: {} of it",
+        }
+        found = []
+        for kind, sentence in kinds.items():
+            pairs = [p for p in self.pairs if getattr(p, kind) is not None]
+            if pairs:
+                shares = sorted({f"{getattr(p, kind):.0%}" for p in pairs}, key=lambda s: int(s[:-1]))
+                joined = {who for p in pairs for who in (p.one, p.other)}
+                share = shares[0] if len(shares) == 1 else f"{shares[0]} to {shares[-1]}"
+                found.append(sentence.format(len(joined), len(self.who), share))
+        return found
+
+
+NOTHING = Print("")
+
+
+def groups_of(pairs: Sequence[Pair]) -> list[Group]:
+    """The pairs by whom they join, the strongest group first, of those alike the largest."""
+    leader: dict[str, str] = {}
+
+    def lead(who: str) -> str:
+        while leader.setdefault(who, who) != who:
+            who = leader[who]
+        return who
+
+    for pair in pairs:
+        one, other = sorted((lead(pair.one), lead(pair.other)))
+        leader[other] = one
+    joined: dict[str, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        joined[lead(pair.one)].append(pair)
+    found = [
+        Group(tuple(sorted({w for p in own for w in (p.one, p.other)})), tuple(own))
+        for own in joined.values()
+    ]
+    return sorted(found, key=lambda g: (-g.pairs[0].strength, -len(g.who), g.who))
+
+
 def print_of(
     who: str,
     state: Mapping[str, Any] | None,
@@ -120,19 +177,22 @@ def _split_hash(split: Mapping[str, Sequence[str]] | None) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def alike(prints: Sequence[Print], handed_out: str = "", threshold: float = CODE_SHARE) -> list[Pair]:
+def alike(prints: Sequence[Print], handed_out: Print | str = "", threshold: float = CODE_SHARE) -> list[Pair]:
     """Pairs that are alike, the strongest first; in no way dependent on the order of `prints`.
 
-    handed_out: code that the teacher gave, which does not count. Raises InputError where copydetect is not installed.
+    handed_out: what the teacher gave, or its code alone: it does not count. Raises InputError where copydetect is not
+    installed.
     """
-    prints = sorted(prints, key=lambda p: p.who)
-    tensors = _without_common([p.tensors for p in prints])
-    rows = _without_common([p.rows for p in prints])
-    codes = _code_pairs([p.code for p in prints], handed_out, threshold)
+    given = Print("", code=handed_out) if isinstance(handed_out, str) else handed_out
+    prints = sorted((_own(p, given) for p in prints), key=lambda p: p.who)
+    shares = {
+        kind: _shares([getattr(p, kind) for p in prints], LEAST[kind], _of_all(prints, kind))
+        for kind in LEAST
+    }
+    codes = _code_pairs([p.code for p in prints], given.code, threshold)
     found = []
     for i, j in combinations(range(len(prints)), 2):
-        same = _share(tensors[i], tensors[j], 4)
-        equal = _share(rows[i], rows[j], ROWS)
+        same, equal = shares["tensors"](i, j), shares["rows"](i, j)
         code, excerpts = codes.get((i, j), (None, ("", "")))
         if same is None and equal is None and code is None:
             continue
@@ -141,10 +201,45 @@ def alike(prints: Sequence[Print], handed_out: str = "", threshold: float = CODE
     return sorted(found, key=lambda p: (-p.strength, p.one, p.other))
 
 
+def common_to_all(prints: Sequence[Print], given: Print = NOTHING) -> list[str]:
+    """What a class of more than MANY has in common, all of it, a sentence each: most likely it was handed out."""
+    said = {
+        "tensors": "all hand-ins have the same trained weights: they make nobody alike, as if handed out",
+        "rows": "all hand-ins have the same scores: they make nobody alike, as if handed out",
+    }
+    own = [_own(p, given) for p in prints]
+    return [sentence for kind, sentence in said.items() if _of_all(own, kind)]
+
+
+def _of_all(prints: Sequence[Print], kind: str) -> bool:
+    """Whether more than MANY hand-ins have all tensors, or rows, in common."""
+    sets = {getattr(p, kind) for p in prints}
+    return len(prints) > MANY and len(sets) == 1 and len(sets.pop()) >= LEAST[kind]
+
+
+def _own(one: Print, given: Print) -> Print:
+    """A print without what was handed out; of a network that was, the scores follow from it."""
+    tensors = one.tensors - given.tensors
+    follows = len(one.tensors) >= LEAST["tensors"] and not tensors
+    return replace(one, tensors=tensors, rows=frozenset() if follows else one.rows - given.rows)
+
+
+def _shares(sets: Sequence[Set], least: int, of_all: bool) -> Callable[[int, int], float | None]:
+    """What two of them share, by index: all, however many others have it, or much of what is rare."""
+    rare = _without_common(sets)
+
+    def share(i: int, j: int) -> float | None:
+        if sets[i] == sets[j] and len(sets[i]) >= least and not of_all:
+            return 1.0
+        return _share(rare[i], rare[j], least)
+
+    return share
+
+
 def _without_common(sets: Sequence[Set]) -> list[Set]:
     """The sets without what more than three and a tenth of the class have."""
     counts = Counter(value for one in sets for value in one)
-    many = max(3.0, len(sets) / 10)
+    many = max(MANY, len(sets) * MANY_SHARE)
     return [frozenset(v for v in one if counts[v] <= many) for one in sets]
 
 

@@ -44,6 +44,11 @@ class Mark:
     results: Results | None = None
     error: str = ""  # why it could not be judged
     overrides: tuple[Override, ...] = ()
+    system: str = ""  # whose number `identity` is: Canvas, Moodle, ...
+
+    def number_in(self, system: str) -> str:
+        """The student's number in that system; '' where it is another one's, in which it would be someone else's."""
+        return self.identity if self.system == system else ""
 
     def override(self, requirement: str) -> Override | None:
         """The last override that gives points for a requirement, for a check, or for the whole with ''."""
@@ -75,6 +80,11 @@ class Mark:
         """What was said of a requirement or one of its checks, in its order."""
         names = {requirement.id, *(c.name for c in requirement.checks)}
         return [o for o in self.overrides if o.requirement in names]
+
+    @property
+    def standing(self) -> str:
+        """Where it is on its way, as a page says it: what could not be read has not failed."""
+        return "not judged" if self.status is Status.FAILED else str(self.status)
 
     @property
     def open_points(self) -> float:

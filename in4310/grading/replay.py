@@ -55,6 +55,7 @@ def replay(book: Gradebook, who: str, work: Callable[[Job], Done] = judge) -> Re
             full=logged.record.get("full") == "True",
             rehearsal=logged.record.get("rehearsal") != "False",
             handed_out=True,
+            whose=who,
         )
         done = work(Job(who, logged.attempt, digest, order, book.meta("secret")))
     now = Results.model_validate_json(done.results) if done.results else None

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from rich import box
-from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from in4310.grading.grade import Show, State
 from in4310.grading.marks import Mark, Status
+from in4310.grading.movement import Moving, clock
 from in4310.reporting.language import ENGLISH, counted, number, totals, translated
 from in4310.reporting.language_record import said
 from in4310.shown import shown
@@ -21,36 +18,40 @@ from in4310.shown import shown
 NAMES = 6  # of those at work, on one line
 
 
-@contextmanager
-def live(console: Console, quiet: bool = False) -> Iterator[Show]:
-    """A function that shows a State; it draws a live table on a terminal, and nothing elsewhere."""
-    if quiet or not console.is_terminal:
-        yield lambda state: None
-        return
-    began = time.monotonic()
-    with Live(console=console, refresh_per_second=4, transient=True) as screen:
-        yield lambda state: screen.update(_state_table(state, time.monotonic() - began))
+def shows(moving: Moving) -> Show:
+    """A function that shows a State: a table on a terminal, a line elsewhere."""
+
+    def show(state: State) -> None:
+        moving.show(lambda seconds: _state_table(state, seconds), _state_line(state))
+
+    return show
+
+
+def _state_line(state: State) -> str:
+    ended = len(state.done) + len(state.failed)
+    could_not = f", {len(state.failed)} could not be" if state.failed else ""
+    return f"{state.before + ended} of {state.before + ended + len(state.waiting)} judged{could_not}"
 
 
 def _state_table(state: State, seconds: float) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("waiting", "running", "done", "failed", "time left"):
+    for column in ("waiting", "running", "done", "not judged", "time", "time left"):
         table.add_column(column, justify="right" if column != "running" else "left")
     ended = len(state.done) + len(state.failed)
     total = ended + len(state.waiting)
-    left = _clock(seconds / ended * (total - ended)) if ended else "..."
+    left = clock(seconds / ended * (total - ended)) if ended else "..."
     running = ", ".join(shown(w, 20) for w in state.running[:NAMES])
     more = f" and {len(state.running) - NAMES} more" if len(state.running) > NAMES else ""
     waiting = max(0, len(state.waiting) - len(state.running))
     table.add_row(
-        str(waiting), Text(running + more), str(len(state.done) + state.before), str(len(state.failed)), left
+        str(waiting),
+        Text(running + more),
+        str(len(state.done) + state.before),
+        str(len(state.failed)),
+        clock(seconds),
+        left,
     )
     return table
-
-
-def _clock(seconds: float) -> str:
-    hours, rest = divmod(round(seconds), 3600)
-    return f"{hours}:{rest // 60:02}:{rest % 60:02}"
 
 
 def marks_table(marks: Sequence[Mark], language: str = ENGLISH) -> Table:
@@ -67,7 +68,9 @@ def marks_table(marks: Sequence[Mark], language: str = ENGLISH) -> Table:
     table.add_column(translated("what costs most, or why there is no mark", language))
     for mark in marks:
         points = ""
-        if mark.points is not None:
+        if mark.points is not None and mark.max_points is None:
+            points = f"{number(mark.points, language)} ({translated('set by hand', language)})"
+        elif mark.points is not None:
             points = totals(mark.points, mark.max_points or 0.0, mark.open_points, language)
         late = translated(" (late)", language) if mark.late else ""
         table.add_row(Text(shown(mark.who, 40)), f"{mark.attempt}{late}", points, Text(_why(mark, language)))

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 ATTACKS = Path(__file__).parents[1] / "attacks" / "test_files.py"
-# Of twenty: a right or faulty one with weights costs what the network costs, the others little.
-SHARES = {"right": 2, "faulty": 6, "hostile": 6, "broken": 6}
-WITH_WEIGHTS = 1  # of the faulty
+# Of twenty: a right or faulty one with weights costs what the network costs, ten times as much as others.
+SHARES = {"right": 1, "faulty": 6, "hostile": 7, "broken": 6}
+WITH_WEIGHTS = 40  # every so many, one of the faulty
 
 
 def traps():
@@ -101,7 +101,7 @@ class Maker:
             who = f"s{number:04}"
             self.kinds[who] = kind
             # A string seeds the same stream in every process and version.
-            getattr(self, kind)(who, random.Random(f"in4310-{number}"), number % len(slots))
+            getattr(self, kind)(who, random.Random(f"in4310-{number}"), number)
         return self.kinds
 
     def copied(self, who, without=()):
@@ -112,7 +112,7 @@ class Maker:
         write(folder / "README.txt", f"handed in by {who}")
         return folder
 
-    def right(self, who, rng, slot):
+    def right(self, who, rng, number):
         folder = self.copied(who)
         if rng.random() < 0.5:  # deeper, and with rubbish beside it
             inner = self.place / f"{who}-inner"
@@ -121,14 +121,17 @@ class Maker:
             inner.rename(folder / "mandatory 1 (final)")
             write(folder / "__MACOSX" / "._final", b"\0\5\x16\7")
 
-    def faulty(self, who, rng, slot):
-        heavy = slot - SHARES["right"] < WITH_WEIGHTS
-        folder = self.copied(who, () if heavy else ("*.pth",))
+    def faulty(self, who, rng, number):
+        heavy = number % WITH_WEIGHTS == SHARES["right"]
+        self.spoilt(who, rng, () if heavy else ("*.pth",))
+
+    def spoilt(self, who, rng, without):
+        folder = self.copied(who, without)
         for fault in rng.sample(FAULTS, 1 + rng.randrange(2)):
             if fault is not missing or len(list(folder.iterdir())) > 8:
                 fault_or_gone(fault, folder, rng)
 
-    def hostile(self, who, rng, slot):
+    def hostile(self, who, rng, number):
         """An archive that reaches out, a trap for whoever opens it, or code that does harm when called."""
         kind = rng.randrange(5)
         if kind == 0:
@@ -156,7 +159,7 @@ class Maker:
             text = (folder / "submission.toml").read_text()
             write(folder / "submission.toml", text + "\n[adapters]\nrank = 'oblig1:rank'\n")
 
-    def broken(self, who, rng, slot):
+    def broken(self, who, rng, number):
         kind = rng.randrange(5)
         if kind == 0:
             (self.place / who).mkdir()
@@ -171,6 +174,15 @@ class Maker:
             with zipfile.ZipFile(buffer, "w") as archive:
                 archive.writestr("scores_test.npy", rng.randbytes(5000))
             write(self.place / f"{who}.zip", buffer.getvalue()[: 3000 + rng.randrange(2000)])
+
+
+class Light(Maker):
+    """The same without any weights: seconds for all of them, and none is right."""
+
+    def faulty(self, who, rng, number):
+        self.spoilt(who, rng, ("*.pth",))
+
+    right = faulty
 
 
 def fault_or_gone(fault, folder, rng):

@@ -56,8 +56,9 @@ def test_slurm_jobs_judge_a_class(tmp_path, slurm):
 @pytest.mark.slow
 def test_a_cluster_of_two_gives_the_same_marks_and_survives_the_loss_of_a_worker(reference, tmp_path):
     place = tmp_path / "class"
-    for who in ("ada", "bo", "eva", "kim"):
-        shutil.copytree(reference, place / who)
+    shutil.copytree(reference, place / "kim")
+    for who in ("ada", "bo", "eva"):  # of a network is enough in one
+        shutil.copytree(reference, place / who, ignore=shutil.ignore_patterns("*.pth"))
     (place / "eva" / "metrics.json").unlink()
     (place / "per.zip").write_bytes(b"PK\x03\x04 broken")
     local = grade(Order(place, "demo", tmp_path / "local"), LocalEngine(2))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from in4310.cli import cli
-from in4310.grading.likeness import Print, alike, print_of
+from in4310.grading.likeness import Pair, Print, alike, common_to_all, groups_of, print_of
 from in4310.grading.likeness_page import likeness_page
 
 pytest.importorskip("copydetect", reason="needs copydetect: pip install 'in4310[likeness]'")
@@ -148,6 +148,61 @@ def test_what_the_whole_class_has_does_not_count():
     assert alike([Print(f"s{i}", code=OWN, rows=frozenset(map(str, range(30)))) for i in range(5)]) == []
 
 
+def ring(n, shared, others=12):
+    """`n` hand-ins with the same trained network and scores beside others with their own."""
+    one = [print_of(f"ring{i}", shared, None, scores(1), None, "") for i in range(n)]
+    return one + [print_of(f"own{i}", state(50 + i), None, scores(50 + i), None, "") for i in range(others)]
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 9, 30])
+def test_a_ring_of_any_size_is_one_group(n):
+    (group,) = groups_of(alike(ring(n, state(1))))
+    assert group.who == tuple(sorted(f"ring{i}" for i in range(n)))
+    assert {(p.tensors, p.rows) for p in group.pairs} == {(1.0, 1.0)}
+    assert len(group.pairs) == n * (n - 1) // 2
+    page = likeness_page([group], n + 12, [])
+    assert all(who in page for who in group.who)
+    if n > 2:
+        said = f"{n} of {n} have trained weights in common, to the last bit: 100% of the tensors"
+        assert said in group.words
+        assert said in page
+
+
+def test_a_network_that_was_handed_out_makes_nobody_alike_nor_do_its_scores():
+    weights = state(1)
+    assert len(groups_of(alike(ring(9, weights)))) == 1
+    assert alike(ring(9, weights), print_of("", weights, None, None, None, "")) == []
+
+
+def test_a_backbone_that_many_began_from_makes_nobody_alike():
+    frozen = [print_of(f"s{i}", state(i + 2, like=state(1)), None, None, None, "") for i in range(12)]
+    assert alike([*frozen, print_of("own", state(99), None, None, None, "")]) == []
+
+
+def test_what_the_whole_class_has_is_told_apart():
+    whole = ring(9, state(1), others=0)
+    assert alike(whole) == []
+    assert len(common_to_all(whole)) == 2
+    assert "the same trained weights" in likeness_page([], 9, [], common=common_to_all(whole))
+    assert common_to_all(ring(9, state(1))) == []
+    assert len(alike(ring(3, state(1), others=0))) == 3, "so few are no class"
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.sets(st.tuples(st.integers(0, 9), st.integers(0, 9)).filter(lambda p: p[0] < p[1]), max_size=12))
+def test_groups_are_what_pairs_join_each_pair_in_one(edges):
+    pairs = [Pair(f"s{a}", f"s{b}", 1.0, None, None, False) for a, b in sorted(edges)]
+    groups = groups_of(pairs)
+    assert sorted((p.one, p.other) for g in groups for p in g.pairs) == [(p.one, p.other) for p in pairs]
+    names = [who for g in groups for who in g.who]
+    assert len(set(names)) == len(names)
+    for g in groups:
+        reached = {g.who[0]}
+        for _ in g.who:
+            reached |= {w for p in g.pairs if {p.one, p.other} & reached for w in (p.one, p.other)}
+        assert reached == set(g.who)
+
+
 @pytest.mark.parametrize(
     "code", ["", "\0" * 5000, "(" * 5000, "'''" * 999, "\ud800" * 400, "def f(:\n" * 500, "é" * 4000]
 )
@@ -170,8 +225,8 @@ EVIL = "<img src=x onerror=alert(1)>\u202e"
 
 def test_the_page_shows_names_and_code_as_text():
     code = f'evil = "{EVIL}</pre><script>alert(2)</script>"\n' + OWN
-    pairs = alike([Print(f"ada {EVIL}", code=code), Print("bo", code=RENAMED)])
-    page = likeness_page(pairs, 2, [f"per: {EVIL}"])
+    groups = groups_of(alike([Print(f"ada {EVIL}", code=code), Print("bo", code=RENAMED)]))
+    page = likeness_page(groups, 2, [f"per: {EVIL}"])
     assert "<img" not in page
     assert "<script" not in page
     assert "\u202e" not in page
@@ -195,7 +250,7 @@ def test_a_class_is_compared_and_no_student_learns_of_it(reference, tmp_path):
     marks = (out / "exports" / "gradebook.json").read_bytes()
     told = CliRunner().invoke(cli, ["likeness", "--out", str(out), "--quiet"])
     assert told.exit_code == 0, told.output
-    assert "1 pair among 3 hand-ins; 1 could not be read" in told.output
+    assert "1 group among 3 hand-ins; 1 could not be read" in told.output
     page = (out / "likeness.html").read_text()
     assert "ada and bo" in page
     assert "100% of the trained weights" in page
