@@ -35,7 +35,7 @@ GRADING = ("class_page", "likeness", "marks", "work")  # files of `grading` that
 # Arguments of these are messages even where they are a single word.
 RECORDING = {"expect", "close", "warn", "leave", "picture", "Match"}
 # Words that reach a record in a way that reading the source does not show, and what sentences are joined with.
-STATES = ("passed", "failed", "warned", "not run", "waiting", "running", "done")
+STATES = ("passed", "failed", "warned", "not run", "waiting", "running", "done", "not judged")
 WORDS = ("figures", "scores", "rows", "missing", "none", "first", "last", "top", "bottom")
 SIDES = ("top of {0}", "bottom of {0}", "Top ten of {0}, recomputed", "Bottom ten of {0}, recomputed")
 JOINS = (" or ", " and ")

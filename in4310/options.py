@@ -154,7 +154,7 @@ rehearsal = click.option(
     "rehearsal",
     flag_value=False,
     default=True,
-    help="Do not run the programs where no file says the split; else it is taken from them (in4310 rehearse).",
+    help="Do not run the programs handed in (in4310 rehearse).",
 )
 resume = click.option(
     "--resume", is_flag=True, help="Go on with a run that was stopped, from its last epoch."

@@ -252,8 +252,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
         result = yield
     except Missing as why:
         check = session.not_run(name, title, why, judge, str(marker.args[0]))
-        _properties(pyfuncitem, marker, check)
-        pytest.skip(f"not run: {shown(check.reason, 600)}")
+        judge, result = Judge(), True
+        if not session.seen_run(check, why, judge):
+            _properties(pyfuncitem, marker, check)
+            pytest.skip(f"not run: {shown(check.reason, 600)}")
     except Exception as error:
         if of_the_machine(error):
             pytest.exit(f"not judged: {error}", returncode=pytest.ExitCode.USAGE_ERROR)

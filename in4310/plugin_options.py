@@ -29,7 +29,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "action": "store_false",
         "dest": "in4310_rehearsal",
         "default": True,
-        "help": "do not run the programs handed in where no file says the split; else it is taken from them",
+        "help": "do not run the programs handed in (in4310 rehearse)",
     },
     "trust-submissions": {
         "action": "store_true",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.markup import escape
 
 from in4310.errors import NotJudged
 from in4310.judging.data import resolve_data
@@ -73,7 +74,9 @@ def judge(order: Order, progress: Progress = QUIET, sandbox: Sandbox | None = No
         session = Session.of(order, taken, sandbox, stack)
         data = resolve_data(session.edition, order.data, progress)
         run = Run(order, taken, data, sandbox, session)
+        session.whole = True
         with progress.task("judging", len(session.edition.points_of)) as bar, _sealed():
+            session.tell = lambda at: bar.advance(0, f"rehearsing {escape(at)}" if at else "rehearsing")
             collector = _Collector(bar, run)
             pytest.main(_arguments(), plugins=[collector])
     if collector.results is not None and run.error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from in4310.rehearsal.facts import SETS
 from in4310.rehearsal.rehearse import Rehearsal
-from in4310.rehearsal.story import ending, place, timeline
+from in4310.rehearsal.story import ending, place, seconds, timeline
 from in4310.reporting.language import ENGLISH
 from in4310.reporting.page import page
 
@@ -35,4 +35,5 @@ def rehearsal_page(seen: Rehearsal, name: str, language: str = ENGLISH) -> str:
         broken=seen.broken,
         failure=seen.failure,
         again=seen.facts.again,
+        spent=seconds(seen),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
+from in4310.judging.edition import stock_editions
 from in4310.judging.verdict import Results
 from in4310.shown import shown
 
@@ -12,13 +13,21 @@ LONGEST = 400  # letters of a path; a longer one is for who gave it to write
 
 
 def judge_again(results: Results) -> list[str]:
-    """The words of the command that judges the whole submission again, by the same edition on the same data."""
-    return quoted(["in4310", "check", *_options(results)])
+    """The words of the command that judges the whole submission again, by the same edition on the same data.
+
+    Of a report that was handed out: in the folder of the hand-in, wherever that is; none where the edition is a
+    teacher's own, which nobody else has.
+    """
+    return [] if _out_of_reach(results) else quoted(["in4310", "check", *_options(results)])
 
 
 def check_again(results: Results, checks: Iterable[str]) -> list[str]:
     """The words of the command that runs only these checks of the record, and prints each with its verdict."""
-    return quoted(["pytest", *_options(results, "--submission"), "-k", selection(results, list(checks))])
+    return (
+        []
+        if _out_of_reach(results)
+        else quoted(["pytest", *_options(results, "--submission"), "-k", selection(results, list(checks))])
+    )
 
 
 def quoted(words: Iterable[str]) -> list[str]:
@@ -38,13 +47,18 @@ def selection(results: Results, checks: Sequence[str]) -> str:
     return " and not ".join([found, *also])
 
 
+def _out_of_reach(results: Results) -> bool:
+    return bool(results.given and results.given.handed_out and results.given.edition not in stock_editions())
+
+
 def _options(results: Results, *option: str) -> list[str]:
     given = results.given
-    words = [*option, _word(given.submission if given else results.submission, "SUBMISSION")]
+    far = bool(given and given.handed_out)
+    words = [*option, "." if far else _word(given.submission if given else results.submission, "SUBMISSION")]
     words += ["--edition", _word(given.edition if given else results.edition, "EDITION")]
     data = given.data if given else results.data.root if results.data else ""
     if data:
-        words += ["--data", _word(data, "DATA")]
+        words += ["--data", "DATA" if far else _word(data, "DATA")]
     if given and given.full:
         words.append("--full")
     if given and given.trusted:

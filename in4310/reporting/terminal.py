@@ -46,8 +46,10 @@ class Verdict:
         for requirement in results.requirements:
             yield from self._details(requirement)
         for note in results.notes:
-            if note.startswith("rehearsal: "):
+            if note.startswith(("rehearsal: ", "submission.toml: ")):
                 yield Text(shown(self.said(note), 300))
+        for line in results.unused_said:
+            yield Text(shown(self.said(line), 600))
         for name, figure in results.facts.items():
             yield Text(shown(f"{self.said(name)}: {self.said(figure)}"))
         if results.audit and results.audit.rows != results.audit.of:
