@@ -5,6 +5,7 @@ import gc
 import os
 import platform
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,25 @@ from in4310.places import CACHE_VARIABLE, cache_folder
 PROCESSES = 2
 SPREAD = ("tests/faults/test_catalogue.py", "tests/attacks/", "tests/submission/sandbox/")
 """Long files, whose tests may run in several processes. All others stay in one, which makes their fixtures."""
+MINUTES = (
+    *("tests/grading/test_load.py", "tests/grading/test_engines.py", "tests/grading/test_commands.py"),
+    *("tests/cli/test_run.py", "tests/rehearsal/test_judged.py", "tests/realdata/test_photographs.py"),
+)
+"""Files whose few slow tests take minutes: they come first, or one process would wait for the other at the end."""
+
+
+def pytest_addoption(parser):
+    today = datetime.now(UTC).date().toordinal()
+    parser.addoption(
+        "--seed",
+        type=int,
+        default=today,
+        help="seed of the mistakes that are drawn; by default that of the day",
+    )
+
+
+def pytest_report_header(config):
+    return f"seed of what is drawn: {config.option.seed}"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -38,7 +58,39 @@ def pytest_cmdline_main(config):
     ):
         option.numprocesses = PROCESSES
     if option.numprocesses:
+        option.loadscopereorder = False  # `in_order` puts them in order
         os.environ["OMP_NUM_THREADS"] = "1"  # of torch and of BLAS, in these processes and in what they start
+
+
+def scope_of(nodeid):
+    """What stays in one process: the tests of a file, and all checks."""
+    if nodeid.startswith(SPREAD):
+        return nodeid
+    return nodeid.partition("::" if "/requirements/" not in nodeid else "/test_")[0]
+
+
+def needs_the_reference(item):
+    """Whether a test takes the trained reference, itself or as the plugin's evidence; not one of its file's own."""
+    given = item._fixtureinfo.name2fixturedefs
+    return any(given[name][-1].scope == "session" for name in ("reference", "evidence") if name in given)
+
+
+def in_order(items):
+    """Long files first, so that both processes end together; but the reference is trained while others run.
+
+    It takes minutes where the cache has none: one file asks for it at once, and those that would wait for it come last.
+    """
+    files = {}
+    for item in items:
+        files.setdefault(scope_of(item.nodeid), []).append(item)
+    longest = sorted(files.values(), key=lambda those: (not _takes_minutes(those), -len(those)))
+    waiting = [those for those in longest if any(map(needs_the_reference, those))]
+    free = [those for those in longest if those not in waiting]
+    return [item for those in (*waiting[:1], *free, *waiting[1:]) for item in those]
+
+
+def _takes_minutes(items):
+    return any(item.nodeid.startswith(MINUTES) and item.get_closest_marker("slow") for item in items)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -48,12 +100,7 @@ def pytest_xdist_make_scheduler(config, log):
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            spread = nodeid.startswith(SPREAD)
-            return (
-                nodeid
-                if spread
-                else nodeid.partition("::" if "/requirements/" not in nodeid else "/test_")[0]
-            )
+            return scope_of(nodeid)
 
     return ByFile(config, log) if config.option.dist == "load" else None
 
@@ -77,12 +124,15 @@ def pytest_configure(config):
         os.environ.setdefault(CACHE_VARIABLE, str(cache_folder()))
 
 
+@pytest.hookimpl(trylast=True)  # what is left out is not counted
 def pytest_collection_modifyitems(config, items):
     """Benchmarks run under --benchmark-only; tests that lack a GPU or the photographs say so."""
     if not config.getoption("benchmark_only", False):
         benchmarks = [item for item in items if "benchmark" in getattr(item, "fixturenames", ())]
         config.hook.pytest_deselected(items=benchmarks)
         items[:] = [item for item in items if item not in benchmarks]
+    if hasattr(config, "workerinput"):
+        items[:] = in_order(items)
     for item in items:
         if item.get_closest_marker("gpu") and not cuda():
             item.add_marker(pytest.mark.skip(reason="needs CUDA: torch finds no GPU here"))

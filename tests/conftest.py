@@ -9,13 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
+import computed
 import pytest
 
-from in4310.judging import drawn_maps, statistics, trained
 from in4310.judging.edition import checks_folder
-from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
-from in4310.submission.reading import Readers
 from in4310.submission.sandbox.worker import Sandbox
 
 
@@ -99,62 +97,15 @@ def draw_check():
     return Checks(drawn=True)
 
 
-def status(file):
-    """What tells whether a file is still the same: copies of the reference are hard links, until a test replaces one."""
-    found = file.stat() if file.exists() else None
-    return (found.st_ino, found.st_size, found.st_mtime_ns) if found else None
-
-
 @pytest.fixture(scope="session")
-def computed_once():
+def computed_once(tmp_path_factory):
     """What the network computes from the same weights files, images and preprocessing is computed once a session.
 
     So is what is cut from the same picture, and laid beside the same maps.
     """
-    kept = {}
-
-    def once(key, compute):
-        if key not in kept:
-            kept[key] = compute()
-        return kept[key]
-
-    def of_weights(method):
-        def wrapped(self, *arguments, **options):
-            if not hasattr(self.submission, "folder"):  # a stand-in of a test, without files
-                return method(self, *arguments, **options)
-            taken = self.submission.located.get("model", ("", ""))[0]
-            statuses = tuple(status(self.submission.folder / n) for n in ("model.pth", "untuned.pth", taken))
-            key = (method.__name__, statuses, repr(arguments), repr(options), repr(self.preprocessing))
-            return once(key, lambda: method(self, *arguments, **options))
-
-        return wrapped
-
-    def of_picture(method):
-        def wrapped(self, file):
-            key = (method.__name__, status(self.folder / file))
-            found = kept.get(key) or method(self, file)
-            if key[1] and file not in self._without:  # not what another sandbox refused
-                kept[key] = found
-            return found
-
-        return wrapped
-
-    def of_panels(told):
-        # What is kept holds the maps, so that no others come to lie where they lie.
-        return lambda panels, images: once(
-            ("told", panels.tobytes(), id(images)), lambda: (told(panels, images), images)
-        )[0]
-
+    once = computed.Once(computed.folder_of(tmp_path_factory))
     with pytest.MonkeyPatch.context() as patch:
-        for owner, name, kind in (
-            (Evidence, "_predict", of_weights),
-            (statistics, "spectra", of_weights),
-            (statistics, "non_positive", of_weights),
-            (trained, "_on_train", of_weights),
-            (drawn_maps, "_computed", of_weights),
-            (drawn_maps, "told", of_panels),
-            (Readers, "look", of_picture),
-            (Readers, "panels", of_picture),
-        ):
-            patch.setattr(owner, name, kind(getattr(owner, name)))
+        for owner, name, kept in computed.COMPUTED:
+            patch.setattr(owner, name, kept(getattr(owner, name), once))
         yield
+    once.close()

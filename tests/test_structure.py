@@ -25,7 +25,7 @@ FLOORS = (
     "in4310.rehearsal",
     "in4310.judging.order in4310.judging.verdict in4310.judging.edition in4310.judging.data in4310.judging.audit",
     "in4310.judging.pipelines",
-    "in4310.judging.mistake in4310.judging.digits in4310.judging.class_order in4310.judging.preprocessing",
+    "in4310.judging.mistake in4310.judging.digits in4310.judging.class_order in4310.judging.preprocessing in4310.judging.rebuilding",
     "in4310.judging.claimed",
     "in4310.judging.networks",
     "in4310.judging.evidence",

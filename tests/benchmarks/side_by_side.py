@@ -23,6 +23,11 @@ def turns(usual: int) -> range:
     return range(int(os.environ.get("IN4310_ROUNDS", usual)))
 
 
+def amount(usual: int, shown: int) -> int:
+    """How much to measure with: as little as `shown` where it is only shown that a benchmark runs."""
+    return shown if len(turns(2)) == 1 else usual
+
+
 def in_turn(*runs: Callable[[], object], rounds: int = 5, warm: int = 1) -> list[list[float]]:
     """Seconds of each, turn by turn, so that other load and a drifting clock fall on all alike."""
     times: list[list[float]] = [[] for _ in runs]

@@ -17,7 +17,8 @@ from in4310.judging.data import embedded_data
 from in4310.progress import QUIET
 from in4310.solution import splits, training
 from in4310.solution.engine.hardware import choose_precision, keep_large_buffers
-from in4310.solution.images import Images, Preprocessing, batches, find_images, load_images
+from in4310.solution.images import Images, Preprocessing, find_images, load_images
+from in4310.solution.loaders import batches
 from in4310.solution.network import build
 from in4310.solution.scores import predict
 from in4310.solution.spectrum import eigenvalues

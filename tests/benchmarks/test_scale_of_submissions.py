@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from grading.generated import Maker
+from grading.generated import Light
 
 from in4310.grading.gradebook import GRADEBOOK, Gradebook
 from in4310.grading.marks import Status
@@ -23,12 +23,7 @@ SIZES = [int(size) for size in os.environ.get("IN4310_CLASS", "10,50,100,500").s
 def light(reference, place, count):
     """`count` hand-ins of all kinds, none of them with weights."""
     place.mkdir()
-    maker = Maker(reference, place)
-    faulty = maker.faulty
-    maker.right = maker.faulty = lambda who, rng, slot: faulty(
-        who, rng, 10
-    )  # slot 10: of those without weights
-    maker(count)
+    Light(reference, place)(count)
     return place
 
 

@@ -8,19 +8,20 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from benchmarks.side_by_side import OwnProcess, median_ratio, seconds, turns
+from benchmarks.side_by_side import OwnProcess, amount, median_ratio, seconds, turns
 from torch import Tensor, nn
 
 from in4310.solution.engine.hardware import arithmetic, keep_large_buffers
 from in4310.solution.feature_maps import NonPositive, observe
-from in4310.solution.images import Images, Preprocessing, batches
+from in4310.solution.images import Images, Preprocessing
+from in4310.solution.loaders import batches
 from in4310.solution.network import build
 from in4310.solution.scores import predict
 from in4310.solution.spectrum import FeatureCovariance
 
 MODULES = ("maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool")
 SIZE = Preprocessing()
-COUNT, BATCH = 192, 64
+COUNT, BATCH = amount(192, 32), 64
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 
 
@@ -95,7 +96,7 @@ GOALS = {
 def test_statistics_beside_the_bare_forward_pass(
     benchmark, claim, images: Images, device: str, precision: str, statistic: str
 ) -> None:
-    """Six modules, 192 images of 224 x 224; eigenvalues themselves are timed elsewhere."""
+    """Six modules, images of 224 x 224; eigenvalues themselves are timed elsewhere."""
     keep_large_buffers()
     network: nn.Module = build(seed=1).eval().to(device, memory_format=torch.channels_last)
     ready = [inputs for inputs, _ in batches(images, SIZE, 32, device)]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from benchmarks.side_by_side import OwnProcess, seconds, turns
+from benchmarks.side_by_side import OwnProcess, amount, seconds, turns
 from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.decomposition import PCA, IncrementalPCA
 from torch import Tensor, nn
@@ -31,6 +31,7 @@ from in4310.solution.spectrum import FeatureCovariance, gram_eigenvalues
 MODULES = ("maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool")
 K = 10
 LAYER1, LAYER4 = 64 * 56 * 56, 512 * 7 * 7
+WIDE, PART = amount(LAYER1, LAYER1 // 16), amount(4, 16)
 
 
 def in_turn(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
@@ -123,9 +124,9 @@ def pca(features: np.ndarray, solver: str) -> Callable[[], np.ndarray]:
     return run
 
 
-@pytest.mark.benchmark(group="ten largest eigenvalues, flattened layer1, N=200, D=200704")
+@pytest.mark.benchmark(group=f"ten largest eigenvalues, flattened layer1, N=200, D={WIDE}")
 def test_gram_matrix_of_flattened_layer1(benchmark: Any) -> None:
-    features = np.concatenate(list(decaying(200, LAYER1)))
+    features = np.concatenate(list(decaying(200, WIDE)))
     tensor = torch.from_numpy(features)
 
     def lowrank() -> np.ndarray:
@@ -141,7 +142,7 @@ def test_gram_matrix_of_flattened_layer1(benchmark: Any) -> None:
         "svd_lowrank": lowrank,
     }
     gram = np.zeros((200, 200))
-    for start in range(0, LAYER1, 4096):
+    for start in range(0, WIDE, 4096):
         rows = features[:, start : start + 4096].astype(np.float64)
         rows -= rows.mean(axis=0)
         gram += rows @ rows.T
@@ -156,7 +157,7 @@ def test_gram_matrix_of_flattened_layer1(benchmark: Any) -> None:
     over_fastest = min(times[name] for name in peers) / times["ours"]
     claim(
         benchmark,
-        "eigenvalues of flattened layer1 (D = 200704), 200 images, beside scikit-learn's PCA and torch.svd_lowrank",
+        f"eigenvalues of flattened layer1 (D = {WIDE}), 200 images, beside scikit-learn's PCA and torch.svd_lowrank",
         "at least 20 times scikit-learn PCA full, and twice the fastest of arpack, randomized and svd_lowrank",
         over_full,
         "times",
@@ -199,14 +200,14 @@ def test_memory_of_the_gram_matrix(benchmark: Any) -> None:
 # -- channel means, streamed -----------------------------------------------------------------------
 
 
-@pytest.mark.benchmark(group="spectrum of channel means beside the forward pass, 224 x 224, batch 64")
+@pytest.mark.benchmark(group="spectrum of channel means beside the forward pass, 224 x 224")
 @pytest.mark.parametrize("modules", [("layer4",), MODULES], ids=["layer4", "six modules"])
 def test_channel_means_beside_the_forward_pass(benchmark: Any, modules: tuple[str, ...]) -> None:
     """The observers are timed by themselves, on the maps of the very pass: 1 % would drown in a pass's noise."""
     keep_large_buffers()
     torch.manual_seed(0)
     network: nn.Module = resnet18(num_classes=6).eval().to(memory_format=torch.channels_last)
-    images = torch.randn(64, 3, 224, 224).contiguous(memory_format=torch.channels_last)
+    images = torch.randn(amount(64, 16), 3, 224, 224).contiguous(memory_format=torch.channels_last)
     maps: dict[str, list[Tensor]] = {name: [] for name in modules}
     observe(network, [images], {name: [lambda x, n=name: maps[n].append(x.clone())] for name in modules})
     features = {name: FeatureCovariance() for name in modules}
@@ -327,7 +328,7 @@ def beside_scikit_learn(benchmark: Any, path: Path, rows: int, dimensions: int, 
 @pytest.mark.benchmark(group="ten largest eigenvalues, features on disk")
 def test_block_krylov_beside_scikit_learn(benchmark: Any, tmp_path: Path) -> None:
     """A sixteenth of the full size in numbers: a quarter of the images, a quarter of the features."""
-    beside_scikit_learn(benchmark, tmp_path / "features.npy", 17034 // 4, LAYER4 // 4, rounds=3)
+    beside_scikit_learn(benchmark, tmp_path / "features.npy", 17034 // PART, LAYER4 // PART, rounds=3)
 
 
 @pytest.mark.slow

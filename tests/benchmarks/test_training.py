@@ -1,109 +1,36 @@
-"""A training step, the loop around it, and an epoch from JPEG files, beside what others and the machine do."""
+"""A training step, an epoch from JPEG files and their memory, beside what others and the machine do."""
 
 from __future__ import annotations
 
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from benchmarks.side_by_side import OwnProcess, in_turn, median_ratio, seconds, turns
+from benchmarks import steps
+from benchmarks.side_by_side import OwnProcess, amount, median_ratio, seconds, turns
+from benchmarks.steps import BATCH, bare_step, finished, noise, our_epoch, plain_step, shape
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from in4310.progress import QUIET
-from in4310.solution import training
-from in4310.solution.engine.hardware import arithmetic, choose_precision, keep_large_buffers
-from in4310.solution.images import Images, Preprocessing, find_images, load_images, normalise
+from in4310.solution.engine.hardware import choose_precision, keep_large_buffers
+from in4310.solution.images import Images, find_images, load_images
 from in4310.solution.loaders import training_batches
 from in4310.solution.network import build
 
-BATCH = 64
-STEP = 3 * 2 * 1.82e9
-"""Floating-point operations of a step, an image of 224 x 224: 1.82 GMAC forward (He et al. 2015), twice that back."""
+SIDE = amount(224, 64)
+STEP = 3 * 2 * 1.82e9 * (SIDE / 224) ** 2
+"""Floating-point operations of a step, an image: 1.82 GMAC forward at 224 x 224 (He et al. 2015), twice that back."""
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
-
-
-def settings(epochs: int = 1) -> training.Settings:
-    return training.Settings(batch_size=BATCH, epochs=epochs, schedule="constant")
-
-
-def noise(count: int, size: int) -> Images:
-    pixels = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
-    return Images(tuple(map(str, range(count))), pixels, np.arange(count) % 6, tuple("abcdef"))
-
-
-def shape(size: int) -> Preprocessing:
-    return Preprocessing(size=size, resize=size)
-
-
-def finished(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
-
-
-def plain_step(size: int, device: str) -> Callable[[], None]:
-    """What most people write: fp32 (TF32 on a GPU), NCHW, one ready batch, SGD."""
-    images, model = noise(BATCH, size), build(seed=1).train().to(device)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    mean, std = (torch.tensor(value).view(3, 1, 1) for value in (shape(size).mean, shape(size).std))
-    inputs = (torch.from_numpy(images.pixels[:BATCH]).permute(0, 3, 1, 2).contiguous() / 255 - mean) / std
-    inputs, labels = inputs.to(device), torch.from_numpy(images.labels[:BATCH]).to(device)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        cross_entropy(model(inputs), labels).backward()
-        optimizer.step()
-        finished(device)
-
-    return step
-
-
-def bare_step(images: Images, size: int, device: str) -> Callable[[], None]:
-    """The network's step as we compute it, on one ready batch: no loop, no data, no record."""
-    model = build(seed=1).train().to(device, memory_format=torch.channels_last)
-    optimizer = training._optimizer(model, settings())
-    inputs = normalise(torch.from_numpy(images.pixels[:BATCH]), shape(size), device)
-    labels = torch.from_numpy(images.labels[:BATCH]).to(device)
-    precision = choose_precision("auto", device)
-
-    def step() -> None:
-        with arithmetic(precision, torch.device(device)):
-            outputs = model(inputs)
-        cross_entropy(outputs.float(), labels).backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        finished(device)
-
-    return step
-
-
-def our_epoch(images: Images, size: int, device: str) -> Callable[[], None]:
-    """One epoch through the real loop: order, gather, augmentation, step, record, metrics."""
-    model = build(seed=1).to(device, memory_format=torch.channels_last)
-    optimizer = training._optimizer(model, settings())
-    way = training._Way(
-        settings(), shape(size), choose_precision("auto", device), torch.device(device), model
-    )
-    chosen = training._choose(model, images, way, 1, "auto", QUIET)
-    way = training.replace(way, forward=chosen.forward)
-
-    def epoch() -> None:
-        with QUIET.task("epoch", 1) as bar:
-            training._train_epoch(model, optimizer, images, way, 1, bar, "")
-        finished(device)
-
-    return epoch
 
 
 def product_rate(device: str) -> float:
     """Floating-point operations a second of this machine's bf16 matrix product: the best of several sizes."""
     best = 0.0
-    for side in (2048, 4096) if device == "cpu" else (4096, 8192):
+    for side in (amount(2048, 512), amount(4096, 512)) if device == "cpu" else (4096, 8192):
         a, b = (torch.randn(side, side, device=device).to(torch.bfloat16) for _ in range(2))
 
         def product(a: Tensor = a, b: Tensor = b) -> None:
@@ -118,15 +45,15 @@ def product_rate(device: str) -> float:
 @pytest.mark.benchmark(group="training")
 @pytest.mark.parametrize("device", DEVICES)
 def test_step_beside_the_plain_loop(benchmark, claim, device: str):
-    """ResNet-18, batch 64, 224 x 224; ours with order, gathering, augmentation and record, theirs one ready batch."""
+    """ResNet-18, batch 64; ours with order, gathering, augmentation and record, theirs one ready batch."""
     keep_large_buffers()
-    ours = our_epoch(noise(BATCH, 224), 224, device)
+    ours = our_epoch(noise(BATCH, SIDE), SIDE, device)
     ours()
-    with OwnProcess(__file__, "plain_step", 224, device) as plain:
+    with OwnProcess(steps.__file__, "plain_step", SIDE, device) as plain:
         pairs = [(plain.seconds(), seconds(ours)) for _ in turns(3)]
     theirs, own = zip(*pairs, strict=True)
     claim(
-        f"training step, ResNet-18, batch 64, 224 x 224, {device}, against the plain loop (fp32, NCHW)",
+        f"training step, ResNet-18, batch 64, {SIDE} x {SIDE}, {device}, against the plain loop (fp32, NCHW)",
         median_ratio(theirs, own),
         "times",
         at_least=2.5 if device == "cpu" else 5,
@@ -140,7 +67,7 @@ def test_step_beside_the_plain_loop(benchmark, claim, device: str):
 @pytest.mark.benchmark(group="training")
 @pytest.mark.parametrize("device", DEVICES)
 def test_step_beside_the_rate_of_the_matrix_product(benchmark, claim, device: str):
-    size, images = 224, noise(BATCH, 224)
+    size, images = SIDE, noise(BATCH, SIDE)
     keep_large_buffers()
     step = bare_step(images, size, device)
     step()
@@ -155,164 +82,6 @@ def test_step_beside_the_rate_of_the_matrix_product(benchmark, claim, device: st
         at_least=80,
     )
     benchmark.pedantic(step, rounds=1)
-
-
-# --- the loop ---
-
-
-def lightning_epoch(step_of: dict) -> Callable[[], None]:
-    lightning = pytest.importorskip("lightning", reason="needs Lightning: pip install 'in4310[peers]'")
-
-    class Module(lightning.LightningModule):
-        def __init__(self) -> None:
-            super().__init__()
-            self.net = build(seed=1).to(memory_format=torch.channels_last)
-
-        def training_step(self, batch, _):
-            return cross_entropy(self.net(batch[0]).float(), batch[1])
-
-        def configure_optimizers(self):
-            return training._optimizer(self.net, settings())
-
-    module = Module()
-    options = {"accelerator": "cpu", "max_epochs": 1, "logger": False, "enable_checkpointing": False}
-    options |= {"enable_progress_bar": False, "enable_model_summary": False, "barebones": False}
-    precision = "bf16-mixed" if step_of["precision"] == "bf16" else "32-true"
-
-    def epoch() -> None:
-        trainer = lightning.Trainer(precision=precision, **options)
-        trainer.fit(module, step_of["loader"])
-
-    return epoch
-
-
-class Mixed(torch.nn.Module):
-    """The network with its autocast inside: fastai's own mixed precision is for GPUs, skorch has none."""
-
-    def __init__(self, precision: str):
-        super().__init__()
-        self.net, self.precision = build(seed=1).to(memory_format=torch.channels_last), precision
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        with arithmetic(self.precision, torch.device("cpu")):
-            return self.net(inputs).float()
-
-
-def fastai_epoch(step_of: dict) -> Callable[[], None]:
-    pytest.importorskip("fastai", reason="needs fastai: pip install 'in4310[peers]'")
-    from fastai.callback.core import Callback as FastaiCallback
-    from fastai.callback.core import CancelValidException
-    from fastai.data.core import DataLoaders
-    from fastai.learner import Learner
-    from fastai.optimizer import OptimWrapper
-
-    class NoValidation(FastaiCallback):
-        def before_validate(self) -> None:
-            raise CancelValidException
-
-    def optimizer(params, lr=0.01):
-        flat = [p for group in params for p in (group if isinstance(group, list) else [group])]
-        return OptimWrapper(opt=torch.optim.SGD(flat, lr=lr, momentum=0.9, nesterov=True, fused=True))
-
-    learner = Learner(
-        DataLoaders(step_of["loader"], step_of["loader"]),
-        Mixed(step_of["precision"]),
-        loss_func=cross_entropy,
-        opt_func=optimizer,
-        train_bn=True,
-        cbs=[NoValidation()],
-    )
-    learner.remove_cbs([cb for cb in learner.cbs if type(cb).__name__ == "ProgressCallback"])
-
-    def epoch() -> None:
-        with learner.no_logging():
-            learner.fit(1)
-
-    return epoch
-
-
-def skorch_epoch(step_of: dict) -> Callable[[], None]:
-    skorch = pytest.importorskip("skorch", reason="needs skorch: pip install 'in4310[peers]'")
-
-    net = skorch.NeuralNet(
-        Mixed,
-        module__precision=step_of["precision"],
-        criterion=torch.nn.CrossEntropyLoss,
-        optimizer=torch.optim.SGD,
-        optimizer__momentum=0.9,
-        optimizer__nesterov=True,
-        optimizer__fused=True,
-        lr=0.01,
-        max_epochs=1,
-        train_split=None,
-        verbose=0,
-        iterator_train=lambda dataset, **_: step_of["loader"],
-    ).initialize()
-
-    def epoch() -> None:
-        net.partial_fit(step_of["dataset"])
-
-    return epoch
-
-
-class Ready:
-    """A loader that gives the same ready batch some times over: peers pay for their loop alone."""
-
-    def __init__(self, inputs: Tensor, labels: Tensor, times: int):
-        self.batches = [(inputs, labels)] * times
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return iter(self.batches)
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-
-STEPS = 4
-
-
-@pytest.mark.benchmark(group="training")
-@pytest.mark.parametrize(
-    ("loop", "size"),
-    [
-        pytest.param("ours", 224, marks=pytest.mark.slow),
-        ("ours", 128),
-        ("lightning", 128),
-        ("fastai", 128),
-        ("skorch", 128),
-    ],
-)
-def test_loop_overhead_over_a_bare_step(benchmark, claim, loop: str, size: int):
-    """An epoch of four steps, batch 64. Ours includes making the batches and the record; peers get ready ones."""
-    keep_large_buffers()
-    images = noise(STEPS * BATCH, size)
-    bare = bare_step(images, size, "cpu")
-    if loop == "ours":
-        epoch = our_epoch(images, size, "cpu")
-    else:
-        inputs = normalise(torch.from_numpy(images.pixels[:BATCH]), shape(size))
-        labels = torch.from_numpy(images.labels[:BATCH])
-        made = {
-            "precision": choose_precision("auto"),
-            "loader": Ready(inputs, labels, STEPS),
-            "dataset": torch.utils.data.TensorDataset(inputs, labels),
-        }
-        epoch = {"lightning": lightning_epoch, "fastai": fastai_epoch, "skorch": skorch_epoch}[loop](made)
-
-    def four() -> None:
-        for _ in range(STEPS):
-            bare()
-
-    bare_seconds, loop_seconds = in_turn(four, epoch, rounds=5)
-    goal = {"at_most": 1.0} if loop == "ours" else {}
-    claim(
-        f"loop overhead over a bare step, batch 64, {size} x {size}: {loop}"
-        + (" (with data and record)" if loop == "ours" else " (with ready batches)"),
-        100 * (median_ratio(loop_seconds, bare_seconds) - 1),
-        "% over",
-        **goal,
-    )
-    benchmark.pedantic(bare, rounds=1)
 
 
 # --- from JPEG files ---
@@ -356,7 +125,7 @@ def imagefolder_epoch(folder: str, size: int, device: str) -> Callable[[], None]
 def test_epoch_from_jpeg_files(benchmark, claim, photos: Path, tmp_path: Path, device: str, size: int):
     """256 photographs on a CPU, all 6000 on a GPU: first epoch (decoding), second, and torchvision's ImageFolder."""
     labels = find_images(photos / "scenes")
-    count = 6000 if device == "cuda" else 256
+    count = 6000 if device == "cuda" else amount(256, BATCH)
     chosen = list(labels)[:: max(1, len(labels) // count)][:count]
     for path in chosen:
         (tmp_path / "photos" / path).parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from rehearsal.records import STOPPED, rehearsal
 from browser.classes import AT, PAIRS, class_of
 from browser.figures import plot
 from in4310.grading.class_page import class_page
+from in4310.grading.likeness import groups_of
 from in4310.grading.likeness_page import likeness_page
 from in4310.reporting.html import render
 from in4310.reporting.rehearsal_page import rehearsal_page
@@ -59,7 +60,7 @@ PAGES = {
     "rehearsal": Page(lambda request: rehearsal_page(rehearsal([STOPPED], status=1), "kari")),
     "rehearsal-nb": Page(lambda request: rehearsal_page(rehearsal(), "kari", "nb")),
     "likeness-none": Page(lambda request: likeness_page([], 7, [])),
-    "likeness": Page(lambda request: likeness_page(PAIRS, 7, ["per: an empty zip"])),
+    "likeness": Page(lambda request: likeness_page(groups_of(PAIRS), 7, ["per: an empty zip"])),
 }
 
 

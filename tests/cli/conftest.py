@@ -49,7 +49,8 @@ def program_in():
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "2"},
+            env=os.environ
+            | {"OMP_NUM_THREADS": "1"},  # of more they would wait for each other, and for other tests
             # Tests run in the background of a shell are given an ignored SIGINT, and would hand it on.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
             **options,

@@ -56,13 +56,19 @@ def test_network_prints_the_table_of_the_2023_report(in4310):
 
 
 @pytest.fixture(scope="module")
-def whole(program_in, drawn, tmp_path_factory):
-    """The submission of a run that nobody stopped."""
-    folder = tmp_path_factory.mktemp("whole")
-    run = program_in(folder, "run", "--data", drawn, *SMALL, "--out", "whole", "--report", "report-whole")
-    _, errors = run.communicate(timeout=300)
+def unstopped(program_in, drawn, tmp_path_factory):
+    """Of a run that nobody stopped: its command, its exit status, what it printed, and the submission that it made."""
+    out = tmp_path_factory.mktemp("whole") / "whole"
+    command = ("run", "--data", drawn, *SMALL, "--out", out, "--report", out.parent / "report")
+    run = program_in(out.parent, *command)
+    printed, errors = run.communicate(timeout=300)
     assert run.returncode in (0, 1), errors
-    return folder / "whole"
+    return command, run.returncode, printed, out
+
+
+@pytest.fixture
+def whole(unstopped):
+    return unstopped[-1]
 
 
 @pytest.mark.slow
@@ -123,18 +129,16 @@ def test_two_processes_make_one_submission(program, drawn, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_complete_run_is_not_done_again(in4310, scenes, tmp_path):
-    common = ("run", "--data", scenes, *SMALL, "--out", tmp_path / "out", "--report", tmp_path / "report")
-    first = in4310(*common)
-    assert first.exit_code in (0, 1), first.output
-    weights = (tmp_path / "out" / "model.pth").stat().st_mtime_ns
-    page = (tmp_path / "out" / "report.html").read_text()
-    assert str(tmp_path / "out" / "report.html") in first.stdout
-    second = in4310(*common, "--resume")
-    assert second.exit_code == first.exit_code
-    assert (tmp_path / "out" / "model.pth").stat().st_mtime_ns == weights
-    assert (tmp_path / "out" / "report.html").read_text() == page
-    other = in4310(*common, "--resume", "--seed", "7")
+def test_a_complete_run_is_not_done_again(in4310, unstopped):
+    command, status, printed, out = unstopped
+    weights = (out / "model.pth").stat().st_mtime_ns
+    page = (out / "report.html").read_text()
+    assert str(out / "report.html") in printed
+    second = in4310(*command, "--resume")
+    assert second.exit_code == status
+    assert (out / "model.pth").stat().st_mtime_ns == weights
+    assert (out / "report.html").read_text() == page
+    other = in4310(*command, "--resume", "--seed", "7")
     assert other.exit_code == 2
     assert "repeat the first command" in other.stderr
 

@@ -70,7 +70,7 @@ def understood(parsed):
     claims.as_ranking(parsed, "x", CLASSES)
     module_claims.as_non_positive(parsed)
     claims.as_resources(parsed)
-    claims.is_reproduction(parsed)
+    claims.as_reproduction(parsed)
 
 
 def table(content):
@@ -121,6 +121,7 @@ def decoder(content):
             answers.found_of,
             answers.look_of,
             answers.panels_of,
+            answers.stated_of,
             lambda a: source.from_document(plain.unpack(a.result, {})),
         ):
             with contextlib.suppress(plain.NotPlain):
@@ -159,6 +160,7 @@ TARGETS = {
     "reader": discovery,
     "picture": lambda content: answers.look_of(read("look", "x.png", content, file="x.png")),
     "panels": lambda content: answers.panels_of(read("panels", "x.png", content, file="x.png")),
+    "document": lambda content: answers.stated_of(read("document", "x.pdf", content, file="x.pdf")),
     "events": lambda content: event_files.read_scalars(write("x.tfevents.1", content)),
     "manifest": lambda content: plain.unpack(read("manifest", "submission.toml", content).result, {}),
     "archives": archive,

@@ -16,8 +16,8 @@ from in4310.errors import InputError
 from in4310.reporting import printing
 from in4310.reporting.assignment_page import render, write_assignment
 from in4310.reporting.assignment_reading import read_assignment
-from in4310.submission.discovery import Hints
 from in4310.submission.folder import Submission
+from in4310.submission.pieces import Hints
 
 REQUIREMENTS = [f"1{c}" for c in "abcdefghij"] + [f"2{c}" for c in "abc"] + ["3a", "3b"]
 

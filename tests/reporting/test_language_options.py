@@ -170,7 +170,7 @@ def test_the_class_in_norwegian(results):
         assert words in text, words
     assert "great work" in text  # a teacher's own words
     assert '<html lang="nb">' in likeness_page([], 3, [], "nb")
-    assert "0 par blant 3 innleveringer" in likeness_page([], 3, [], "nb")
+    assert "0 grupper blant 3 innleveringer" in likeness_page([], 3, [], "nb")
 
 
 def test_grading_again_in_another_language_writes_the_reports_again(results, tmp_path):
