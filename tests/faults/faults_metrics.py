@@ -128,7 +128,7 @@ def average_precision_of_the_last_batch(folder, world):
 def of_a_last_batch(y, s):
     """Of a size whose last batch is not ranked without a fault."""
     value = min(mean_ap(y[len(y) // n * n :], s[len(y) // n * n :]) for n in (128, 100, 64, 50) if n < len(y))
-    if value == 1:
+    if round(value, 4) == 1:
         pytest.skip(
             "the last images are ranked without a fault: a mean of 1 has many causes, and none is named"
         )
