@@ -1,5 +1,6 @@
 """A submission with one fault, judged the way strangers' work is: unpacked, confined, and by the real checks."""
 
+import functools
 import hashlib
 import importlib.util
 import inspect
@@ -70,8 +71,15 @@ def fingerprint(folder):
     """Names and contents below a folder, in one hash."""
     total = hashlib.sha256()
     for file in sorted(p for p in Path(folder).rglob("*") if p.is_file() and "__pycache__" not in p.parts):
-        total.update(str(file).encode() + file.read_bytes())
-    return total.hexdigest()
+        about = file.stat()
+        # Whoever changes what is in a file changes the last of these, which nobody can set.
+        total.update(digest(file, about.st_ino, about.st_size, about.st_ctime_ns))
+    return total.digest()
+
+
+@functools.cache
+def digest(file, *_):
+    return hashlib.sha256(str(file).encode() + file.read_bytes()).digest()
 
 
 @pytest.fixture(scope="session")

@@ -182,22 +182,20 @@ def attacks(pattern):
         yield lambda length, start=start, unit=unit, end=end: start + unit * max(1, length // len(unit)) + end
 
 
-def seconds(pattern, way, text):
-    """Processor time of one use, the least of three; what a use yields is taken."""
+def seconds(pattern, way, text, times=1):
+    """Processor time of one use, the least of so many; what a use yields is taken."""
     if isinstance(pattern.pattern, bytes):
         text = text.encode("latin-1", "replace")
     use = getattr(pattern, way)
     more = [type(text)()] if way in ("sub", "subn") else []
     least = float("inf")
-    for _ in range(3):
+    for _ in range(times):
         before = time.thread_time()
         found = use(*more, text)
         if way == "finditer":
             for _ in found:
                 pass
         least = min(least, time.thread_time() - before)
-        if least < SHORT:
-            break
     return least
 
 
@@ -207,11 +205,14 @@ GROWTH = 9
 
 
 def grows(pattern, way):
-    """Texts on which it takes too long, the first of them."""
+    """Texts on which it takes too long, the first of them; one that seems to, looked at again."""
     for make in attacks(pattern):
-        for length in (800, 8000):
-            long = seconds(pattern, way, make(length))
-            if long > SHORT and long > GROWTH * seconds(pattern, way, make(length // 4)):
+        for length in (250, 1000, 8000):
+            for times in (1, 3):
+                long = seconds(pattern, way, make(length), times)
+                if long <= SHORT or long <= GROWTH * seconds(pattern, way, make(length // 4), times):
+                    break
+            else:
                 return f"{make(10)!r}... of {length}: {long * 1000:.0f} ms"
     return None
 

@@ -7,6 +7,7 @@ import pytest
 from in4310.judging.data import hints, resolve_data
 from in4310.judging.edition import Edition, load_edition
 from in4310.judging.evidence import Evidence
+from in4310.judging.mistakes.search import Budget
 from in4310.judging.session import Session
 from in4310.judging.verdict import Outcome
 from in4310.reference import demo_plan, reference_submission
@@ -18,6 +19,7 @@ from in4310.submission.reading import Readers
 from in4310.submission.sandbox.worker import Sandbox
 
 HERE = Path(__file__).parent
+SOON = 5.0  # seconds of processor time
 
 
 def pytest_configure(config):
@@ -71,6 +73,16 @@ def sandbox():
         yield opened
 
 
+@pytest.fixture(scope="session")
+def soon():
+    """Has mistakes searched for a few seconds alone: where it is asked what is earned or said, not what is named."""
+
+    def limited(evidence):
+        evidence.once(("budget",), lambda: Budget(seconds=SOON, source=lambda: evidence.source))
+
+    return limited
+
+
 class Verdict:
     """What one check said: outcome, share of its points, all its words."""
 
@@ -111,13 +123,14 @@ def judge_all(run_check, edition, data, sandbox):
 
 
 @pytest.fixture(scope="session")
-def marked(run_check, edition, data, sandbox):
+def marked(run_check, edition, data, sandbox, soon):
     """Judge a folder by some checks, in their order: check -> its record, with points."""
 
     def judge(folder, checks):
         session = Session(edition)
         with Readers(sandbox, folder) as readers:
             evidence = Evidence(Submission(folder, hints(edition, data), readers), data, edition)
+            soon(evidence)
             for name in checks:
                 try:
                     found = run_check(name, evidence)

@@ -38,7 +38,7 @@ ENTRIES = {entry.name: entry for entry in (*catalogue.FAULTS, *catalogue.VARIANT
 
 
 @pytest.fixture
-def results(folder, world, run_check, edition, data, sandbox):
+def results(folder, world, run_check, edition, data, sandbox, soon):
     """A function that judges an entry of the catalogue (None: the reference itself) and returns the record."""
 
     def judged(entry):
@@ -53,6 +53,7 @@ def results(folder, world, run_check, edition, data, sandbox):
             submission = Submission(place, hints(session.edition, against), readers)
             live = Live(sandbox, submission.folder, submission.table("adapters"))
             session.evidence = Evidence(submission, against, session.edition, live=live)
+            soon(session.evidence)
             for name in session.edition.points_of:
                 title = run_check.functions[name].__doc__.strip().splitlines()[0]
                 try:

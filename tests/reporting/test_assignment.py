@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from in4310.reporting.assignment_page import render, write_assignment
 from in4310.reporting.assignment_reading import read_assignment
 from in4310.submission.folder import Submission
 from in4310.submission.pieces import Hints
+from in4310.submission.sandbox import worker
 
 REQUIREMENTS = [f"1{c}" for c in "abcdefghij"] + [f"2{c}" for c in "abc"] + ["3a", "3b"]
 
@@ -36,6 +38,18 @@ def assignment(reference):
 @pytest.fixture(scope="module")
 def page(assignment):
     return render(assignment)
+
+
+@pytest.fixture(scope="module")
+def child():
+    with worker.Sandbox() as opened:
+        yield opened
+
+
+@pytest.fixture
+def in_one_child(child, monkeypatch):
+    """What the command reads is read in a child that is there already: one starts in two seconds."""
+    monkeypatch.setattr(worker, "Sandbox", lambda: nullcontext(child))
 
 
 def replace(path, text):
@@ -169,6 +183,7 @@ def test_data_that_lack_an_image_are_refused(handed_in, assignment, tmp_path):
     ["split", "model.pth", "scores_test.npy", "scores_val.npy", "metrics.json", "history", "ranking.json",
      "non_positive.json", "eigenvalues.json", "feature_maps", "resources.json", "reproduction.json"],
 )  # fmt: skip
+@pytest.mark.usefixtures("in_one_child")
 def test_a_missing_piece_is_one_line_and_nothing_is_written(handed_in, piece):
     place = handed_in / piece
     shutil.rmtree(place) if place.is_dir() else place.unlink()
@@ -191,6 +206,7 @@ def test_a_missing_piece_is_one_line_and_nothing_is_written(handed_in, piece):
         ("eigenvalues.json", lambda d: d["series"][0].pop("paths")),
     ],
 )
+@pytest.mark.usefixtures("in_one_child")
 def test_another_form_is_one_line(handed_in, file, edit):
     change(handed_in / file, edit)
     result = CliRunner().invoke(cli, ["report", str(handed_in), "--quiet"])

@@ -133,6 +133,7 @@ def test_a_parser_is_seen(text):
     assert named(text)
 
 
+@pytest.mark.slow
 def test_the_judge_parses_nothing_of_what_it_judges(sandbox, monkeypatch):
     """The reference has full marks with every reader of this process out of order: a child reads it."""
 

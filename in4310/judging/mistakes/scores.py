@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 WHOLE = 600  # images of a set that is passed through whole for one guess
 LARGER = (256 / 224, 1.14, 1.15, 1.1, 1.2, 1.25, 1.5, 2)  # what is resized to, of what is cut out
+ROUNDED = 0.05  # how far sums of rounded scores may be apart, as a share of them
 USUAL, SCREENED, NEAR = 6, 2, 0.1  # of two steps: normalisations; rows that must be so near
 FEW, MORE = 8, 32  # rows that an expensive source is tried on, and confirmed on
 MODULE = "https://pytorch.org/docs/stable/generated/torch.nn.Module.html"
@@ -219,14 +220,22 @@ def _first_batch_only(case: Case) -> Iterator[Rows]:
 
 
 def _batch_softmax(case: Case) -> Iterator[Rows]:
-    """Softmax over the columns of the first batch, of the usual sizes; over the whole set where it is small."""
+    """Softmax over the columns of the first batch, of the usual sizes; over the whole set where it is small.
+
+    Each column of such a batch sums to the same: the network is only asked where it does.
+    """
     total = min(len(case.claimed), len(case.paths))
     most = total if total <= 512 else 256
-    logits = case.logits(np.arange(most))
-    for size in dict.fromkeys([*BATCHES, total]):
-        if size <= most:
-            how = f"batches of {size}" if size < total else "all at once"
-            yield Rows(np.arange(size), softmax(logits[:size], axis=0), how)
+    sums = {
+        size: case.claimed[:size].sum(axis=0) for size in dict.fromkeys([*BATCHES, total]) if size <= most
+    }
+    sizes = [size for size, each in sums.items() if np.ptp(each) <= ROUNDED * abs(each.mean())]
+    logits = case.logits(np.arange(max(sizes))) if sizes else np.empty(0)
+    for size in sizes:
+        how = f"batches of {size}" if size < total else "all at once"
+        scores = softmax(logits[:size])
+        for taken, of in ((logits[:size], ""), (np.log(scores), "of log-softmax"), (scores, "of softmax")):
+            yield Rows(np.arange(size), softmax(taken, axis=0), f"{how}, {of}".removesuffix(", "))
 
 
 def _changed(case: Case, variants: pixels.Variants) -> Iterator[Rows]:
@@ -298,6 +307,12 @@ def _estimated_anew(case: Case) -> Iterator[Rows]:
         yield case.guess(f"batches of {size}", model=model.eval())
 
 
+hypotheses(
+    "scores: source",
+    (_batch_softmax, "batch-softmax", "softmax was taken over the batch (dim=0), not over the classes",
+     "torch.softmax(logits, dim=1)", SOFTMAX, softmaxes(0)),
+    expensive=True,
+)  # fmt: skip
 for _variants, *_mistake in (*pixels.CHANGES, *pixels.MANY):
     hypotheses("scores: source", (partial(_changed, variants=_variants), *_mistake), expensive=True)
 # fmt: off
@@ -326,8 +341,6 @@ hypotheses(
      named("DataLoader")),
     (_last_batch_only, "last-batch-only", "only the last batch was kept: each batch replaced the one before",
      "collect the scores of all batches, then torch.cat", LOADER),
-    (_batch_softmax, "batch-softmax", "softmax was taken over the batch (dim=0), not over the classes",
-     "torch.softmax(logits, dim=1)", SOFTMAX, softmaxes(0)),
     expensive=True,
 )
 hypotheses(
