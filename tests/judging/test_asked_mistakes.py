@@ -3,6 +3,8 @@
 The functions run in this process: what they are given and what is made of the answer is the same as behind the walls.
 """
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +18,8 @@ from in4310.submission.pieces import Missing
 from in4310.submission.sandbox.worker import Answer
 
 CLASSES = ["buildings", "forest", "glacier", "mountain", "sea", "street"]
-INVENTED = [i if i < 8 else pytest.param(i, marks=pytest.mark.slow) for i in range(100)]
+# Seeds of figures that nobody computed; with IN4310_WHOLE=1 twice as many.
+INVENTED = [i if i < 8 else pytest.param(i, marks=pytest.mark.slow) for i in range(100 if os.environ.get("IN4310_WHOLE") else 48)]  # fmt: skip
 AS_A_FACTOR = {
     "other-reduction": ("scaled",)
 }  # the sum of each map is its mean times one number: that is told
