@@ -17,7 +17,7 @@ from torch import nn
 from in4310.judging import drawn_maps, own_size, statistics, trained
 from in4310.judging.evidence import Evidence
 from in4310.judging.inside import BATCH, Inside
-from in4310.judging.mistakes import scores as mistaken_scores
+from in4310.judging.mistakes import cases
 from in4310.solution import images, scores, spectrum
 from in4310.submission.reading import Readers
 
@@ -214,7 +214,7 @@ def of_panels(told, once):
 COMPUTED = (
     (images, "_decode_all", of_images),
     (scores, "predict", of_scores),
-    (mistaken_scores, "_outputs", of_outputs),
+    (cases, "_outputs", of_outputs),
     (Inside, "maps", of_maps),
     (spectrum, "eigenvalues", of_pass),
     (statistics, "_of_each_image", of_pass),

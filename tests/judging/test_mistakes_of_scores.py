@@ -1,5 +1,6 @@
 """The search for what gave the scores, whole: a small network, images drawn anew, and each kind of mistake and pair."""
 
+import copy
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from in4310.judging.mistakes import scores
+from in4310.judging.mistakes import cases, outputs, scores
 from in4310.judging.mistakes.search import Budget
 from in4310.solution.images import Images, Preprocessing
 from in4310.solution.loaders import batches
@@ -75,9 +76,9 @@ def right(evidence, model=None, bgr=False, softmax=True):
     if bgr:
         images = replace(images, pixels=images.pixels[..., ::-1])
     with torch.no_grad():
-        outputs = [(model or evidence.model).eval()(x) for x, _ in batches(images, STATED, 32, "cpu")]
-    logits = torch.cat(outputs).double().numpy()
-    return scores.softmax(logits) if softmax else logits
+        given = [(model or evidence.model).eval()(x) for x, _ in batches(images, STATED, 32, "cpu")]
+    logits = torch.cat(given).double().numpy()
+    return outputs.softmax(logits) if softmax else logits
 
 
 def named(evidence, claimed, budget=None):
@@ -97,7 +98,7 @@ def test_outputs_are_named_with_their_quality(world):
     assert match.what == "rows"
     assert match.under < 1e-6 < 0.01 < match.without
     assert named(world, right(world, softmax=False)) == [("logits",)]
-    assert named(world, scores.softmax(right(world))) == [("softmax-twice",)]
+    assert named(world, outputs.softmax(right(world))) == [("softmax-twice",)]
     assert named(world, 100 * right(world)) == [("percent",)]
 
 
@@ -110,8 +111,18 @@ def test_another_checkpoint(world, last):
 def test_sources_are_named(world):
     (match,) = scores.diagnose(world, right(world, Small(2)), TOLERANCE, Budget())
     assert "models/last.pth" in match.detail
-    assert match.count >= scores.MORE
+    assert match.count >= cases.MORE
     assert named(world, right(world, bgr=True)) == [("bgr",)]
+
+
+@pytest.mark.parametrize("parts", [["conv"], ["fc"], ["conv", "bn"]])
+def test_parts_of_another_network_are_named(world, parts):
+    mixed = copy.deepcopy(world.model)
+    for name in parts:
+        mixed.get_submodule(name).load_state_dict(Small(2).get_submodule(name).state_dict())
+    (match,) = scores.diagnose(world, right(world, mixed), TOLERANCE, Budget())
+    assert match.names == ("in-parts",)
+    assert match.detail == f"{parts[0] if len(parts) == 1 else 'all but fc'}, of models/last.pth"
 
 
 def test_a_source_and_an_output_together(world):
@@ -120,6 +131,28 @@ def test_a_source_and_an_output_together(world):
     assert len(match.names) == 2
     assert match.names[1] == "logits"
     assert "logits were saved" in match.sentence
+
+
+BY_PATH, ELSEWHERE = np.argsort(PATHS, kind="stable"), [2, 0, 3, 1]
+DISPLACED = {
+    "rows-by-rule": lambda s: s[BY_PATH],
+    "classes-permuted": lambda s: s[:, ELSEWHERE],
+}
+BESIDE = {
+    "bgr": lambda world: right(world, bgr=True),
+    "other-checkpoint": lambda world: 0.9 * right(world) + 0.1 * right(world, Small(2)),
+    "rounded": lambda world: right(world).round(1),
+    "logits": lambda world: right(world, softmax=False),
+    "temperature": lambda world: outputs.softmax(right(world, softmax=False) / 3),
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("order", DISPLACED)
+def test_what_stands_elsewhere_is_put_back_and_the_other_mistake_is_named(world, order, beside):
+    claimed = DISPLACED[order](BESIDE[beside](world))
+    known = beside != "other-checkpoint"  # a mean of networks that is nobody's habit: nothing is named
+    assert named(world, claimed) == ([(beside, order)] if known else [])
 
 
 def test_too_few_rows_are_named_and_compared_with_nothing(world):

@@ -56,7 +56,7 @@ OTHERS = {
     "grading/override.py": {"csv"},  # a teacher's list of marks
     "grading/work.py": {"json.loads"},  # answers of our own processes
     "judging/edition.py": {"ast", "tomllib"},  # editions and checks
-    "judging/mistakes/scores.py": {"Image.open"},  # the data set
+    "judging/mistakes/inputs.py": {"Image.open"},  # the data set
     "judging/mistakes/pixels.py": {"Image.open"},  # what was saved as JPEG just before
     "judging/photographs.py": {"Image.open", "np.load"},  # the data set, and what we kept of it
     "judging/pictures.py": {"pickle"},  # written, to tell equal data

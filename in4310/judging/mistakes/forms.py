@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from in4310.judging.mistakes import rankings, scores, spectra, training  # noqa: F401 - theirs are seen here, too
+from in4310.judging.mistakes import inputs, rankings, spectra, training  # noqa: F401 - theirs are seen here, too
 from in4310.judging.mistakes.orders import LOADER
 from in4310.judging.mistakes.outputs import SAVING, SOFTMAX
 from in4310.judging.mistakes.places import loaders, named, random_transforms

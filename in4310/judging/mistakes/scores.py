@@ -1,356 +1,35 @@
-"""Mistakes that give wrong scores: what the network was given, Case -> Rows. What was done with its output: `outputs`.
+"""Which mistakes give the scores handed in: what the network was given (`inputs`), and what was done to its output.
 
-Two kinds of hypotheses, each alone or one of each together. A *source* computes rows of scores as another network,
-mode, loading or preprocessing would give them; an *output* undoes what was done to scores before they were saved. Sources
-cost forward passes: they are tried on a few rows first.
+Each alone, or one of each together; and on top of both, rows or classes that stand in other places.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor, nn
+from scipy.optimize import linear_sum_assignment
+from scipy.stats import rankdata
 
 from in4310.errors import InputError
 from in4310.judging.claimed import SCORES
-from in4310.judging.inside import statistics_kept
 from in4310.judging.mistake import Hypothesis, Match
-from in4310.judging.mistakes import pixels
-from in4310.judging.mistakes.orders import LOADER, places_by_rule
-from in4310.judging.mistakes.outputs import NUMPY, SAVING, SOFTMAX, Rows, apart, softmax
-from in4310.judging.mistakes.pixels import TRANSFORMS
-from in4310.judging.mistakes.places import loaders, named, random_transforms
-from in4310.judging.mistakes.places import softmax as softmaxes
-from in4310.judging.mistakes.search import BATCHES, Budget, Claim, World, hypotheses, search
-from in4310.judging.pipelines import Pipeline, said
-from in4310.judging.preprocessing import candidates, fits_of, variants
-from in4310.solution.images import Preprocessing, load_images
-from in4310.solution.loaders import batches
-from in4310.submission.formats import IMAGE_FORMATS
+from in4310.judging.mistakes.cases import FEW, MORE, Case
+from in4310.judging.mistakes.outputs import Rows, apart
+from in4310.judging.mistakes.search import REGISTRY, Budget, Claim, World, located, search, together
 from in4310.submission.pieces import Missing
 
 if TYPE_CHECKING:
     from in4310.judging.evidence import Evidence
 
-WHOLE = 600  # images of a set that is passed through whole for one guess
-LARGER = (256 / 224, 1.14, 1.15, 1.1, 1.2, 1.25, 1.5, 2)  # what is resized to, of what is cut out
-ROUNDED = 0.05  # how far sums of rounded scores may be apart, as a share of them
-USUAL, SCREENED, NEAR = 6, 2, 0.1  # of two steps: normalisations; rows that must be so near
-FEW, MORE = 8, 32  # rows that an expensive source is tried on, and confirmed on
-MODULE = "https://pytorch.org/docs/stable/generated/torch.nn.Module.html"
-
-
-class Case:
-    """Scores handed in, float64 (N, C) of any N, beside ours for rows of a set."""
-
-    def __init__(
-        self, evidence: Evidence, claimed: np.ndarray, at: np.ndarray, ours: np.ndarray, name: str = "test"
-    ):
-        self.evidence, self.claimed = evidence, claimed
-        inside = at < len(claimed)
-        self.at, self.ours = at[inside], ours[inside].astype(np.float64)
-        self.name, self.paths = name, evidence.known(name)
-        self.count = FEW
-        labels, classes = evidence.data.labels, {c: i for i, c in enumerate(evidence.classes)}
-        of_paths = np.array([classes.get(labels[p], -1) for p in self.paths])
-        self.orders = places_by_rule(tuple(self.paths), of_paths)
-
-    @property
-    def few(self) -> np.ndarray:
-        """A few rows of the audit sample: those that our network is least certain of, which differ most."""
-        order = np.argsort(self.ours.max(axis=1), kind="stable")
-        return np.sort(self.at[order[: self.count]])
-
-    def right(self, rows: np.ndarray) -> np.ndarray:
-        """Ours, for rows of the audit sample."""
-        index = {row: i for i, row in enumerate(self.at)}
-        return self.ours[[index[row] for row in rows]]
-
-    def logits(
-        self,
-        rows: np.ndarray,
-        model: nn.Module | None = None,
-        preprocessing: Preprocessing | None = None,
-        pixels: Callable[[np.ndarray], np.ndarray] | None = None,
-        training: bool = False,
-        batch_size: int = 64,
-        paths: tuple[str, ...] | None = None,
-    ) -> np.ndarray:
-        """Outputs of the network, float64 (rows, C), for images as a mistake would load them."""
-        chosen = tuple((paths or self.paths)[i] for i in rows)
-        stated = preprocessing or self.evidence.preprocessing
-        evidence = self.evidence
-        own = evidence.preprocessing
-        if replace(stated, mean=own.mean, std=own.std) == own:  # the same pixels, however they are normalised
-            loaded = evidence.images(chosen)
-        else:
-            data = evidence.data
-            loaded, _ = load_images(data.root, chosen, data.labels, evidence.classes, stated)
-        if pixels is not None:
-            loaded = replace(loaded, pixels=np.stack([pixels(p) for p in loaded.pixels]))
-        fed = (x for x, _ in batches(loaded, stated, batch_size, evidence.device))
-        return _outputs(model or evidence.model, fed, training).double().numpy()
-
-    def scores(self, rows: np.ndarray, **how: object) -> np.ndarray:
-        """As `logits`, after softmax."""
-        return softmax(self.logits(rows, **how))  # type: ignore[arg-type]
-
-    def guess(self, detail: str = "", **how: object) -> Rows:
-        """Scores of a few rows, for images as a mistake would load them."""
-        return Rows(self.few, self.scores(self.few, **how), detail)
-
-
-def _outputs(network: nn.Module, fed: Iterable[Tensor], training: bool) -> Tensor:
-    """Outputs float32 (N, C) for batches."""
-    with statistics_kept(network, training):
-        network.train(training)
-        try:
-            with torch.inference_mode():
-                return torch.cat([network(x).float().cpu() for x in fed])
-        finally:
-            network.eval()
-
-
-def _train_mode(case: Case) -> Iterator[Rows]:
-    """Batch-norm with the statistics of the batch itself, so whole batches from the start, of the usual sizes."""
-    for size in (s for s in BATCHES if 8 <= s <= min(128, max(len(case.claimed), 8))):
-        rows = np.arange(min(size, len(case.claimed), len(case.paths)))
-        if len(rows) >= 4:
-            yield Rows(rows, case.scores(rows, training=True, batch_size=size), f"batches of {size}")
-
-
-def _normalisation(case: Case) -> Iterator[Rows]:
-    """Other means and deviations than those stated."""
-    stated = case.evidence.preprocessing
-    for how, (mean, std) in pixels.norms(stated.mean, stated.std):
-        yield case.guess(how, preprocessing=replace(stated, mean=mean, std=std))
-
-
-def _other_resize(case: Case) -> Iterator[Rows]:
-    """Another fit, other interpolations of the stated size, then other sizes."""
-    stated = case.evidence.preprocessing
-    tried = [*fits_of(stated), *variants(replace(stated, antialias=True)), *variants(stated)]
-    if not isinstance(stated, Pipeline):
-        tried += [replace(stated, interpolation=how, antialias=True) for how in ("box", "hamming", "lanczos")]
-        tried += [replace(stated, resize=round(by * stated.size)) for by in LARGER]
-    tried += [replace(c, mean=stated.mean, std=stated.std) for c in candidates()]
-    for other in dict.fromkeys(tried):
-        if other != stated:
-            try:
-                yield case.guess(said(other), preprocessing=other)
-            except InputError:
-                continue
-
-
-def _np_resize(case: Case) -> Iterator[Rows]:
-    """np.resize of the decoded file to the network's size."""
-    evidence, size = case.evidence, case.evidence.preprocessing.size
-    pixels = []
-    for row in case.few:
-        with Image.open(evidence.data.root / case.paths[row], formats=IMAGE_FORMATS) as picture:
-            pixels.append(np.resize(np.asarray(picture.convert("RGB")), (size, size, 3)))
-    remaining = iter(pixels)
-    yield case.guess(pixels=lambda _: next(remaining))
-
-
-def _flipped(case: Case) -> Iterator[Rows]:
-    """Each row is that of the image or of its mirror image, and both occur."""
-    mirrored = case.scores(case.few, pixels=lambda p: p[:, ::-1])
-    plain = case.right(case.few)
-    taken = case.claimed[case.few]
-    if taken.shape[1:] != plain.shape[1:]:
-        return
-    turned = np.abs(taken - mirrored).max(axis=1) < np.abs(taken - plain).max(axis=1)
-    if turned.any() and not turned.all():
-        chosen = np.where(turned[:, None], mirrored, plain)
-        yield Rows(case.few, chosen, "some rows are of the mirror image")
-
-
-def _other_set(case: Case) -> Iterator[Rows]:
-    """The first rows of the other sets."""
-    for name in (name for name in ("val", "test", "train") if name != case.name):
-        try:
-            paths = case.evidence.known(name)
-        except Missing:
-            continue
-        if len(case.claimed) in (len(paths), len(case.paths)) and len(paths):
-            rows = np.unique(np.linspace(0, min(len(paths), len(case.claimed)) - 1, MORE).astype(int))
-            yield Rows(rows, case.scores(rows, paths=paths), f"the {name} set")
-
-
-def _last_batch_missing(case: Case) -> Iterator[Rows]:
-    """Fewer rows than the test set has, a multiple of a usual batch size, and they are its first."""
-    rows, all_rows = len(case.claimed), len(case.paths)
-    sizes = [b for b in BATCHES if rows == all_rows // b * b]
-    if 0 < rows < all_rows and sizes:
-        yield Rows(case.at, case.ours, f"{rows} of {all_rows} rows, whole batches of {sizes[0]}")
-
-
-def _last_batch_again(case: Case) -> Iterator[Rows]:
-    """More rows than the test set has, and the last ones come once more."""
-    rows, all_rows = len(case.claimed), len(case.paths)
-    more = rows - all_rows
-    if 0 < more < all_rows and np.array_equal(
-        case.claimed[all_rows:], case.claimed[all_rows - more : all_rows]
-    ):
-        yield Rows(case.at, case.ours, f"the last {more}")
-
-
-def _last_batch_only(case: Case) -> Iterator[Rows]:
-    """Few rows, and they are the last of the test set."""
-    rows, all_rows = len(case.claimed), len(case.paths)
-    if 0 < rows < all_rows // 2 and rows <= 512:
-        at = np.arange(rows)[:: max(1, rows // MORE)]
-        yield Rows(at, case.scores(all_rows - rows + at), f"the last {rows} of {all_rows} images")
-
-
-def _first_batch_only(case: Case) -> Iterator[Rows]:
-    """Few rows, and they are the first of the test set."""
-    rows, all_rows = len(case.claimed), len(case.paths)
-    if rows in BATCHES and rows < all_rows and rows != all_rows // rows * rows:
-        yield Rows(np.arange(rows), case.scores(np.arange(rows)), f"{rows} of {all_rows} rows")
-
-
-def _batch_softmax(case: Case) -> Iterator[Rows]:
-    """Softmax over the columns of the first batch, of the usual sizes; over the whole set where it is small.
-
-    Each column of such a batch sums to the same: the network is only asked where it does.
-    """
-    total = min(len(case.claimed), len(case.paths))
-    most = total if total <= 512 else 256
-    sums = {
-        size: case.claimed[:size].sum(axis=0) for size in dict.fromkeys([*BATCHES, total]) if size <= most
-    }
-    sizes = [size for size, each in sums.items() if np.ptp(each) <= ROUNDED * abs(each.mean())]
-    logits = case.logits(np.arange(max(sizes))) if sizes else np.empty(0)
-    for size in sizes:
-        how = f"batches of {size}" if size < total else "all at once"
-        scores = softmax(logits[:size])
-        for taken, of in ((logits[:size], ""), (np.log(scores), "of log-softmax"), (scores, "of softmax")):
-            yield Rows(np.arange(size), softmax(taken, axis=0), f"{how}, {of}".removesuffix(", "))
-
-
-def _changed(case: Case, variants: pixels.Variants) -> Iterator[Rows]:
-    """Of what was done to the bytes of each image, each variant."""
-    for change, how in variants:
-        yield case.guess(how, pixels=change)
-
-
-def _views() -> Iterator[tuple[pixels.Pixels, str]]:
-    """Other views of an image that are averaged with it."""
-    names = {
-        "mirrored": "its mirror image",
-        "upside-down": "the image upside down",
-        "turned": "the image turned",
-    }
-    for changes, name, *_ in pixels.CHANGES:
-        for change, how in changes if name in names else ():
-            yield change, f"{names[name]} {how}".strip()
-    for by, axis in product((4, -4, 8, -8), (0, 1)):
-        yield partial(np.roll, shift=by, axis=axis), f"the image shifted by {by}"
-
-
-def _mean_of(case: Case, own: np.ndarray, other: np.ndarray, how: str) -> Iterator[Rows]:
-    """Of outputs of the network and other ones, before softmax and after it."""
-    yield Rows(case.few, (softmax(own) + softmax(other)) / 2, f"probabilities, {how}")
-    yield Rows(case.few, softmax((own + other) / 2), f"logits, {how}")
-
-
-def _averaged(case: Case) -> Iterator[Rows]:
-    """Of an image and another view of it."""
-    own = case.logits(case.few)
-    for change, how in _views():
-        yield from _mean_of(case, own, case.logits(case.few, pixels=change), f"of the image and {how}")
-
-
-def _of_two_networks(case: Case) -> Iterator[Rows]:
-    own = case.logits(case.few)
-    for file, model in case.evidence.other_networks():
-        yield from _mean_of(case, own, case.logits(case.few, model=model), f"with the network of {file}")
-
-
-def _two_steps(case: Case) -> Iterator[Rows]:
-    """Another normalisation of images that were changed: the usual ones, and only what may fit the first rows."""
-    stated, first = case.evidence.preprocessing, case.few[:SCREENED]
-    for (how, (mean, std)), (changes, _, sentence, *_) in product(
-        pixels.norms(stated.mean, stated.std)[:USUAL], pixels.CHANGES
-    ):
-        for change, variant in changes:
-            given = {"preprocessing": replace(stated, mean=mean, std=std), "pixels": change}
-            if np.abs(case.scores(first, **given) - case.claimed[first]).max() < NEAR:
-                yield case.guess(", ".join(filter(None, (how, sentence, variant))), **given)
-
-
-def _estimated_anew(case: Case) -> Iterator[Rows]:
-    """Running statistics that are the mean over the batches of the set, where it is small enough to be passed through."""
-    everything = np.arange(len(case.paths))
-    if len(everything) > WHOLE:
-        return
-    for size in (64, 32):
-        model = copy.deepcopy(case.evidence.model).train()
-        for module in model.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.reset_running_stats()
-                module.momentum = None
-        loaded = case.evidence.images(tuple(case.paths))
-        with torch.no_grad():
-            for x, _ in batches(loaded, case.evidence.preprocessing, size, case.evidence.device):
-                model(x)
-        yield case.guess(f"batches of {size}", model=model.eval())
-
-
-hypotheses(
-    "scores: source",
-    (_batch_softmax, "batch-softmax", "softmax was taken over the batch (dim=0), not over the classes",
-     "torch.softmax(logits, dim=1)", SOFTMAX, softmaxes(0)),
-    expensive=True,
-)  # fmt: skip
-for _variants, *_mistake in (*pixels.CHANGES, *pixels.MANY):
-    hypotheses("scores: source", (partial(_changed, variants=_variants), *_mistake), expensive=True)
-# fmt: off
-hypotheses(
-    "scores: source",
-    (_train_mode, "train-mode", "the network was in training mode: model.eval() is missing",
-     "call model.eval() before predicting", MODULE + "#torch.nn.Module.eval", named("train")),
-    (_normalisation, "normalisation", "the images were normalised in another way than stated, or than in training",
-     "use the same Normalize(mean, std) in training and in evaluation", TRANSFORMS, named("Normalize")),
-    (_other_resize, "other-resize", "the images were resized or cropped in another way than stated",
-     "state the transform that the scores were made with", TRANSFORMS, named("Resize", "CenterCrop")),
-    (_np_resize, "np-resize", "the images were resized with numpy's resize, which repeats bytes and garbles the image",
-     "resize with PIL or torchvision", NUMPY + "resize.html",
-     named("resize")),
-    (_flipped, "flipped", "test images were flipped at random: augmentation belongs to training only",
-     "use the evaluation transform for validation and test, without RandomHorizontalFlip", TRANSFORMS, random_transforms),
-    (lambda case: (case.guess(file, model=model) for file, model in case.evidence.other_networks()),
-     "other-checkpoint", "the scores come from another network that was handed in, not from the one kept",
-     "predict with the weights that you hand in, after loading them", SAVING, named("load_state_dict")),
-    (_averaged, "averaged", "two predictions of each image were averaged", "predict each image once, as it is", TRANSFORMS),
-    (_of_two_networks, "two-networks", "the predictions of two networks were averaged", "predict with the weights that you hand in", SAVING),
-    (_two_steps, "two-steps", "two things were done to the images", "use the evaluation transform as it is stated", TRANSFORMS),
-    (_estimated_anew, "statistics-anew", "the statistics of batch-norm were estimated anew, on the test set",
-     "keep the running statistics of training: model.eval()", MODULE + "#torch.nn.Module.eval", named("reset_running_stats")),
-    (_other_set, "other-set", "these are the scores of another set of the split", "predict on the test set", LOADER,
-     named("DataLoader")),
-    (_last_batch_only, "last-batch-only", "only the last batch was kept: each batch replaced the one before",
-     "collect the scores of all batches, then torch.cat", LOADER),
-    expensive=True,
-)
-hypotheses(
-    "scores: source",
-    (_last_batch_missing, "last-batch-missing", "the last batch is missing",
-     "make the loader of the test set with drop_last=False", LOADER, loaders("drop_last", True)),
-    (_last_batch_again, "last-batch-again", "the last batch was saved twice", "save after the loop, once", LOADER),
-    (_first_batch_only, "first-batch-only", "only the first batch was predicted", "loop over all batches", LOADER),
-)
-# fmt: on
+ALIKE, CLEARLY = (
+    0.6,
+    0.3,
+)  # rank correlation with ours of what stands elsewhere, and how much more than in its place
+FEWEST = 12  # rows
 
 
 def matches(evidence: Evidence, name: str = "test") -> list[Match]:
@@ -373,13 +52,34 @@ def matches(evidence: Evidence, name: str = "test") -> list[Match]:
 def diagnose(
     evidence: Evidence, claimed: np.ndarray, tolerance: float, budget: Budget, name: str = "test"
 ) -> list[Match]:
-    """Mistakes that give the scores handed in, float (N, C): one alone, else a source and an output together."""
+    """Mistakes that give the scores handed in, float (N, C): one alone, else a source and an output together.
+
+    Where they are clearly those of other rows or classes in their places, two more are searched with them put back.
+    """
     if claimed.ndim != 2 or claimed.shape[1] != len(evidence.classes) or not np.isfinite(claimed).all():
         return []
     claimed = claimed.astype(np.float64)
     case = Case(evidence, claimed, *evidence.audited(name), name)
     if not len(case.at) or not np.isfinite(case.ours).all():
         return []
+    displaced = _displaced(case) if len(claimed) == len(case.paths) else None
+    found = _searched(case, tolerance, budget, sources=displaced is None)
+    if found or displaced is None:
+        return found
+    back, order, how = displaced
+    there = np.isfinite(back[case.at]).all(axis=1)
+    other = Case(evidence, back, case.at[there], case.ours[there], name)
+    more = _searched(other, tolerance, budget)
+    places = located([order], budget.source)
+    return [
+        replace(m, mistakes=(*m.mistakes, order), detail=together(m.detail, how), places=(*m.places, *places))
+        for m in more
+    ] or _searched(case, tolerance, budget)
+
+
+def _searched(case: Case, tolerance: float, budget: Budget, sources: bool = True) -> list[Match]:
+    """Matches of one mistake, else of two, in the places where the rows and columns are."""
+    claimed = case.claimed
     whole = len(claimed) == len(case.paths)
     without = apart(claimed[case.at], case.ours) if whole else np.inf
     if without <= tolerance:
@@ -404,7 +104,41 @@ def diagnose(
     )  # fmt: skip
     # What the network was given changes the scores of images that it is unsure of, before all others.
     elsewhere = not whole or apart(claimed[case.few], case.right(case.few)) > tolerance
-    return search("scores", claim, worlds, budget, sources=elsewhere)
+    return search("scores", claim, worlds, budget, sources=sources and elsewhere)
+
+
+def _displaced(case: Case) -> tuple[np.ndarray, Hypothesis, str] | None:
+    """Scores put back into their places, where rows or columns clearly stand elsewhere; by which mistake, and how.
+
+    Whatever else was done to them: most of it keeps which image is likelier of a class than another. NaN: a row that is lost.
+    """
+    here = _alike(case.claimed[case.at], case.ours)
+    columns = linear_sum_assignment(-here)[1]  # ours -> claimed
+    found: list[tuple[float, np.ndarray, str, str]] = []
+    if (columns != np.arange(len(columns))).any():
+        likeness = float(here[np.arange(len(columns)), columns].mean())
+        moved = ", ".join(f"column {i} is class {j}" for j, i in enumerate(columns) if i != j)
+        found.append((likeness, case.claimed[:, columns], "classes-permuted", moved))
+    for places, how in case.orders:
+        there = places[case.at] >= 0
+        likeness = float(np.diag(_alike(case.claimed[places[case.at][there]], case.ours[there])).mean())
+        back = np.where((places >= 0)[:, None], case.claimed[places], np.nan)
+        found.append((likeness, back, "rows-by-rule", how))
+    if not found:
+        return None
+    likeness, back, mistake, how = max(found, key=lambda one: one[0])
+    if likeness < ALIKE or likeness < np.diag(here).mean() + CLEARLY:
+        return None
+    return back, REGISTRY[f"scores: output/{mistake}"], how
+
+
+def _alike(claimed: np.ndarray, ours: np.ndarray) -> np.ndarray:
+    """Rank correlation of each of our columns with each of the claimed ones, (C, C); 0 where a column is constant."""
+    if len(ours) < FEWEST:
+        return np.zeros((ours.shape[1], ours.shape[1]))
+    ranks = [rankdata(values, axis=0) - (len(ours) + 1) / 2 for values in (ours, claimed)]
+    ours_, claimed_ = (r / np.maximum(np.sqrt((r * r).sum(axis=0)), 1e-12) for r in ranks)
+    return ours_.T @ claimed_
 
 
 def _confirmed(source: Hypothesis, case: Case, first: Rows) -> Rows:

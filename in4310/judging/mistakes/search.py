@@ -77,11 +77,12 @@ def seen(about: str, *given: Any) -> list[Match]:
 def _match(mistakes: tuple[Hypothesis, ...], said: Sequence[object], fit: Fit) -> Match:
     """What is said fills the places of the sentence; what is left is the detail."""
     places = sum(h.sentence.count("{}") for h in mistakes)
-    detail = _together(*map(str, said[places:]))
+    detail = together(*map(str, said[places:]))
     return Match(mistakes, *fit, detail, filled=tuple(said[:places]))
 
 
-def _together(*said: str) -> str:
+def together(*said: str) -> str:
+    """Details as one, each once."""
     return ", ".join(dict.fromkeys(filter(None, said)))
 
 
@@ -174,7 +175,7 @@ class Claim:
         mistakes = tuple(h for h in (world.source, way) if h is not None)
         for detail, under in off.items():
             if under * CLEARER <= self.without:
-                said = _together(world.detail, detail)
+                said = together(world.detail, detail)
                 count = self.count(world.given) if self.count else len(self.keys)
                 yield _match(mistakes, (said,), (under, self.without, count, self.what))
 
@@ -188,7 +189,7 @@ class Claim:
             if self.mixed and near:  # of each key the nearest, whichever variant that is
                 nearest = min(near, key=lambda detail: near[detail])
                 before, worst = next(iter(off.items()), ("", 0.0))
-                off = {_together(*before.split(", "), nearest): max(worst, near[nearest])}
+                off = {together(*before.split(", "), nearest): max(worst, near[nearest])}
             else:
                 off = {d: max(a, off.get(d, 0.0)) for d, a in near.items() if d in off or not i}
             if not off:  # a variant that misses one figure need not be computed for the others
@@ -360,7 +361,7 @@ def _finished(
                 for under, luck, said in last.figure(Guessed(claim.figures, claim.keys, guess)):
                     if luck * tried <= LUCK and under * CLEARER <= claim.without:
                         fit = (under, claim.without, len(claim.keys), claim.what)
-                        detailed = _together(world.detail, detail)
+                        detailed = together(world.detail, detail)
                         found.append(Match((*before, last), *fit, detailed, filled=said))
     return found
 
