@@ -96,6 +96,7 @@ def test_what_is_no_file_is_never_opened(kind, tmp_path, data, edition):
         assert len(submission.digest) == len(digest_of(folder)) == 64
 
 
+@pytest.mark.slow
 def test_more_runs_than_can_be_compared(reference, edition, data, run_check, tmp_path):
     """As D2: each with each, of fifteen thousand in one table."""
     rows = [f"r{i:05},{epoch},{1 + i / 1e3},0.5,0.6" for i in range(15_000) for epoch in (1, 2)]

@@ -52,6 +52,7 @@ def test_a_single_growth_without_a_name_has_that_of_its_claim(record: dict):
     assert "5,000 submissions: 83 min" in page  # 2 s and 1 s a piece
 
 
+@pytest.mark.slow
 def test_the_page_is_written_beside_the_measurements(pytester, monkeypatch):
     """pytest --benchmark-json FILE --report DIR, as a user gives it: the hook makes the page of what was measured."""
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # the run inside is nobody's worker

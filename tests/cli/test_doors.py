@@ -195,7 +195,7 @@ NETWORK = "network --size 32"
         f"in4310 {NETWORK} >&- 2>&-",
         "in4310 --help > /dev/full",
         "in4310 check --help > /dev/full",
-        f"in4310 {NETWORK} | true; exit ${{PIPESTATUS[0]}}",
+        pytest.param(f"in4310 {NETWORK} | true; exit ${{PIPESTATUS[0]}}", marks=pytest.mark.slow),
         "in4310 check nothing 2> /dev/full",
     ],
 )

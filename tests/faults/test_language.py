@@ -125,6 +125,7 @@ def test_the_reference(results, look):
     look(results(None))
 
 
+@pytest.mark.slow
 def test_an_empty_submission(results, folder, look):
     for file in sorted(folder.rglob("*"), reverse=True):
         file.rmdir() if file.is_dir() else file.unlink()

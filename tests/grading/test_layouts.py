@@ -182,6 +182,7 @@ def test_an_archive_of_the_class_leaves_the_students_archives_packed(place, asid
     assert [(e.who, e.place.is_file()) for e in entries] == [("kari", True), ("ola", True), ("siv", False)]
 
 
+@pytest.mark.slow
 def test_no_archive_is_parsed_by_the_judge(place, aside, tmp_path, monkeypatch):
     """A child reads that of the class; those of the students are told by their first bytes."""
 

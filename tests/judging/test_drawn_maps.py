@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image, ImageFilter
+from sampled import sampled
 
 from in4310.judging import drawn_maps
 from in4310.judging.data import resolve_data
@@ -137,7 +138,7 @@ STYLES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", sampled(STYLES, every=3))
 def test_maps_in_any_style_are_told_from_those_of_other_images(style, evidence, paths, several):
     """Each by itself: most of them, of one channel some; and never as another's."""
     told = []
@@ -157,7 +158,7 @@ FAINT = {
 }
 
 
-@pytest.mark.parametrize("style", FAINT)
+@pytest.mark.parametrize("style", sampled(FAINT, every=3))
 def test_pictures_that_are_faint_each_are_told_by_their_order(style, evidence, paths):
     """Ten images of the list that the shares are of, numbered from 1; those that are told stand where they should."""
     pictures = {i: [panels_in(FAINT[style](maps_of(evidence, path)))] for i, path in enumerate(paths[:10], 1)}
@@ -255,6 +256,7 @@ def test_noise_under_the_right_names_earns_nothing(pictured):
     assert "noise: no pixel is like its neighbours" in str(judge.findings)
 
 
+@pytest.mark.slow
 def test_each_picture_is_judged_by_itself(pictured, maps, several):
     """Maps, maps of the same image again and again, a photograph, and what nobody can tell: a share of 2c each."""
     pictures = [

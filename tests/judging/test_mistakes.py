@@ -149,6 +149,7 @@ def test_two_digits_are_too_few_for_a_claim(evidence, scored):
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(0.05, 0.95), min_size=6, max_size=6))
+@pytest.mark.slow
 def test_figures_that_fit_nothing_are_not_explained(evidence, values):
     wrong = {("ap", c): v for c, v in zip(CLASSES, values, strict=True)}
     assert list(metrics.diagnose(metrics.of_submission(evidence, "test"), wrong, Budget())) == [[]]

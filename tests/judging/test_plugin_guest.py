@@ -6,6 +6,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from sampled import sampled
 
 # pytester forgets the modules that a run inside this process imports; these must not come into being twice.
 import in4310.judging.attachments
@@ -151,6 +152,7 @@ def test_a_folder_outside_decides_on_neither_rootdir_nor_ini_file(pytester, tmp_
     assert "some plugin is here" in spaced
 
 
+@pytest.mark.slow
 def test_a_part_of_the_checks_says_so_everywhere(pytester, handed_in):
     result = pytester.runpytest("--submission", handed_in, "--report", "report", "-k", "split_sizes")
     said = "A part of the checks only: 1 of 39 were run"
@@ -162,6 +164,7 @@ def test_a_part_of_the_checks_says_so_everywhere(pytester, handed_in):
         assert said in (report / file).read_text(), file
 
 
+@pytest.mark.slow
 def test_the_whole_says_nothing_of_parts(pytester, handed_in):
     result = pytester.runpytest("--submission", handed_in, "--report", "report")
     assert "A part of" not in result.stdout.str()
@@ -170,13 +173,13 @@ def test_the_whole_says_nothing_of_parts(pytester, handed_in):
 
 @pytest.mark.parametrize(
     ("stated", "asked", "edition", "says"),
-    [
+    sampled([
         ("edition = '2022'", (), "2022", "judged by the edition 2022, which submission.toml states"),
         ("edition = 2022", (), "2022", "judged by the edition 2022"),
         ("edition = '2022'", ("--edition", "2022"), "2022", ""),
         ("edition = '2022'", ("--edition", "demo"), "demo", "submission.toml states the edition 2022; it was judged by demo"),
         ("", (), "demo", ""),
-    ],
+    ], every=5),
 )  # fmt: skip
 def test_the_edition_that_a_submission_states_is_taken_where_none_is_asked(
     pytester, handed_in, monkeypatch, stated, asked, edition, says
@@ -194,6 +197,7 @@ def test_the_edition_that_a_submission_states_is_taken_where_none_is_asked(
     assert says in result.stdout.str()
 
 
+@pytest.mark.slow
 def test_an_edition_of_the_submissions_own_is_not_taken(pytester, handed_in):
     (handed_in / "submission.toml").write_text("[submission]\nedition = 'mine.toml'\n")
     (handed_in / "mine.toml").write_text("")
@@ -202,6 +206,7 @@ def test_an_edition_of_the_submissions_own_is_not_taken(pytester, handed_in):
     assert "edition 'mine.toml' is none of" in result.stdout.str() + result.stderr.str()
 
 
+@pytest.mark.slow
 def test_points_stand_in_pytests_own_record(pytester, handed_in):
     pytester.runpytest("--submission", handed_in, "-k", "split_sizes", "--junitxml=own.xml")
     (case,) = ElementTree.parse(pytester.path / "own.xml").iter("testcase")

@@ -268,6 +268,7 @@ def test_statistics_of_another_size_than_the_networks_are_found(reference_eviden
             assert all(str(size) in f.tolerance for f in told)
 
 
+@pytest.mark.slow
 def test_figures_that_no_size_gives_are_found_under_none(reference_evidence):
     evidence = reference_evidence()
     paths = tuple(spread(evidence.known("test"), 24))

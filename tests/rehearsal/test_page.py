@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from click.testing import CliRunner
 from rehearsal.records import STOPPED, rehearsal
 
@@ -51,6 +52,7 @@ def test_in_norwegian():
     assert "Hvor" in page
 
 
+@pytest.mark.slow
 def test_the_command_writes_both(tmp_path, sandbox):
     """Where namespaces hold, a page and its data; else a line that says why not."""
     (tmp_path / "in").mkdir(mode=0o755)

@@ -1,6 +1,7 @@
 """The pages in other languages: which there are, what is translated, and what a hostile text can do about it."""
 
 import ast
+import copy
 import importlib.util
 import re
 import time
@@ -43,15 +44,18 @@ def found(messages):
 
 
 @pytest.fixture
-def norwegian(messages, monkeypatch, tmp_path):
+def norwegian(messages, found, monkeypatch, tmp_path):
     """A function that puts a changed copy of the Norwegian catalogue in its place, and returns its file."""
+    monkeypatch.setattr(
+        messages, "template_catalogue", lambda: copy.deepcopy(found)
+    )  # the source is read once
 
     def changed(change):
-        copy = tmp_path / "nb" / "LC_MESSAGES" / "in4310.po"
-        copy.parent.mkdir(parents=True)
-        copy.write_text(change((messages.LOCALE / copy.relative_to(tmp_path)).read_text("utf-8")), "utf-8")
+        place = tmp_path / "nb" / "LC_MESSAGES" / "in4310.po"
+        place.parent.mkdir(parents=True)
+        place.write_text(change((messages.LOCALE / place.relative_to(tmp_path)).read_text("utf-8")), "utf-8")
         monkeypatch.setattr(messages, "LOCALE", tmp_path)
-        return copy
+        return place
 
     return changed
 

@@ -39,6 +39,7 @@ def killed(kind):
     return folder
 
 
+@pytest.mark.slow
 def test_folders_of_killed_runs_are_removed_at_the_next_start(sandbox):
     left, mine, other = (
         killed("job"),
