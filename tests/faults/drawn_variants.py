@@ -77,6 +77,7 @@ def _scores(d):
         else d.world.scores
     )
     scores = np.clip(scores + d.rng.uniform(-1e-5, 1e-5, scores.shape), 0, 1)
+    scores /= scores.sum(axis=1, keepdims=True)  # softmax sums to 1 on every machine
     if d.rng.random() < 0.4:
         scores = np.round(scores, int(d.one((4, 5))))
     kind = d.one((np.float32, np.float64))

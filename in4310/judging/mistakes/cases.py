@@ -48,6 +48,10 @@ class Case:
         index = {row: i for i, row in enumerate(self.at)}
         return self.ours[[index[row] for row in rows]]
 
+    def plain(self, rows: Rows) -> Rows | None:
+        """Ours in the place of what a mistake gives, None where they are not known."""
+        return replace(rows, scores=self.right(rows.at)) if np.isin(rows.at, self.at).all() else None
+
     def logits(
         self,
         rows: np.ndarray,

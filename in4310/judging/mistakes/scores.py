@@ -30,6 +30,7 @@ ALIKE, CLEARLY = (
     0.3,
 )  # rank correlation with ours of what stands elsewhere, and how much more than in its place
 FEWEST = 12  # rows
+SAME = 0.9999  # cosine between two rows of logits of one image
 
 
 def matches(evidence: Evidence, name: str = "test") -> list[Match]:
@@ -94,7 +95,7 @@ def _searched(case: Case, tolerance: float, budget: Budget, sources: bool = True
             if known_rows and apart(rows.scores, case.right(rows.at)) <= tolerance:
                 continue  # e.g. another interpolation where no image is resized: it explains nothing
             surer = partial(_confirmed, source, case, rows) if source.expensive else None
-            yield World(replace(rows, orders=case.orders), source, rows.detail, surer)
+            yield World(replace(rows, orders=case.orders), source, rows.detail, surer, plain=case.plain)
 
     claim = Claim(  # an output is undone on what was claimed, and says itself how far it is off
         (0,), lambda _, off: off, lambda _: tolerance, without, "rows",
@@ -112,24 +113,57 @@ def _displaced(case: Case) -> tuple[np.ndarray, Hypothesis, str] | None:
 
     Whatever else was done to them: most of it keeps which image is likelier of a class than another. NaN: a row that is lost.
     """
-    here = _alike(case.claimed[case.at], case.ours)
+    taken = case.claimed[case.at]
+    here, as_rows = _alike(taken, case.ours), _likeness(taken, case.ours)
     columns = linear_sum_assignment(-here)[1]  # ours -> claimed
-    found: list[tuple[float, np.ndarray, str, str]] = []
-    if (columns != np.arange(len(columns))).any():
-        likeness = float(here[np.arange(len(columns)), columns].mean())
-        moved = ", ".join(f"column {i} is class {j}" for j, i in enumerate(columns) if i != j)
-        found.append((likeness, case.claimed[:, columns], "classes-permuted", moved))
-    for places, how in case.orders:
+    moved = ", ".join(f"column {i} is class {j}" for j, i in enumerate(columns) if i != j)
+    likeness = float(here[np.arange(len(columns)), columns].mean())
+    better = likeness - float(np.diag(here).mean())
+    found = [(better, likeness, case.claimed[:, columns], "classes-permuted", moved)]
+    elsewhere = [(*one, "rows-by-rule") for one in (*case.orders, *_by_largest(case))]
+    for places, how, mistake in (*elsewhere, *_by_direction(case)):
         there = places[case.at] >= 0
-        likeness = float(np.diag(_alike(case.claimed[places[case.at][there]], case.ours[there])).mean())
+        likeness = _likeness(case.claimed[places[case.at][there]], case.ours[there])
         back = np.where((places >= 0)[:, None], case.claimed[places], np.nan)
-        found.append((likeness, back, "rows-by-rule", how))
-    if not found:
-        return None
-    likeness, back, mistake, how = max(found, key=lambda one: one[0])
-    if likeness < ALIKE or likeness < np.diag(here).mean() + CLEARLY:
+        found.append((likeness - as_rows, likeness, back, mistake, how))
+    better, likeness, back, mistake, how = max(found, key=lambda one: one[0])
+    if likeness < ALIKE or better < CLEARLY:
         return None
     return back, REGISTRY[f"scores: output/{mistake}"], how
+
+
+def _by_largest(case: Case) -> list[tuple[np.ndarray, str]]:
+    """Of each row of the set its place where the rows are sorted by the largest number in them; known where all of ours are."""
+    if len(case.at) < len(case.paths):
+        return []
+    places = np.empty(len(case.paths), dtype=int)
+    falling = np.argsort(-case.right(np.arange(len(case.paths))).max(axis=1), kind="stable")
+    places[falling] = np.arange(len(falling))
+    return [
+        (places, "sorted by their largest number"),
+        (places[::-1].max() - places, "sorted by their largest number, ascending"),
+    ]
+
+
+def _by_direction(case: Case) -> list[tuple[np.ndarray, str, str]]:
+    """Of each row of ours the one that has its logits but for a factor: what a temperature, or none, leaves of a row."""
+    logits = [np.log(np.maximum(s, 1e-30)) if s.min() > 0 else s for s in (case.ours, case.claimed)]
+    ours, claimed = (x - x.mean(axis=1, keepdims=True) for x in logits)
+    ours, claimed = (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in (ours, claimed))
+    alike = ours @ claimed.T
+    where = alike.argmax(axis=1)
+    alone = len(np.unique(where)) >= 0.9 * len(where)
+    if not alone or (where != case.at).mean() < 0.5 or np.median(alike.max(axis=1)) < SAME:
+        return []
+    places = np.full(len(case.paths), -1)
+    places[case.at] = where
+    return [(places, f"row {case.at[0]} of the test set is row {where[0]}", "rows-shuffled")]
+
+
+def _likeness(claimed: np.ndarray, ours: np.ndarray) -> float:
+    """Of rows that stand beside each other, whichever class a column is of, or where each row was sorted."""
+    either = [_alike(claimed, ours), _alike(np.sort(claimed, axis=1), np.sort(ours, axis=1))]
+    return max(float(one[linear_sum_assignment(-one)].mean()) for one in either)
 
 
 def _alike(claimed: np.ndarray, ours: np.ndarray) -> np.ndarray:

@@ -128,7 +128,7 @@ class World:
     """What figures are computed from: as it is right, or as a source of mistakes would have it.
 
     `surer`: the same with more to compare, asked before anything is said, where `given` is but a few rows, or holds but
-    the keys of `only`.
+    the keys of `only`. `plain`: of as much, what is right: of two mistakes the source is none where the other alone fits that.
     """
 
     given: Any
@@ -136,6 +136,7 @@ class World:
     detail: str = ""
     surer: Callable[[], Any] | None = None
     only: Container[Any] | None = None
+    plain: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,9 @@ class Claim:
         if world.surer is None or (keys and not found):
             return found
         surer = replace(world, given=world.surer(), surer=None, only=None)
+        plain = world.plain(surer.given) if way and world.plain else None
+        if plain is not None and any(self.explained(replace(surer, given=plain), way)):
+            return []
         return list(self.explained(surer, way, Tally(tally.guesses)))
 
     def whole(self, world: World, way: Hypothesis | None) -> dict[str, list[np.ndarray]]:
