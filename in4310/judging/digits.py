@@ -7,6 +7,7 @@ percentage, two digits of the largest eigenvalue.
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterable
 
 SHARE, PERCENTAGE = 2, 1  # decimals that a figure must have at least
@@ -15,8 +16,12 @@ HALF = 0.51  # of the last digit: half, and what binary fractions miss decimal o
 
 
 def decimals(value: float) -> int:
-    """Decimals that a figure was handed in with, at most `FINEST`."""
-    return len(f"{value:.9f}".rstrip("0").partition(".")[2]) if abs(value) < 1e9 else 0
+    """Decimals that a figure was handed in with; of one that was saved as float32 no more than that holds."""
+    if not abs(value) < 1e9:
+        return 0
+    single = struct.unpack("f", struct.pack("f", value))[0] == value
+    held = FINEST - max(0, math.floor(math.log10(abs(value))) + 1) if single and value else 9
+    return len(f"{value:.{max(0, held)}f}".rstrip("0").partition(".")[2])
 
 
 def room(values: Iterable[float | None], least: int = SHARE) -> float:
