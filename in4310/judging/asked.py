@@ -16,7 +16,8 @@ import numpy as np
 
 from in4310.judging import mistakes
 from in4310.judging.judge import Judge
-from in4310.judging.mistakes.search import Budget, seen
+from in4310.judging.mistakes.budget import Budget
+from in4310.judging.mistakes.search import seen
 from in4310.submission.formats import finite
 from in4310.submission.live import ADAPTERS, Live
 from in4310.submission.sandbox.worker import WorkerFailed

@@ -20,7 +20,8 @@ from in4310.judging.asked import asking
 from in4310.judging.inside import Inside, Norm, Pixels
 from in4310.judging.judge import Judge
 from in4310.judging.mistakes import shares, spectra, training
-from in4310.judging.mistakes.search import Budget, seen
+from in4310.judging.mistakes.budget import Budget
+from in4310.judging.mistakes.search import seen
 from in4310.judging.mistakes.training import Epoch, apart
 from in4310.solution import feature_maps, spectrum
 from in4310.submission.formats import finite

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ BATCH = 64
 Pixels = Callable[[np.ndarray], np.ndarray]  # (H, W, 3), to the same
 Norm = tuple[tuple[float, float, float], tuple[float, float, float]]  # mean and deviation of each channel
 Also = Literal["", "reduced", "inputs"]
+# (size, change, normalised) -> batches, float32 (n, 3, H, W)
+Batches = Callable[[int, Pixels | None, bool | Norm], Iterable[Tensor]]
 # Other numbers of a map than its mean: (n, C, positions) -> (n, C).
 REDUCED: dict[str, Callable[[Tensor], Tensor]] = {
     "the largest value": lambda each: each.amax(dim=2),
@@ -44,6 +47,34 @@ def runs_of(model: nn.Module, modules: Sequence[str]) -> dict[str, int]:
 
     observe(model, [torch.zeros(1, 3, 64, 64, device=device)], {m: [partial(count, m)] for m in modules})
     return runs
+
+
+def outputs_of(model: nn.Module) -> list[str]:
+    """Names of the modules that give one tensor of channels, the network itself ('') among them."""
+    names: list[str] = []
+
+    def seen(name: str, _module: nn.Module, _given: object, output: object) -> None:
+        if isinstance(output, Tensor) and output.ndim > 1 and name not in names:
+            names.append(name)
+
+    handles = [m.register_forward_hook(partial(seen, name)) for name, m in model.named_modules()]
+    try:
+        with torch.inference_mode():
+            model(torch.zeros(1, 3, 64, 64, device=next(model.parameters()).device))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return names
+
+
+def reset(model: nn.Module) -> nn.Module:
+    """A copy in training mode, whose batch norms forget what they hold, and take the mean over the batches to come."""
+    copied = copy.deepcopy(model).train()
+    for module in copied.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.reset_running_stats()
+            module.momentum = None
+    return copied
 
 
 @contextmanager
@@ -122,14 +153,16 @@ class Inside:
     by `pixels` ((H, W, 3) to the same) before, normalised, not, or by another mean and deviation; raises Missing for
     what cannot be done to them. `other`: the network before training, or after; raises Missing or InputError where it
     cannot be had. `norms`: other means and deviations that images may have been normalised by, with their names.
+    `elsewhere`: other images, as (what they are, how many, their batches).
     """
 
     model: nn.Module
     modules: tuple[str, ...]
     images: int
-    batches: Callable[[int, Pixels | None, bool | Norm], Iterable[Tensor]]
+    batches: Batches
     other: Callable[[], nn.Module] | None = None
     norms: Sequence[tuple[str, Norm]] = ()
+    elsewhere: Callable[[], Iterable[tuple[str, int, Batches]]] = tuple
 
     @cached_property
     def right(self) -> Maps:

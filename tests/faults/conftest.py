@@ -7,7 +7,7 @@ import pytest
 from in4310.judging.data import hints, resolve_data
 from in4310.judging.edition import Edition, load_edition
 from in4310.judging.evidence import Evidence
-from in4310.judging.mistakes.search import Budget
+from in4310.judging.mistakes.budget import Budget
 from in4310.judging.session import Session
 from in4310.judging.verdict import Outcome
 from in4310.reference import demo_plan, reference_submission

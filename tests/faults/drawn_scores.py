@@ -131,6 +131,15 @@ def rows(d):
     )  # fmt: skip
 
 
+def moved_rows(d):
+    """As `rows`; an order that the test set has already is none."""
+    words, of = rows(d)
+    place = np.arange(len(d.world.scores))[:, None] * np.ones(6)
+    if np.array_equal(of(place), place) and "largest" not in words[0]:
+        raise Redraw
+    return words, of
+
+
 @family("scores: what the network was given", 12)
 def _given(d):
     words, x = given(d)
@@ -145,7 +154,7 @@ def _outputs(d):
 
 @family("scores: order of rows", 6)
 def _rows(d):
-    words, of = rows(d)
+    words, of = moved_rows(d)
     scores = of(d.world.scores)
     check = REPRODUCE if len(scores) == len(d.world.scores) else "scores_shape"
     return saved(d, scores, (words,), f"rows {words[0]}", (check,))
@@ -163,7 +172,7 @@ def _pairs(d):
         words, of = outputs(d)
         says.append(words)
     if "rows" in kind:
-        words, moved = rows(d)
+        words, moved = moved_rows(d)
         says.append(words)
     scores = moved(of(logits(d) if x is None else x))
     if scores.shape != d.world.scores.shape:

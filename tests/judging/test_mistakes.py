@@ -11,9 +11,10 @@ from hypothesis.extra.numpy import arrays
 from in4310.judging import mistakes
 from in4310.judging.mistake import Hypothesis, Match
 from in4310.judging.mistakes import REGISTRY, metrics, rankings, scores, spectra
+from in4310.judging.mistakes.budget import Budget
 from in4310.judging.mistakes.orders import places_by_rule
 from in4310.judging.mistakes.outputs import Rows
-from in4310.judging.mistakes.search import Budget, Claim, Tally, World, best, known, search, seen
+from in4310.judging.mistakes.search import Claim, Tally, World, best, known, search, seen
 from in4310.solution.metrics import evaluate
 from in4310.submission.source import Call
 

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from in4310.judging.mistakes import cases, outputs, scores
-from in4310.judging.mistakes.search import Budget
+from in4310.judging.mistakes.budget import Budget
 from in4310.solution.images import Images, Preprocessing
 from in4310.solution.loaders import batches
 from in4310.submission.pieces import Missing

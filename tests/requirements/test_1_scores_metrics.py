@@ -8,7 +8,7 @@ import pytest
 from in4310.judging import basis, digits, exhibits, mistakes, stated
 from in4310.judging.asked import check_metrics
 from in4310.judging.evidence import number
-from in4310.judging.mistakes.search import Budget
+from in4310.judging.mistakes.budget import Budget
 from in4310.judging.verdict import Outcome
 from in4310.solution.metrics import wilson
 from in4310.submission.pieces import Missing

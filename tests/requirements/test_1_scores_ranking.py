@@ -8,7 +8,8 @@ import pytest
 
 from in4310.judging import basis, digits, exhibits, mistakes
 from in4310.judging.asked import check_rank
-from in4310.judging.mistakes.search import Budget, seen
+from in4310.judging.mistakes.budget import Budget
+from in4310.judging.mistakes.search import seen
 from in4310.submission.formats import finite, last_two_parts
 from in4310.submission.pieces import Missing, Unreadable
 

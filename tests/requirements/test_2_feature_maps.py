@@ -18,7 +18,8 @@ from in4310.judging import (
 )
 from in4310.judging.asked_network import check_non_positive
 from in4310.judging.claimed import MODULES, PATHS
-from in4310.judging.mistakes.search import Budget, seen
+from in4310.judging.mistakes.budget import Budget
+from in4310.judging.mistakes.search import seen
 from in4310.judging.verdict import Outcome
 from in4310.shown import shown
 from in4310.submission.formats import finite, last_two_parts

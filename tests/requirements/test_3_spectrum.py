@@ -7,7 +7,8 @@ import pytest
 
 from in4310.judging import coverage, digits, exhibits, mistakes, own_size, statistics, trained
 from in4310.judging.asked_network import check_spectrum
-from in4310.judging.mistakes.search import Budget, seen
+from in4310.judging.mistakes.budget import Budget
+from in4310.judging.mistakes.search import seen
 from in4310.judging.photographs import called, expect_plots
 from in4310.judging.plots import SpectrumPair
 from in4310.judging.verdict import Outcome

@@ -11,7 +11,8 @@ from in4310.judging.mistake import Hypothesis, Match
 
 from in4310.judging.mistakes import definitions, finishing, forms, inputs, inside, metrics, orders, outputs  # isort: skip
 from in4310.judging.mistakes import rankings, rows, scores, shares, spectra, training  # isort: skip
-from in4310.judging.mistakes.search import REGISTRY, Budget
+from in4310.judging.mistakes.budget import Budget
+from in4310.judging.mistakes.search import REGISTRY
 
 __all__ = ["REGISTRY", "Budget", "Hypothesis", "Match", "definitions", "finishing", "forms", "inputs", "inside", "metrics", "orders",
            "outputs", "rankings", "rows", "scores", "shares", "spectra", "training"]  # fmt: skip

@@ -15,9 +15,9 @@ from itertools import product
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
 
 from in4310.errors import InputError
+from in4310.judging.inside import reset
 from in4310.judging.mistakes import pixels
 from in4310.judging.mistakes.cases import MORE, Case
 from in4310.judging.mistakes.orders import LOADER
@@ -233,11 +233,7 @@ def _estimated_anew(case: Case) -> Iterator[Rows]:
     if len(everything) > WHOLE:
         return
     for size in (64, 32):
-        model = copy.deepcopy(case.evidence.model).train()
-        for module in model.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.reset_running_stats()
-                module.momentum = None
+        model = reset(case.evidence.model)
         loaded = case.evidence.images(tuple(case.paths))
         with torch.no_grad():
             for x, _ in batches(loaded, case.evidence.preprocessing, size, case.evidence.device):

@@ -6,25 +6,30 @@ They give wrong percentages of non-positive values and wrong eigenvalues alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from in4310.judging.inside import Inside, Maps, Norm, Pixels, runs_of
-from in4310.judging.mistake import Hypothesis
+from in4310.errors import InputError
+from in4310.judging.inside import BATCH, Batches, Inside, Maps, Norm, Pixels, outputs_of, reset, runs_of
+from in4310.judging.mistake import Hypothesis, Match
 from in4310.judging.mistakes import pixels
 from in4310.judging.mistakes.pixels import TRANSFORMS
 from in4310.judging.mistakes.places import named
-from in4310.judging.mistakes.search import BATCHES, World, hypotheses
+from in4310.judging.mistakes.search import BATCHES, LUCK, World, hypotheses
 from in4310.solution.images import Images
 from in4310.solution.loaders import batches
+from in4310.submission.pieces import Missing
 
 if TYPE_CHECKING:
     from in4310.judging.evidence import Evidence
 
+WHOLE = 600  # images of a set that is passed through whole
 USUAL = 3  # sizes of batches that are looked at in all modules
 EARLY = 2  # modules that run first, in which the other sizes are
 COUNTS = (2, 5, 10, 16, 20, 25, 32, 50, 64, 100, 128, 150)  # of images
@@ -35,21 +40,35 @@ SAVING = "https://pytorch.org/tutorials/beginner/saving_loading_models.html"
 def of_submission(evidence: Evidence, loaded: Images, modules: Iterable[str], model: str = "tuned") -> Inside:
     """The network of a submission ('tuned' or 'untuned') over our own pixels."""
 
-    def fed(size: int, change: Pixels | None, normalised: bool | Norm) -> Iterator[Tensor]:
-        stated, given = evidence.preprocessing, loaded
-        if change is not None:
-            given = replace(loaded, pixels=np.stack([change(p) for p in loaded.pixels]))
-        if normalised is not True:
-            mean, std = normalised or ((0.0,) * 3, (1.0,) * 3)
-            stated = replace(stated, mean=mean, std=std)
-        return (x for x, _ in batches(given, stated, size, evidence.device))
+    def feeding(given: Images) -> Batches:
+        def fed(size: int, change: Pixels | None, normalised: bool | Norm) -> Iterator[Tensor]:
+            stated, changed = evidence.preprocessing, given
+            if change is not None:
+                changed = replace(given, pixels=np.stack([change(p) for p in given.pixels]))
+            if normalised is not True:
+                mean, std = normalised or ((0.0,) * 3, (1.0,) * 3)
+                stated = replace(stated, mean=mean, std=std)
+            return (x for x, _ in batches(changed, stated, size, evidence.device))
+
+        return fed
+
+    def others() -> Iterator[tuple[str, int, Batches]]:
+        for name in ("test", "val", "train"):
+            with suppress(Missing, InputError):
+                paths = tuple(evidence.known(name))
+                for part, how in (
+                    (paths, f"the {name} set"),
+                    (paths[: len(loaded)], f"the first of the {name} set"),
+                ):
+                    if part and len(part) <= WHOLE and part != loaded.paths:
+                        yield how, len(part), feeding(evidence.images(part))
 
     own, other = (lambda: evidence.model), (lambda: evidence.untuned)
     if model != "tuned":
         own, other = other, own
     stated = evidence.preprocessing
-    elsewhere = pixels.norms(stated.mean, stated.std)
-    return Inside(own(), tuple(modules), len(loaded), fed, other, elsewhere)
+    norms = pixels.norms(stated.mean, stated.std)
+    return Inside(own(), tuple(modules), len(loaded), feeding(loaded), other, norms, others)
 
 
 def worlds(inside: Inside) -> Callable[[Hypothesis | None], Iterator[World]]:
@@ -64,6 +83,30 @@ def worlds(inside: Inside) -> Callable[[Hypothesis | None], Iterator[World]]:
                 yield World(maps, source, detail, whole, maps.shares if whole else None)
 
     return computed
+
+
+def looked_up(
+    inside: Inside,
+    claimed: Iterable[str],
+    off: Callable[[Maps, str, str], float],
+    tolerance: Callable[[str], float],
+    chance: float,
+    match: Match,
+) -> list[Match]:
+    """`match` where each figure is that of another module of the network, whichever; `off` says how far it is then off.
+
+    The more modules there are, the less of an invented figure must fit by chance.
+    """
+    names = [name for name in outputs_of(inside.model) if name]
+    wrong = list(claimed)
+    if chance * float(len(names)) ** len(wrong) > LUCK:
+        return []
+    everything = replace(inside, modules=tuple(names)).maps()
+    found = {m: min((off(everything, m, name), name) for name in everything.shares) for m in wrong}
+    if any(apart > tolerance(m) or name == m for m, (apart, name) in found.items()):
+        return []
+    detail = ", ".join(f"{m}: {name}" for m, (_, name) in [*found.items()][:3])
+    return [replace(match, under=max(apart for apart, _ in found.values()), count=len(wrong), detail=detail)]
 
 
 def elsewhere(names: Sequence[str], name: str) -> Iterator[tuple[str, str]]:
@@ -119,6 +162,22 @@ def _inputs(inside: Inside) -> Iterator[tuple[Maps, str]]:
         yield found, ""
 
 
+def _other_images(inside: Inside) -> Iterator[tuple[Maps, str]]:
+    for how, count, fed in inside.elsewhere():
+        yield _early(replace(inside, images=count, batches=fed)), how
+
+
+def _estimated_anew(inside: Inside) -> Iterator[tuple[Maps, str]]:
+    """Running statistics that are the mean over batches of these images, or of another set."""
+    whole = ((how, fed) for how, count, fed in inside.elsewhere() if count != inside.images)
+    for how, fed in (("on these images", inside.batches), *whole):
+        model = reset(inside.model)
+        with torch.no_grad():
+            for batch in fed(BATCH, None, True):
+                model(batch)
+        yield _early(inside, model=model.eval()), how
+
+
 def _first_images(inside: Inside) -> Iterator[tuple[Maps, str]]:
     """The first so many of the images alone, and the last."""
     own = inside.right
@@ -169,6 +228,7 @@ for _about in ("non_positive: source", "eigenvalues: source"):
          "not-normalised", "the images were not normalised", "use the transform of the evaluation", TRANSFORMS),
         (_inputs, "module-input", "these are figures of the input of each module, not of its output",
          "take the output in the hook: def hook(module, input, output)", MODULE + "#torch.nn.Module.register_forward_hook"),
+        (_other_images, "other-images", "other images were looked at than those that are named", "go through the images that you name", TRANSFORMS),
         (_reduced, "other-reduction", "another number of each map was taken than is asked for", "take each map as it is asked for",
          MODULE + "#torch.nn.Module.register_forward_hook"),
         expensive=True,
@@ -183,6 +243,12 @@ for _about in ("non_positive: source", "eigenvalues: source"):
     )
     for _variants, *_mistake in pixels.MANY:
         hypotheses(_about, (partial(_changed, variants=_variants), *_mistake), expensive=True)
+    hypotheses(
+        _about,
+        (_estimated_anew, "statistics-anew", "the statistics of batch-norm were estimated anew",
+         "keep the running statistics of training: model.eval()", MODULE + "#torch.nn.Module.eval", named("reset_running_stats")),
+        expensive=True,
+    )
     hypotheses(
         _about,
         (_first_images, "first-images", "only some of the images were looked at", "go through all images that are named", TRANSFORMS),

@@ -18,11 +18,11 @@ from sklearn.metrics import roc_auc_score
 from in4310.errors import InputError
 from in4310.judging import digits
 from in4310.judging.mistake import Match
+from in4310.judging.mistakes.budget import Budget
 from in4310.judging.mistakes.finishing import batch_counts, finishes
 from in4310.judging.mistakes.places import named
 from in4310.judging.mistakes.search import (
     BATCHES,
-    Budget,
     Claim,
     Figure,
     Guesses,

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from in4310.judging.mistake import Match
+from in4310.judging.mistakes.budget import Budget
 from in4310.judging.mistakes.places import named
-from in4310.judging.mistakes.search import BATCHES, LUCK, Budget, Claim, again, hypotheses, search, worlds_of
+from in4310.judging.mistakes.search import BATCHES, LUCK, Claim, again, hypotheses, search, worlds_of
 from in4310.submission.pieces import Missing
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ def _over_sum(claimed: np.ndarray, rows: Rows) -> Undone:
     total = (t * x).sum(axis=1) / np.maximum((t * t).sum(axis=1), 1e-300)
     shift = (total - logs.sum(axis=1)) / logs.shape[1]
     guess = (logs + shift[:, None]) / total[:, None]
-    usable = (rows.scores > 1e-12).all(axis=1) & (np.abs(total) > 0.5)
+    usable = (rows.scores > 1e-30).all(axis=1) & (np.abs(total) > 0.5)
     return (apart(taken[usable], guess[usable]), "") if usable.sum() >= FEWEST else NOT
 
 
@@ -97,7 +97,7 @@ def _power(claimed: np.ndarray, rows: Rows) -> Undone:
 def _between(claimed: np.ndarray, rows: Rows) -> Undone:
     """(x - smallest) / (largest - smallest) of the logits of a row."""
     logs = _logs(rows.scores)
-    usable = (rows.scores > 1e-9).all(axis=1)
+    usable = (rows.scores > 1e-30).all(axis=1)
     if usable.sum() < FEWEST:
         return NOT
     low, high = logs.min(axis=1, keepdims=True), logs.max(axis=1, keepdims=True)

@@ -17,19 +17,18 @@ from scipy.stats import rankdata
 from in4310.errors import InputError
 from in4310.judging.claimed import SCORES
 from in4310.judging.mistake import Hypothesis, Match
+from in4310.judging.mistakes.budget import Budget
 from in4310.judging.mistakes.cases import FEW, MORE, Case
 from in4310.judging.mistakes.outputs import Rows, apart
-from in4310.judging.mistakes.search import REGISTRY, Budget, Claim, World, located, search, together
+from in4310.judging.mistakes.search import REGISTRY, Claim, World, located, search, together
 from in4310.submission.pieces import Missing
 
 if TYPE_CHECKING:
     from in4310.judging.evidence import Evidence
 
-ALIKE, CLEARLY = (
-    0.6,
-    0.3,
-)  # rank correlation with ours of what stands elsewhere, and how much more than in its place
-FEWEST = 12  # rows
+ALIKE = 0.6  # rank correlation with ours of what was put back
+CLEARLY = 0.15  # how much more that must be than in its place
+FEWEST, TRIED = 12, 4  # rows; ways to put them back
 SAME = 0.9999  # cosine between two rows of logits of one image
 
 
@@ -63,19 +62,23 @@ def diagnose(
     case = Case(evidence, claimed, *evidence.audited(name), name)
     if not len(case.at) or not np.isfinite(case.ours).all():
         return []
-    displaced = _displaced(case) if len(claimed) == len(case.paths) else None
-    found = _searched(case, tolerance, budget, sources=displaced is None)
-    if found or displaced is None:
+    displaced = _displaced(case) if len(claimed) == len(case.paths) else []
+    if found := _searched(case, tolerance, budget, sources=not displaced):
         return found
-    back, order, how = displaced
-    there = np.isfinite(back[case.at]).all(axis=1)
-    other = Case(evidence, back, case.at[there], case.ours[there], name)
-    more = _searched(other, tolerance, budget)
-    places = located([order], budget.source)
-    return [
-        replace(m, mistakes=(*m.mistakes, order), detail=together(m.detail, how), places=(*m.places, *places))
-        for m in more
-    ] or _searched(case, tolerance, budget)
+    for back, there, order, how in displaced:
+        other = Case(evidence, back, case.at[there], case.ours[there], name)
+        if more := _searched(other, tolerance, budget, sources=back is displaced[0][0]):
+            places = located([order], budget.source)
+            return [
+                replace(
+                    m,
+                    mistakes=(*m.mistakes, order),
+                    detail=together(m.detail, how),
+                    places=(*m.places, *places),
+                )
+                for m in more
+            ]
+    return _searched(case, tolerance, budget) if displaced else []
 
 
 def _searched(case: Case, tolerance: float, budget: Budget, sources: bool = True) -> list[Match]:
@@ -108,10 +111,11 @@ def _searched(case: Case, tolerance: float, budget: Budget, sources: bool = True
     return search("scores", claim, worlds, budget, sources=sources and elsewhere)
 
 
-def _displaced(case: Case) -> tuple[np.ndarray, Hypothesis, str] | None:
-    """Scores put back into their places, where rows or columns clearly stand elsewhere; by which mistake, and how.
+def _displaced(case: Case) -> list[tuple[np.ndarray, np.ndarray, Hypothesis, str]]:
+    """Scores put back into their places, where rows or columns clearly stand elsewhere; which are known, by which mistake, how.
 
-    Whatever else was done to them: most of it keeps which image is likelier of a class than another. NaN: a row that is lost.
+    Whatever else was done to them: most of it keeps which image is likelier of a class than another. The clearest first,
+    at most `TRIED`. Where rows are lost, what stands in their places is there twice.
     """
     taken = case.claimed[case.at]
     here, as_rows = _alike(taken, case.ours), _likeness(taken, case.ours)
@@ -119,17 +123,22 @@ def _displaced(case: Case) -> tuple[np.ndarray, Hypothesis, str] | None:
     moved = ", ".join(f"column {i} is class {j}" for j, i in enumerate(columns) if i != j)
     likeness = float(here[np.arange(len(columns)), columns].mean())
     better = likeness - float(np.diag(here).mean())
-    found = [(better, likeness, case.claimed[:, columns], "classes-permuted", moved)]
+    everywhere = np.ones(len(case.at), dtype=bool)
+    found = [(better, likeness, case.claimed[:, columns], everywhere, "classes-permuted", moved)]
     elsewhere = [(*one, "rows-by-rule") for one in (*case.orders, *_by_largest(case))]
+    _, copies, counts = np.unique(case.claimed, axis=0, return_inverse=True, return_counts=True)
+    twice = counts[copies.reshape(-1)] > 1
     for places, how, mistake in (*elsewhere, *_by_direction(case)):
-        there = places[case.at] >= 0
+        there, lost = places[case.at] >= 0, places < 0
         likeness = _likeness(case.claimed[places[case.at][there]], case.ours[there])
-        back = np.where((places >= 0)[:, None], case.claimed[places], np.nan)
-        found.append((likeness - as_rows, likeness, back, mistake, how))
-    better, likeness, back, mistake, how = max(found, key=lambda one: one[0])
-    if likeness < ALIKE or better < CLEARLY:
-        return None
-    return back, REGISTRY[f"scores: output/{mistake}"], how
+        back = np.where(lost[:, None], case.claimed, case.claimed[places])
+        again = mistake == "rows-by-rule" and lost.any() and twice[lost].all()
+        found.append((1.0 if again else likeness - as_rows, likeness, back, there, mistake, how))
+    clear = [one for one in found if one[0] >= CLEARLY and one[1] >= ALIKE]
+    return [
+        (back, there, REGISTRY[f"scores: output/{mistake}"], how)
+        for _, _, back, there, mistake, how in sorted(clear, key=lambda one: -one[0])[:TRIED]
+    ]
 
 
 def _by_largest(case: Case) -> list[tuple[np.ndarray, str]]:

@@ -6,7 +6,6 @@ says what was claimed (`Claim`), how to compute it again under a source of mista
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -17,13 +16,13 @@ import numpy as np
 
 from in4310.errors import InputError
 from in4310.judging.mistake import SEEN, Hypothesis, Match
+from in4310.judging.mistakes.budget import Budget
 from in4310.submission.pieces import Missing
 from in4310.submission.source import Call
 
 if TYPE_CHECKING:
-    from in4310.judging.evidence import Evidence
+    pass
 
-SECONDS = 120.0  # of processor time, for all diagnoses of one submission; cheap hypotheses first
 ALIKE = 10.0  # matches within this factor of the best one fit alike: rounding decides between them, not the mistake
 NOISE = 1e-6  # float32 arithmetic: below it, a better fit means nothing
 LUCK = 0.01  # of figures that somebody made up, fewer than this share may be named by a hypothesis
@@ -84,43 +83,6 @@ def _match(mistakes: tuple[Hypothesis, ...], said: Sequence[object], fit: Fit) -
 def together(*said: str) -> str:
     """Details as one, each once."""
     return ", ".join(dict.fromkeys(filter(None, said)))
-
-
-@dataclass
-class Budget:
-    """Time for the diagnoses of one submission, in seconds of the processor: a busy machine finds what an idle one does."""
-
-    seconds: float = SECONDS
-    source: Callable[[], Iterable[Call]] = tuple
-    _used: float = 0.0
-    ran_out: bool = False
-    fruitless: set[str] = field(default_factory=set)  # kinds of figures for which nothing was found before
-    _since: list[float] = field(default_factory=list)
-
-    @staticmethod
-    def of(evidence: Evidence) -> Budget:
-        """The one of a submission; places of mistakes are looked up in its source."""
-        found: Budget = evidence.once(("budget",), lambda: Budget(source=lambda: evidence.source))
-        return found
-
-    def __enter__(self) -> Budget:
-        self._since.append(time.process_time())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._used += time.process_time() - self._since.pop()
-
-    def worthwhile(self, about: str) -> bool:
-        """Whether to try expensive hypotheses: there is time, and they were not tried in vain on a figure of its kind."""
-        return self.left and about not in self.fruitless
-
-    @property
-    def left(self) -> bool:
-        """Whether there is time for another expensive hypothesis."""
-        running = time.process_time() - self._since[0] if self._since else 0.0
-        if self._used + running > self.seconds:
-            self.ran_out = True
-        return not self.ran_out
 
 
 @dataclass(frozen=True)
@@ -329,7 +291,7 @@ def search(about: str, claim: Claim, worlds: Worlds, budget: Budget, sources: bo
             pairs = [(w, way) for w in tried for way in ways if w.source is None or way.name != w.source.name]
             timely = takewhile(lambda _: budget.left, pairs)
             matches = [m for pair in timely for m in claim.surely(*pair, tally)]
-            last = [*product(right, ways), *((world, None) for world in tried if world.surer is None)]
+            last = [*product(right, ways), *((world, None) for world in tried)]
             matches += _finished(about, claim, last, tally)
     return [replace(m, places=located(m.mistakes, budget.source)) for m in best(matches)]
 
@@ -341,8 +303,7 @@ def _looked_at(
     with suppress(Missing, InputError):  # an image or a network that cannot be had proves nothing
         for world in worlds(source):
             found = claim.surely(world, None, tally)
-            if world.only is None:  # with a second mistake only those that are known whole
-                tried.append(world)
+            tried.append(world)
             if found or not budget.left:
                 return found
     return []
@@ -358,16 +319,32 @@ def _finished(
     if not all(np.isfinite(values).all() for values in claim.figures.claimed.values()):
         return []
     for world, way in asked:
-        for detail, guess in claim.whole(world, way).items():
-            tried = tally.with_more(1)
-            before = tuple(h for h in (world.source, way) if h is not None)
-            for last in ways:
-                for under, luck, said in last.figure(Guessed(claim.figures, claim.keys, guess)):
-                    if luck * tried <= LUCK and under * CLEARER <= claim.without:
-                        fit = (under, claim.without, len(claim.keys), claim.what)
-                        detailed = together(world.detail, detail)
-                        found.append(Match((*before, last), *fit, detailed, filled=said))
+        if world.surer is not None:  # known of a part: more is asked where something fits that
+            part = [key for key in claim.keys if world.only is not None and key in world.only]
+            some = replace(claim, keys=part)
+            if not part or not any(_fitted(some, some.whole(world, way), ways)):
+                continue
+            world = replace(world, given=world.surer(), surer=None, only=None)
+        guesses = claim.whole(world, way)
+        tried = tally.with_more(len(guesses))
+        before = tuple(h for h in (world.source, way) if h is not None)
+        for last, under, luck, detail, said in _fitted(claim, guesses, ways):
+            if luck * tried <= LUCK:
+                fit = (under, claim.without, len(claim.keys), claim.what)
+                found.append(Match((*before, last), *fit, together(world.detail, detail), filled=said))
     return found
+
+
+def _fitted(
+    claim: Claim, guesses: Mapping[str, list[np.ndarray]], ways: Iterable[Hypothesis]
+) -> Iterator[tuple[Hypothesis, float, float, str, tuple[object, ...]]]:
+    """What was done last that fits: with how far off, how likely by chance, which variant before, and what is said."""
+    assert claim.figures is not None
+    for detail, guess in guesses.items():
+        for last in ways:
+            for under, luck, said in last.figure(Guessed(claim.figures, claim.keys, guess)):
+                if under * CLEARER <= claim.without:
+                    yield last, under, luck, detail, said
 
 
 def best(matches: Iterable[Match]) -> list[Match]:

@@ -10,10 +10,11 @@ import numpy as np
 from in4310.judging import digits
 from in4310.judging.inside import Inside, Maps
 from in4310.judging.mistake import Match
+from in4310.judging.mistakes.budget import Budget
 from in4310.judging.mistakes.finishing import batch_counts, finishes, weighted_by_time
-from in4310.judging.mistakes.inside import MODULE, elsewhere, worlds
+from in4310.judging.mistakes.inside import MODULE, elsewhere, looked_up, worlds
 from in4310.judging.mistakes.places import named
-from in4310.judging.mistakes.search import BATCHES, Budget, Claim, Vector, World, hypotheses, search
+from in4310.judging.mistakes.search import BATCHES, REGISTRY, Claim, Vector, World, hypotheses, search
 
 HOOKS = MODULE + "#torch.nn.Module.register_forward_hook"
 DATA = "https://pytorch.org/docs/stable/data.html"
@@ -194,7 +195,17 @@ def diagnose(inside: Inside, claimed: Mapping[str, float], tolerance: float, bud
     if all(value in (0, 100) for value in claimed.values()):
         # Many things give nothing but zeros: all that do are said, and no second mistake is looked for.
         return search("non_positive", replace(claim, chance=0.0), worlds(inside), budget, sources=False)
-    return search("non_positive", replace(claim, figures=figures), worlds(inside), budget)
+    found = search("non_positive", replace(claim, figures=figures), worlds(inside), budget)
+    if found or not claim.keys or not budget.left:
+        return found
+    with budget:
+        match = Match((REGISTRY["non_positive/other-module"],), 0.0, claim.without, 0, claim.what)
+        wrong = [m for m in claim.keys if claim.apart(m, next(right(inside.right, m))[0]) > tolerance]
+
+        def off_of(maps: Maps, module: str, name: str) -> float:
+            return claim.apart(module, next(right(maps, name))[0])
+
+        return looked_up(inside, wrong, off_of, claim.tolerance, claim.chance, match)
 
 
 def of_unnamed_images(

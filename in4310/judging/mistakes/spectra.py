@@ -9,12 +9,12 @@ import numpy as np
 from in4310.judging import digits
 from in4310.judging.inside import BATCH, Inside, Maps
 from in4310.judging.mistake import SEEN, Match
+from in4310.judging.mistakes.budget import Budget
 from in4310.judging.mistakes.finishing import batch_counts, finishes
-from in4310.judging.mistakes.inside import elsewhere, worlds
+from in4310.judging.mistakes.inside import elsewhere, looked_up, worlds
 from in4310.judging.mistakes.search import (
     BATCHES,
     REGISTRY,
-    Budget,
     Claim,
     Guesses,
     Vector,
@@ -258,7 +258,18 @@ def diagnose(
             inside.right.sizes, {"the number of images": float(inside.images), **batch_counts(inside.images)},
         ),
     )  # fmt: skip
-    return search("eigenvalues", claim, worlds(inside), budget)
+    found = search("eigenvalues", claim, worlds(inside), budget)
+    if found or not wrong or not budget.left:
+        return found
+    with budget:
+        match = Match((REGISTRY["eigenvalues: source/other-module"],), 0.0, claim.without, 0, claim.what)
+
+        def off_of(maps: Maps, module: str, name: str) -> float:
+            return min(
+                _off(claimed[module], good) for good, _ in _either(right(maps.means[name]), inside.images)
+            )
+
+        return looked_up(inside, wrong, off_of, claim.tolerance, claim.chance, match)
 
 
 def of_unnamed_images(claimed: np.ndarray, inside: Callable[[np.ndarray], float], images: int) -> list[Match]:

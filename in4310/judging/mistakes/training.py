@@ -9,7 +9,8 @@ from functools import cache
 import numpy as np
 
 from in4310.judging.mistake import Hypothesis, Match
-from in4310.judging.mistakes.search import Budget, Claim, Figure, World, hypotheses, search
+from in4310.judging.mistakes.budget import Budget
+from in4310.judging.mistakes.search import Claim, Figure, World, hypotheses, search
 
 LOOP = "https://pytorch.org/tutorials/beginner/basics/optimization_tutorial.html"
 TRAIN = "https://pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.train"
