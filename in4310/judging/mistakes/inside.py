@@ -99,11 +99,11 @@ def looked_up(
     """
     names = [name for name in outputs_of(inside.model) if name]
     wrong = list(claimed)
-    if chance * float(len(names)) ** len(wrong) > LUCK:
+    if not wrong or chance * float(len(names)) ** len(wrong) > LUCK:
         return []
     everything = replace(inside, modules=tuple(names)).maps()
     found = {m: min((off(everything, m, name), name) for name in everything.shares) for m in wrong}
-    if any(apart > tolerance(m) or name == m for m, (apart, name) in found.items()):
+    if any(not apart <= tolerance(m) or name == m for m, (apart, name) in found.items()):
         return []
     detail = ", ".join(f"{m}: {name}" for m, (_, name) in [*found.items()][:3])
     return [replace(match, under=max(apart for apart, _ in found.values()), count=len(wrong), detail=detail)]

@@ -200,7 +200,7 @@ def diagnose(inside: Inside, claimed: Mapping[str, float], tolerance: float, bud
         return found
     with budget:
         match = Match((REGISTRY["non_positive/other-module"],), 0.0, claim.without, 0, claim.what)
-        wrong = [m for m in claim.keys if claim.apart(m, next(right(inside.right, m))[0]) > tolerance]
+        wrong = [m for m in claim.keys if not claim.apart(m, next(right(inside.right, m))[0]) <= tolerance]
 
         def off_of(maps: Maps, module: str, name: str) -> float:
             return claim.apart(module, next(right(maps, name))[0])
