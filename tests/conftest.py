@@ -5,7 +5,7 @@ import importlib.util
 import inspect
 import os
 import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +14,7 @@ import pytest
 
 from in4310.judging.edition import checks_folder
 from in4310.judging.judge import Judge
+from in4310.submission.sandbox import worker
 from in4310.submission.sandbox.worker import Sandbox
 
 
@@ -57,6 +58,19 @@ def sandbox_of():
 def sandbox(sandbox_of):
     """One sandbox for all live functions."""
     return sandbox_of(None)
+
+
+@pytest.fixture(scope="session")
+def child():
+    """A sandbox with the usual limits."""
+    with worker.Sandbox() as opened:
+        yield opened
+
+
+@pytest.fixture
+def in_one_child(child, monkeypatch):
+    """Commands and runs of pytest in this process read in a child that is there already: one starts in two seconds."""
+    monkeypatch.setattr(worker, "Sandbox", lambda: nullcontext(child))
 
 
 class Checks:

@@ -154,6 +154,7 @@ def test_check_judges_the_reference(in4310, reference, tmp_path):
     assert (tmp_path / "report" / "junit.xml").exists()
 
 
+@pytest.mark.usefixtures("in_one_child")
 def test_check_of_an_empty_folder_gives_no_point(in4310, tmp_path):
     (tmp_path / "empty").mkdir()
     result = in4310("check", tmp_path / "empty", "--report", tmp_path / "report", "--quiet")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("in_one_child")
 QUESTION = "is this the right --data? 0 of 120 images of the split lie in "
 
 

@@ -10,6 +10,8 @@ import in4310.reporting.write
 import in4310.solution.pipeline  # noqa: F401
 from in4310.runner import judge_submission
 
+pytestmark = pytest.mark.usefixtures("in_one_child")
+
 
 @pytest.fixture
 def handed_in(pytester):

@@ -18,6 +18,7 @@ from in4310.judging.data import resolve_data
 from in4310.judging.edition import load_edition
 from in4310.solution.splits import stratified_split
 
+pytestmark = pytest.mark.usefixtures("in_one_child")
 SHORT = ("submission", "data", "edition", "full", "no-rehearsal", "trust-submissions", "report", "language")
 GUESTS = (
     "xdist",

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import sys
-from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -19,7 +18,6 @@ from in4310.reporting.assignment_page import render, write_assignment
 from in4310.reporting.assignment_reading import read_assignment
 from in4310.submission.folder import Submission
 from in4310.submission.pieces import Hints
-from in4310.submission.sandbox import worker
 
 REQUIREMENTS = [f"1{c}" for c in "abcdefghij"] + [f"2{c}" for c in "abc"] + ["3a", "3b"]
 
@@ -38,18 +36,6 @@ def assignment(reference):
 @pytest.fixture(scope="module")
 def page(assignment):
     return render(assignment)
-
-
-@pytest.fixture(scope="module")
-def child():
-    with worker.Sandbox() as opened:
-        yield opened
-
-
-@pytest.fixture
-def in_one_child(child, monkeypatch):
-    """What the command reads is read in a child that is there already: one starts in two seconds."""
-    monkeypatch.setattr(worker, "Sandbox", lambda: nullcontext(child))
 
 
 def replace(path, text):
