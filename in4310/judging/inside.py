@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Literal
@@ -40,12 +40,11 @@ REDUCED: dict[str, Callable[[Tensor], Tensor]] = {
 def runs_of(model: nn.Module, modules: Sequence[str]) -> dict[str, int]:
     """How often each module runs in a forward pass, in the order in which they first do."""
     runs: dict[str, int] = {}
-    device = next(model.parameters()).device
 
     def count(name: str, _output: Tensor) -> None:
         runs[name] = runs.get(name, 0) + 1
 
-    observe(model, [torch.zeros(1, 3, 64, 64, device=device)], {m: [partial(count, m)] for m in modules})
+    observe(model, [_blank(model)], {m: [partial(count, m)] for m in modules})
     return runs
 
 
@@ -57,24 +56,30 @@ def outputs_of(model: nn.Module) -> list[str]:
         if isinstance(output, Tensor) and output.ndim > 1 and name not in names:
             names.append(name)
 
-    handles = [m.register_forward_hook(partial(seen, name)) for name, m in model.named_modules()]
-    try:
-        with torch.inference_mode():
-            model(torch.zeros(1, 3, 64, 64, device=next(model.parameters()).device))
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks, torch.inference_mode():
+        for name, module in model.named_modules():
+            hooks.enter_context(module.register_forward_hook(partial(seen, name)))
+        model.eval()
+        model(_blank(model))
     return names
 
 
-def reset(model: nn.Module) -> nn.Module:
-    """A copy in training mode, whose batch norms forget what they hold, and take the mean over the batches to come."""
+def _blank(model: nn.Module) -> Tensor:
+    """An image that says nothing, where the network is."""
+    return torch.zeros(1, 3, 64, 64, device=next(model.parameters()).device)
+
+
+def estimated_anew(model: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
+    """A copy whose batch norms hold the mean over these batches, in eval mode."""
     copied = copy.deepcopy(model).train()
     for module in copied.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.reset_running_stats()
             module.momentum = None
-    return copied
+    with torch.no_grad():
+        for batch in batches:
+            copied(batch)
+    return copied.eval()
 
 
 @contextmanager
@@ -100,13 +105,11 @@ def inputs_seen(
             take(name, given[0])
 
     modules = dict(model.named_modules())
-    handles = [modules[name].register_forward_pre_hook(partial(seen, name)) for name in names]
-    try:
+    with ExitStack() as hooks:
+        for name in names:
+            hooks.enter_context(modules[name].register_forward_pre_hook(partial(seen, name)))
         model.eval()
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 class _Reached(Exception):
@@ -168,6 +171,11 @@ class Inside:
     def right(self) -> Maps:
         """Without a mistake."""
         return self.maps()
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """The modules, in the order in which they first run."""
+        return tuple(runs_of(self.model, self.modules))
 
     def maps(
         self,

@@ -78,8 +78,3 @@ def must_differ(off, tolerance):
     """An entry that nobody could notice is none."""
     if not off > tolerance:
         raise Redraw
-
-
-def share(folder_value):
-    """A plain number, as JSON has it."""
-    return float(folder_value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -36,6 +37,12 @@ class Case:
         labels, classes = evidence.data.labels, {c: i for i, c in enumerate(evidence.classes)}
         of_paths = np.array([classes.get(labels[p], -1) for p in self.paths])
         self.orders = places_by_rule(tuple(self.paths), of_paths)
+
+    def put_back(self, claimed: np.ndarray, there: np.ndarray) -> Case:
+        """The same with rows or columns in other places; `there` says which of our rows have one."""
+        other = copy.copy(self)
+        other.claimed, other.at, other.ours = claimed, self.at[there], self.ours[there]
+        return other
 
     @property
     def few(self) -> np.ndarray:

@@ -13,13 +13,13 @@ from functools import partial
 from itertools import product
 
 import numpy as np
-import torch
 from PIL import Image
 
 from in4310.errors import InputError
-from in4310.judging.inside import reset
+from in4310.judging.inside import estimated_anew
 from in4310.judging.mistakes import pixels
 from in4310.judging.mistakes.cases import MORE, Case
+from in4310.judging.mistakes.inside import MODULE, WHOLE
 from in4310.judging.mistakes.orders import LOADER
 from in4310.judging.mistakes.outputs import NUMPY, SAVING, SOFTMAX, Rows, softmax
 from in4310.judging.mistakes.pixels import TRANSFORMS
@@ -32,11 +32,9 @@ from in4310.solution.loaders import batches
 from in4310.submission.formats import IMAGE_FORMATS
 from in4310.submission.pieces import Missing
 
-WHOLE = 600  # images of a set that is passed through whole for one guess
 LARGER = (256 / 224, 1.14, 1.15, 1.1, 1.2, 1.25, 1.5, 2)  # what is resized to, of what is cut out
 ROUNDED = 0.05  # how far sums of rounded scores may be apart, as a share of them
 USUAL, SCREENED, NEAR = 6, 2, 0.1  # of two steps: normalisations; rows that must be so near
-MODULE = "https://pytorch.org/docs/stable/generated/torch.nn.Module.html"
 
 
 def _train_mode(case: Case) -> Iterator[Rows]:
@@ -229,16 +227,13 @@ def _two_steps(case: Case) -> Iterator[Rows]:
 
 def _estimated_anew(case: Case) -> Iterator[Rows]:
     """Running statistics that are the mean over the batches of the set, where it is small enough to be passed through."""
-    everything = np.arange(len(case.paths))
-    if len(everything) > WHOLE:
+    evidence = case.evidence
+    if len(case.paths) > WHOLE:
         return
+    loaded = evidence.images(tuple(case.paths))
     for size in (64, 32):
-        model = reset(case.evidence.model)
-        loaded = case.evidence.images(tuple(case.paths))
-        with torch.no_grad():
-            for x, _ in batches(loaded, case.evidence.preprocessing, size, case.evidence.device):
-                model(x)
-        yield case.guess(f"batches of {size}", model=model.eval())
+        fed = (x for x, _ in batches(loaded, evidence.preprocessing, size, evidence.device))
+        yield case.guess(f"batches of {size}", model=estimated_anew(evidence.model, fed))
 
 
 hypotheses(

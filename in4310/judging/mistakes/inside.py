@@ -12,16 +12,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from in4310.errors import InputError
-from in4310.judging.inside import BATCH, Batches, Inside, Maps, Norm, Pixels, outputs_of, reset, runs_of
+from in4310.judging.inside import BATCH, Batches, Inside, Maps, Norm, Pixels, estimated_anew, outputs_of
 from in4310.judging.mistake import Hypothesis, Match
 from in4310.judging.mistakes import pixels
+from in4310.judging.mistakes.budget import Budget
+from in4310.judging.mistakes.outputs import SAVING
 from in4310.judging.mistakes.pixels import TRANSFORMS
 from in4310.judging.mistakes.places import named
-from in4310.judging.mistakes.search import BATCHES, LUCK, World, hypotheses
+from in4310.judging.mistakes.search import BATCHES, LUCK, Claim, World, hypotheses
 from in4310.solution.images import Images
 from in4310.solution.loaders import batches
 from in4310.submission.pieces import Missing
@@ -34,7 +35,6 @@ USUAL = 3  # sizes of batches that are looked at in all modules
 EARLY = 2  # modules that run first, in which the other sizes are
 COUNTS = (2, 5, 10, 16, 20, 25, 32, 50, 64, 100, 128, 150)  # of images
 MODULE = "https://pytorch.org/docs/stable/generated/torch.nn.Module.html"
-SAVING = "https://pytorch.org/tutorials/beginner/saving_loading_models.html"
 
 
 def of_submission(evidence: Evidence, loaded: Images, modules: Iterable[str], model: str = "tuned") -> Inside:
@@ -85,28 +85,29 @@ def worlds(inside: Inside) -> Callable[[Hypothesis | None], Iterator[World]]:
     return computed
 
 
-def looked_up(
-    inside: Inside,
-    claimed: Iterable[str],
-    off: Callable[[Maps, str, str], float],
-    tolerance: Callable[[str], float],
-    chance: float,
-    match: Match,
-) -> list[Match]:
-    """`match` where each figure is that of another module of the network, whichever; `off` says how far it is then off.
+def looked_up(inside: Inside, claim: Claim, mistake: Hypothesis, budget: Budget) -> list[Match]:
+    """`mistake` where each wrong figure of a claim is that of another module of the network, whichever.
 
     The more modules there are, the less of an invented figure must fit by chance.
     """
-    names = [name for name in outputs_of(inside.model) if name]
-    wrong = list(claimed)
-    if not wrong or chance * float(len(names)) ** len(wrong) > LUCK:
+
+    def off(maps: Maps, key: str, name: str) -> float:
+        return min(claim.apart(key, guess) for guess, _ in claim.right(maps, name))
+
+    if not budget.left:
         return []
-    everything = replace(inside, modules=tuple(names)).maps()
-    found = {m: min((off(everything, m, name), name) for name in everything.shares) for m in wrong}
-    if any(not apart <= tolerance(m) or name == m for m, (apart, name) in found.items()):
+    with budget:
+        wrong = [key for key in claim.keys if not off(inside.right, key, key) <= claim.tolerance(key)]
+        names = [name for name in outputs_of(inside.model) if name]
+        if not wrong or claim.chance * float(len(names)) ** len(wrong) > LUCK:
+            return []
+        everything = replace(inside, modules=tuple(names)).maps()
+        found = {key: min((off(everything, key, name), name) for name in everything.shares) for key in wrong}
+    if any(not apart <= claim.tolerance(key) or name == key for key, (apart, name) in found.items()):
         return []
-    detail = ", ".join(f"{m}: {name}" for m, (_, name) in [*found.items()][:3])
-    return [replace(match, under=max(apart for apart, _ in found.values()), count=len(wrong), detail=detail)]
+    under = max(apart for apart, _ in found.values())
+    detail = ", ".join(f"{key}: {name}" for key, (_, name) in [*found.items()][:3])
+    return [Match((mistake,), under, claim.without, len(wrong), claim.what, detail)]
 
 
 def elsewhere(names: Sequence[str], name: str) -> Iterator[tuple[str, str]]:
@@ -123,10 +124,8 @@ def _train_mode(inside: Inside) -> Iterator[tuple[Maps, str]]:
     sizes = [s for s in dict.fromkeys(min(size, inside.images) for size in BATCHES) if s > 1]
     for size in sizes[:USUAL]:
         yield inside.maps(training=size), f"batches of {size}"
-    early = [*runs_of(inside.model, inside.modules)][:EARLY]
     for size in sizes[USUAL:]:
-        maps = inside.maps(training=size, until=early[-1])
-        yield replace(maps, whole=partial(inside.maps, size)), f"batches of {size}"
+        yield _early(inside, training=size), f"batches of {size}"
 
 
 def _other_network(inside: Inside) -> Iterator[tuple[Maps, str]]:
@@ -171,11 +170,7 @@ def _estimated_anew(inside: Inside) -> Iterator[tuple[Maps, str]]:
     """Running statistics that are the mean over batches of these images, or of another set."""
     whole = ((how, fed) for how, count, fed in inside.elsewhere() if count != inside.images)
     for how, fed in (("on these images", inside.batches), *whole):
-        model = reset(inside.model)
-        with torch.no_grad():
-            for batch in fed(BATCH, None, True):
-                model(batch)
-        yield _early(inside, model=model.eval()), how
+        yield _early(inside, model=estimated_anew(inside.model, fed(BATCH, None, True))), how
 
 
 def _first_images(inside: Inside) -> Iterator[tuple[Maps, str]]:
@@ -195,8 +190,7 @@ def _first_images(inside: Inside) -> Iterator[tuple[Maps, str]]:
 
 def _early(inside: Inside, **how: Any) -> Maps:
     """Under a mistake, of the modules that run first; of all where these fit."""
-    last = [*runs_of(inside.model, inside.modules)][:EARLY][-1]
-    return replace(inside.maps(**how, until=last), whole=partial(inside.maps, **how))
+    return replace(inside.maps(**how, until=inside.order[:EARLY][-1]), whole=partial(inside.maps, **how))
 
 
 def _changed(inside: Inside, variants: pixels.Variants) -> Iterator[tuple[Maps, str]]:

@@ -62,12 +62,14 @@ def diagnose(
     case = Case(evidence, claimed, *evidence.audited(name), name)
     if not len(case.at) or not np.isfinite(case.ours).all():
         return []
-    displaced = _displaced(case) if len(claimed) == len(case.paths) else []
+    whole = len(claimed) == len(case.paths)
+    if whole and apart(claimed[case.at], case.ours) <= tolerance:
+        return []
+    displaced = _displaced(case) if whole else []
     if found := _searched(case, tolerance, budget, sources=not displaced):
         return found
     for back, there, order, how in displaced:
-        other = Case(evidence, back, case.at[there], case.ours[there], name)
-        if more := _searched(other, tolerance, budget, sources=back is displaced[0][0]):
+        if more := _searched(case.put_back(back, there), tolerance, budget, sources=back is displaced[0][0]):
             places = located([order], budget.source)
             return [
                 replace(
@@ -94,8 +96,8 @@ def _searched(case: Case, tolerance: float, budget: Budget, sources: bool = True
             yield World(Rows(case.at, case.ours, orders=case.orders))
             return
         for rows in source.figure(case):
-            known_rows = (whole or source.expensive) and np.isin(rows.at, case.at).all()
-            if known_rows and apart(rows.scores, case.right(rows.at)) <= tolerance:
+            plain = case.plain(rows) if whole or source.expensive else None
+            if plain is not None and apart(rows.scores, plain.scores) <= tolerance:
                 continue  # e.g. another interpolation where no image is resized: it explains nothing
             surer = partial(_confirmed, source, case, rows) if source.expensive else None
             yield World(replace(rows, orders=case.orders), source, rows.detail, surer, plain=case.plain)
@@ -150,7 +152,7 @@ def _by_largest(case: Case) -> list[tuple[np.ndarray, str]]:
     places[falling] = np.arange(len(falling))
     return [
         (places, "sorted by their largest number"),
-        (places[::-1].max() - places, "sorted by their largest number, ascending"),
+        (len(places) - 1 - places, "sorted by their largest number, ascending"),
     ]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import product, takewhile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +19,6 @@ from in4310.judging.mistake import SEEN, Hypothesis, Match
 from in4310.judging.mistakes.budget import Budget
 from in4310.submission.pieces import Missing
 from in4310.submission.source import Call
-
-if TYPE_CHECKING:
-    pass
 
 ALIKE = 10.0  # matches within this factor of the best one fit alike: rounding decides between them, not the mistake
 NOISE = 1e-6  # float32 arithmetic: below it, a better fit means nothing

@@ -196,16 +196,7 @@ def diagnose(inside: Inside, claimed: Mapping[str, float], tolerance: float, bud
         # Many things give nothing but zeros: all that do are said, and no second mistake is looked for.
         return search("non_positive", replace(claim, chance=0.0), worlds(inside), budget, sources=False)
     found = search("non_positive", replace(claim, figures=figures), worlds(inside), budget)
-    if found or not claim.keys or not budget.left:
-        return found
-    with budget:
-        match = Match((REGISTRY["non_positive/other-module"],), 0.0, claim.without, 0, claim.what)
-        wrong = [m for m in claim.keys if not claim.apart(m, next(right(inside.right, m))[0]) <= tolerance]
-
-        def off_of(maps: Maps, module: str, name: str) -> float:
-            return claim.apart(module, next(right(maps, name))[0])
-
-        return looked_up(inside, wrong, off_of, claim.tolerance, claim.chance, match)
+    return found or looked_up(inside, claim, REGISTRY["non_positive/other-module"], budget)
 
 
 def of_unnamed_images(

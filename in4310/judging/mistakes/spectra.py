@@ -259,17 +259,7 @@ def diagnose(
         ),
     )  # fmt: skip
     found = search("eigenvalues", claim, worlds(inside), budget)
-    if found or not wrong or not budget.left:
-        return found
-    with budget:
-        match = Match((REGISTRY["eigenvalues: source/other-module"],), 0.0, claim.without, 0, claim.what)
-
-        def off_of(maps: Maps, module: str, name: str) -> float:
-            return min(
-                _off(claimed[module], good) for good, _ in _either(right(maps.means[name]), inside.images)
-            )
-
-        return looked_up(inside, wrong, off_of, claim.tolerance, claim.chance, match)
+    return found or looked_up(inside, claim, REGISTRY["eigenvalues: source/other-module"], budget)
 
 
 def of_unnamed_images(claimed: np.ndarray, inside: Callable[[np.ndarray], float], images: int) -> list[Match]:
