@@ -8,11 +8,13 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
 
 from in4310.places import CACHE_VARIABLE, cache_folder
 
 PROCESSES = 2
+ROOM = 1.5 * 2**30  # bytes of memory of one
 SPREAD = ("tests/faults/test_catalogue.py", "tests/attacks/", "tests/submission/sandbox/")
 """Long files, whose tests may run in several processes. All others stay in one, which makes their fixtures."""
 MINUTES = (
@@ -179,7 +181,7 @@ def pytest_runtest_teardown(item):
     Two processes had grown to nine GiB each, and one of them was killed for it.
     """
     yield
-    if item.get_closest_marker("slow"):
+    if item.get_closest_marker("slow") and psutil.Process().memory_info().rss > ROOM:
         gc.collect()
         if platform.libc_ver()[0] == "glibc":
             ctypes.CDLL(None).malloc_trim(0)

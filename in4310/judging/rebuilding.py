@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import product
 
 import torch
@@ -31,10 +31,17 @@ ACTIVATIONS = (
 
 def fitting(found: Network, state: Mapping[str, Tensor]) -> nn.Module:
     """A ResNet with the head, the first layer and the norms of a state dict; its numbers are not set."""
-    with torch.device("meta"):  # no number is drawn for weights that are replaced
-        model = network.build(f"resnet{found.depth}", classes=found.outputs)
+    model = copy.deepcopy(_numberless(found.depth, found.outputs))
+    with torch.device("meta"):
         _reshape(model, state)
     return model.to_empty(device="cpu")
+
+
+@cache
+def _numberless(depth: int, outputs: int) -> nn.Module:
+    """A ResNet for which no number is drawn: its weights are replaced."""
+    with torch.device("meta"):
+        return network.build(f"resnet{depth}", classes=outputs)
 
 
 def renumber(model: nn.Module, order: Sequence[int]) -> None:
@@ -108,6 +115,18 @@ def training_memory(model: nn.Module, size: int, batch_size: int) -> int:
 
     Counted on two images and scaled, as all that is kept grows with the batch. Buffers of the libraries come on top.
     """
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    key = (str(model), weights, size)
+    if key not in KEPT:  # a class hands in the same network again and again
+        KEPT[key] = _kept(model, size)
+    return 3 * weights + KEPT[key] * batch_size // 2
+
+
+KEPT: dict[tuple[str, int, int], int] = {}
+
+
+def _kept(model: nn.Module, size: int) -> int:
+    """Bytes that the backward pass of two images needs."""
     probe = copy.deepcopy(model).train()
     own = {p.untyped_storage().data_ptr() for p in [*probe.parameters(), *probe.buffers()]}
     kept: dict[int, int] = {}
@@ -125,5 +144,4 @@ def training_memory(model: nn.Module, size: int, batch_size: int) -> int:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), torch.enable_grad():
         loss = probe(images).sum()
     del loss
-    weights = sum(p.numel() * p.element_size() for p in probe.parameters())
-    return 3 * weights + sum(kept.values()) * batch_size // 2
+    return sum(kept.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,17 @@ class Metrics:
     map: float
     confusion: np.ndarray
     """(C, C) int64; row: true class, column: predicted class."""
-    report: dict[str, Any]
-    """scikit-learn's classification_report: precision, recall, F1, support."""
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """scikit-learn's classification_report: precision, recall, F1, support. Read off the confusion matrix."""
+        counts = self.confusion.reshape(-1)
+        true, predicted = (np.repeat(which.reshape(-1), counts) for which in np.indices(self.confusion.shape))
+        names = list(self.accuracy_per_class)
+        found = classification_report(
+            true, predicted, labels=np.arange(len(names)), target_names=names, output_dict=True, zero_division=0
+        )
+        return _plain(found)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, floats and None, ready for JSON."""
@@ -59,9 +69,6 @@ def evaluate(labels: np.ndarray, scores: np.ndarray, classes: Sequence[str]) -> 
         present = images[c] > 0
         accuracies[name] = float(confusion[c, c] / images[c]) if present else None
         precisions[name] = float(average_precision_score(labels == c, scores[:, c])) if present else None
-    report = classification_report(
-        labels, predicted, labels=indices, target_names=list(classes), output_dict=True, zero_division=0
-    )
     return Metrics(
         accuracy=float(accuracy_score(labels, predicted)),
         accuracy_per_class=accuracies,
@@ -69,7 +76,6 @@ def evaluate(labels: np.ndarray, scores: np.ndarray, classes: Sequence[str]) -> 
         ap_per_class=precisions,
         map=_mean(precisions),
         confusion=confusion.astype(np.int64),
-        report=_plain(report),
     )
 
 
