@@ -34,7 +34,12 @@ class Metrics:
         true, predicted = (np.repeat(which.reshape(-1), counts) for which in np.indices(self.confusion.shape))
         names = list(self.accuracy_per_class)
         found = classification_report(
-            true, predicted, labels=np.arange(len(names)), target_names=names, output_dict=True, zero_division=0
+            true,
+            predicted,
+            labels=np.arange(len(names)),
+            target_names=names,
+            output_dict=True,
+            zero_division=0,
         )
         return _plain(found)
 

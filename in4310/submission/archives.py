@@ -23,6 +23,7 @@ from in4310.submission.containers import (
     Opener,
     begins_as_archive,
     begins_as_weights,
+    compressed,
     opened_here,
     without_suffix,
 )
@@ -173,9 +174,13 @@ def unpack_within(folder: Path, bounds: Bounds = Bounds(), opener: Opener = open
 
 
 def _is_named_archive(place: Path) -> bool:
-    """By its name; what is named as another kind, and begins as a zip, is a zip."""
+    """By its name; what is named as another kind, and begins as a zip, is a zip. So is one compressed file."""
     named = place.name.lower().endswith(SUFFIXES)
-    return named or (is_closed_name(place.name) and begins_as_archive(place))
+    return (
+        named
+        or compressed(place.name) is not None
+        or (is_closed_name(place.name) and begins_as_archive(place))
+    )
 
 
 def _unwritten(place: Path, error: OSError) -> NotJudged:
@@ -286,13 +291,17 @@ def _unpack_nested(place: Path, run: _Run, depth: int) -> None:
                 return
             if depth >= run.bounds.depth:
                 raise run.refuse(f"archives lie more than {run.bounds.depth} deep in each other")
-            inner = _beside(place)
-            if inner is None:
-                run.notes.append(f"left out: {shown(place.name)}: a folder of that name is there already")
+            alone = compressed(place.name)
+            target = _beside(place) if alone is None else place.parent
+            if target is None or (alone is not None and target.joinpath(alone).exists()):
+                what = "folder" if alone is None else "file"
+                run.notes.append(f"left out: {shown(place.name)}: a {what} of that name is there already")
                 return
-            inner.mkdir()
-            run.inner.append(inner)
-            written = _fill(entries, inner, run)
+            if alone is None:
+                inner = target
+                inner.mkdir()
+                run.inner.append(inner)
+            written = _fill(entries, target, run)
         _unpack_inside(written, run, depth + 1)
     except InputError as error:
         if isinstance(error, NotJudged | Bomb):

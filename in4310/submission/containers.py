@@ -26,6 +26,7 @@ from in4310.submission.unxz import Unxz
 SUFFIXES = (
     ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.lzma", ".tlz", ".tar",
 )  # fmt: skip
+COMPRESSED = (".gz", ".bz2", ".xz", ".lzma")  # of one file
 HEADER_BYTES = 16 * 2**20  # of one header of a tar
 DIRECTORY_BYTES = 32 * 2**20  # of a zip's central directory: of 100000 files of a virtual environment 17 MB
 PASSED_OVER = 4  # times what may be unpacked: bytes of a tar that are read, with those of rubbish
@@ -70,8 +71,18 @@ def without_suffix(name: str) -> str | None:
     return next((name[: -len(s)] for s in SUFFIXES if name.lower().endswith(s)), None)
 
 
+def compressed(name: str) -> str | None:
+    """The name of the one file that is compressed in a file of this name; None for an archive and for others."""
+    if without_suffix(name) is not None:
+        return None
+    return next((name[: -len(s)] for s in COMPRESSED if name.lower().endswith(s)), None) or None
+
+
 def is_archive(path: Path) -> bool:
-    """Whether a file is an archive of files, by content; a .pth, .npz or .docx, which are zips inside, is none."""
+    """Whether a file is an archive of files, by content; a .pth, .npz or .docx, which are zips inside, is none.
+
+    One compressed file is an archive of one.
+    """
     try:
         if not path.is_file() or closed(path):
             return False
@@ -85,7 +96,7 @@ def is_archive(path: Path) -> bool:
             return True
     except DAMAGED:
         # Damaged, and yet meant as an archive: unpack() says what is wrong with it.
-        return path.name.lower().endswith(SUFFIXES)
+        return path.name.lower().endswith(SUFFIXES) or compressed(path.name) is not None
 
 
 def _is_one_file(names: list[str]) -> bool:
@@ -156,6 +167,8 @@ def entries_of(archive: Path, limit: int) -> Iterator[Iterator[Entry]]:
         if start[:2] == b"PK":
             with _open_zip(archive) as opened:
                 yield _guarded(_zip_entries(opened), archive)
+        elif (alone := compressed(archive.name)) and not _is_tar(archive, limit):
+            yield iter([Entry(alone, False, "", lambda: _decompressed(archive))])
         else:
             with _open_tar(archive, limit) as opened_tar:
                 yield _guarded(_tar_entries(opened_tar), archive)
@@ -211,19 +224,28 @@ class _Stream(io.RawIOBase):
         super().close()
 
 
-def _open_tar(path: Path, limit: int) -> tarfile.TarFile:
-    with path.open("rb") as file:
-        start = file.read(6)
-    opened: IO[bytes]
+def _decompressed(path: Path) -> IO[bytes]:
+    """The bytes of a file, decompressed by what its first ones say; as they are where they say nothing."""
+    start = _start(path)
     if start[:2] == b"\x1f\x8b":
-        opened = gzip.open(path)  # type: ignore[assignment]  # noqa: SIM115
-    elif start[:3] == b"BZh":
-        opened = bz2.open(path)  # noqa: SIM115
-    elif start == b"\xfd7zXZ\0" or start[:3] == b"]\0\0":
-        opened = Unxz(path.open("rb"))  # type: ignore[assignment]
-    else:
-        opened = path.open("rb")
-    stream = _Stream(opened, PASSED_OVER * limit)
+        return gzip.open(path)  # type: ignore[return-value]
+    if start[:3] == b"BZh":
+        return bz2.open(path)
+    if start[:6] == b"\xfd7zXZ\0" or start[:3] == b"]\0\0":
+        return Unxz(path.open("rb"))  # type: ignore[return-value]
+    return path.open("rb")
+
+
+def _is_tar(path: Path, limit: int) -> bool:
+    try:
+        with _open_tar(path, limit):
+            return True
+    except tarfile.TarError:
+        return False
+
+
+def _open_tar(path: Path, limit: int) -> tarfile.TarFile:
+    stream = _Stream(_decompressed(path), PASSED_OVER * limit)
     try:
         return tarfile.open(fileobj=stream, mode="r:")
     except BaseException:

@@ -15,7 +15,7 @@ from in4310.errors import InputError, NotJudged
 from in4310.shown import shown
 from in4310.submission.archives import TAKEN_APART, is_unpacked_weights, unpack, unpack_within
 from in4310.submission.closed import closed
-from in4310.submission.containers import SUFFIXES, without_suffix
+from in4310.submission.containers import COMPRESSED, SUFFIXES, without_suffix
 from in4310.submission.files import RUBBISH, everything, put_at, walk
 from in4310.submission.opening import opener_of
 from in4310.submission.pieces import KINDS
@@ -59,7 +59,7 @@ def take_in(path: Path, sandbox: Sandbox | None = None) -> Iterator[Taken]:
         apart = tuple(
             f"{shown(Path(f).parent.name)}: {TAKEN_APART}" for f in files if is_unpacked_weights(path / f)
         )
-        if not any(f.lower().endswith(SUFFIXES) or closed(path / f) for f in files):
+        if not any(f.lower().endswith(SUFFIXES + COMPRESSED) or closed(path / f) for f in files):
             yield Taken(_innermost(path), path.resolve().name, apart)
             return
     elif not path.is_file():

@@ -1,8 +1,12 @@
 """However a hand-in is wrapped, the same pieces are found in it: every outer form times every inner form."""
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import os
+from functools import partial
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -96,6 +100,24 @@ def beside(apart, pack):
     return form
 
 
+PACKERS = (
+    (".gz", gzip.compress),
+    (".bz2", bz2.compress),
+    (".xz", lzma.compress),
+    (".lzma", partial(lzma.compress, format=lzma.FORMAT_ALONE)),
+)
+
+
+def each_compressed(files):
+    """Every file by itself, the packers in turn; those of systems and tools as they are."""
+    found = {}
+    for i, (name, content) in enumerate(files.items()):
+        suffix, pack = PACKERS[i % len(PACKERS)]
+        hidden = any(part.startswith((".", "__")) for part in PurePosixPath(name).parts)
+        found |= {name: content} if hidden else {name + suffix: pack(content)}
+    return found
+
+
 OUTER = {
     "folder": lambda files, inner: inner(files),
     "zip": lambda files, inner: {"x.zip": zipped(inner(files))},
@@ -109,6 +131,8 @@ OUTER = {
     "zip in zip": lambda files, inner: {"x.zip": zipped({"oblig/y.zip": zipped(inner(files))})},
     "zip in zip beside the report": lambda files, inner: {"x.zip": zipped(beside(REPORTS, zipped)(files, inner))},
     "zip in zip in a folder beside the weights": lambda files, inner: beside(MODELS, lambda rest: zipped({"y.zip": zipped(rest)}))(files, inner),
+    "each file compressed": lambda files, inner: each_compressed(inner(files)),
+    "each file compressed, in a zip": lambda files, inner: {"x.zip": zipped(each_compressed(inner(files)))},
     "zip in zip, each beside a file": lambda files, inner: _twice(files, inner),
 }  # fmt: skip
 
@@ -158,6 +182,25 @@ def test_every_form_gives_the_same_pieces(tmp_path, plain, names, outer, inner):
         assert pieces(place) == plain[names]
     assert before == {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in folder.rglob("*") if p.is_file()}
     assert len(plain[names][0]["scores"]) == len(plain[names][0]["split"]) == 1
+
+
+def test_a_compressed_file_never_takes_the_place_of_another(tmp_path):
+    files = {"metrics.json": b"{}", "metrics.json.gz": gzip.compress(b"other"), "log.txt.xz": b"\xfd7zXZ\0 damaged",
+             "run.bz2": tarred("w:bz2", {"run/a.txt": b"a"}), "plain.gz": b"not compressed", ".gz": b"a"}  # fmt: skip
+    with take_in(written(tmp_path / "a", files)) as taken:
+        held = {
+            p.relative_to(taken.folder).as_posix(): p.read_bytes()
+            for p in taken.folder.rglob("*")
+            if p.is_file()
+        }
+        notes = " ".join(taken.notes)
+    assert held["metrics.json"] == b"{}"
+    assert held["metrics.json.gz"] == files["metrics.json.gz"]
+    assert held["log.txt.xz"] == files["log.txt.xz"]
+    assert held["plain"] == files["plain.gz"]
+    assert b"a" in held.values()
+    assert "metrics.json.gz: a file of that name is there already" in notes
+    assert "log.txt.xz" in notes
 
 
 def test_of_two_files_that_differ_the_one_outside_counts(tmp_path):
