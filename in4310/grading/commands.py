@@ -235,15 +235,24 @@ def replay(who: str, out: Path) -> None:
 def compare(old: Path, new: Path) -> None:
     """Show whose marks differ between two gradings (folders given as --out), and why.
 
+    Of another year's class, requirement by requirement how the two fared, and the mistakes that became more or fewer.
+
     Exit status: 0 none does, 1 some do, 2 they could not be compared.
     """
     from rich.table import Table
     from rich.text import Text
 
+    from in4310.grading.compare import classes, other_class
     from in4310.grading.compare import compare as side_by_side
     from in4310.shown import shown
 
     with _opened(old) as first, _opened(new) as second:
+        if other_class(first, second):
+            years = Table("the class", "old", "new")
+            for row in classes(first, second):
+                years.add_row(*(Text(shown(text, 120)) for text in row))
+            console().print(years)
+            sys.exit(1)
         changes = side_by_side(first, second)
     table = Table("student", "old", "new", "requirements", "why")
     for change in changes:

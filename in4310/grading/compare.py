@@ -1,9 +1,13 @@
-"""Two gradings side by side: whose mark changed, on which requirement, and through what."""
+"""Two gradings side by side: whose mark changed, on which requirement, and through what; of two years, the classes."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
+from in4310.grading.class_page import hurdles
 from in4310.grading.gradebook import Gradebook, Verdict
 from in4310.grading.marks import Mark
 from in4310.judging.verdict import Results
@@ -16,6 +20,7 @@ CAUSES = {
     "version in4310": "another version of in4310",
     "full": "all scores recomputed, or a sample of them",
 }
+MISTAKES = 10  # of the class, those whose share changed most
 
 
 @dataclass(frozen=True)
@@ -74,3 +79,63 @@ def _more_causes(old: Mark, new: Mark) -> list[str]:
     if old.results and new.results and old.results.isolation != new.results.isolation:
         why.append("code of the submission could be confined in one of them only")
     return why + (["a teacher's word"] if old.overrides != new.overrides else [])
+
+
+def other_class(old: Gradebook, new: Gradebook) -> bool:
+    """Whether most students are in one of the gradings only: it is another year's class then."""
+    before, after = ({m.who for m in book.marks()} for book in (old, new))
+    return bool(before and after) and 2 * len(before & after) < min(len(before), len(after))
+
+
+def classes(old: Gradebook, new: Gradebook) -> list[tuple[str, str, str]]:
+    """Two classes side by side, as rows of texts: how many, their points, each requirement, the commonest mistakes."""
+    before, after = _figures(old.marks()), _figures(new.marks())
+    mistakes = sorted(
+        before.mistakes.keys() | after.mistakes.keys(),
+        key=lambda name: (-abs(_moved(before, after, name)), name),
+    )
+    requirements = dict.fromkeys((*after.requirements, *before.requirements))
+    return [
+        ("students", f"{before.students}", f"{after.students}"),
+        ("with a verdict", f"{before.judged}", f"{after.judged}"),
+        ("median of the points", before.middle, after.middle),
+        *(
+            (name, *(side.requirements.get(name, "not asked") for side in (before, after)))
+            for name in requirements
+        ),
+        *((name, *(side.of(name) for side in (before, after))) for name in mistakes[:MISTAKES]),
+    ]
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """Of a class: texts by requirement, and how many made each mistake."""
+
+    students: int
+    judged: int
+    middle: str
+    requirements: dict[str, str]
+    mistakes: Counter[str]
+
+    def of(self, mistake: str) -> str:
+        return f"{self.mistakes[mistake]} of {self.judged}"
+
+
+def _moved(before: _Figures, after: _Figures, mistake: str) -> float:
+    """By how much the share of those that made a mistake changed."""
+    return after.mistakes[mistake] / max(1, after.judged) - before.mistakes[mistake] / max(1, before.judged)
+
+
+def _figures(marks: Sequence[Mark]) -> _Figures:
+    judged = [m for m in marks if m.results is not None]
+    points = [m.points for m in judged if m.points is not None]
+    most = max((m.max_points or 0.0 for m in judged), default=0.0)
+    found = hurdles(judged)
+    texts = {f"{h.id} {h.title}": f"{h.share:.0%} earned, {h.lost} of {len(judged)} lost some" for h in found}
+    return _Figures(
+        len({m.who for m in marks}),
+        len(judged),
+        f"{median(points):g} of {most:g}" if points else "none",
+        dict(sorted(texts.items())),
+        Counter(dict(mistake for h in found for mistake in h.mistakes)),
+    )

@@ -28,13 +28,13 @@ from in4310.submission.containers import (
     without_suffix,
 )
 from in4310.submission.entry_names import Name, Places, inside
+from in4310.submission.unpacked_weights import put_together
 
 CHUNK = 1 << 20
 NOTES = 50
 LOOKED = 50  # times as many entries as are taken may be looked at: rubbish of tools is no file of a hand-in
 PACK_AGAIN = "pack your submission again"
 WEIGHTS = ".pth"
-TAKEN_APART = "the inside of a weights file of PyTorch, which some browsers unpack; hand in the .pth itself"
 PACKED = "left packed: "
 
 
@@ -140,6 +140,7 @@ def unpack(archive: Path, target: Path, bounds: Bounds = Bounds(), opener: Opene
             written = _fill(entries, aside, run)
         _unpack_inside(written, run, 1)
         _require_files(aside, run)
+        run.notes += put_together(aside)
         if target.exists():
             target.rmdir()
         aside.rename(target)
@@ -166,6 +167,7 @@ def unpack_within(folder: Path, bounds: Bounds = Bounds(), opener: Opener = open
     try:
         _unpack_inside(files, run, 0)
         _require_files(folder, run)
+        run.notes += put_together(folder)
     except OSError as error:
         raise _unwritten(folder, error) from error
     finally:
@@ -240,13 +242,7 @@ def _fill(entries: Iterator[Entry], target: Path, run: _Run) -> list[Path]:
             continue
         if place := _taken(entry, name, places, run):
             written[place] = None
-    run.notes += [f"{shown(p.parent.name)}: {TAKEN_APART}" for p in written if is_unpacked_weights(p)]
     return list(written)
-
-
-def is_unpacked_weights(file: Path) -> bool:
-    """Whether a file is the one by which the inside of a weights file is known, where that was unpacked."""
-    return file.name == "data.pkl" and file.with_name("version").is_file()
 
 
 def _taken(entry: Entry, name: Name, places: Places, run: _Run) -> Path | None:

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from in4310.errors import InputError, NotJudged
 from in4310.shown import shown
-from in4310.submission.archives import TAKEN_APART, is_unpacked_weights, unpack, unpack_within
+from in4310.submission.archives import unpack, unpack_within
 from in4310.submission.closed import closed
 from in4310.submission.containers import COMPRESSED, SUFFIXES, without_suffix
 from in4310.submission.files import RUBBISH, everything, put_at, walk
 from in4310.submission.opening import opener_of
 from in4310.submission.pieces import KINDS
 from in4310.submission.sandbox.worker import Sandbox
+from in4310.submission.unpacked_weights import is_unpacked
 from in4310.temporary import ours
 
 WRAPPINGS = 8  # folders around a submission
@@ -56,11 +57,9 @@ def take_in(path: Path, sandbox: Sandbox | None = None) -> Iterator[Taken]:
     """
     if path.is_dir():
         files = _files(path)
-        apart = tuple(
-            f"{shown(Path(f).parent.name)}: {TAKEN_APART}" for f in files if is_unpacked_weights(path / f)
-        )
-        if not any(f.lower().endswith(SUFFIXES + COMPRESSED) or closed(path / f) for f in files):
-            yield Taken(_innermost(path), path.resolve().name, apart)
+        packed = SUFFIXES + COMPRESSED
+        if not any(f.lower().endswith(packed) or is_unpacked(path / f) or closed(path / f) for f in files):
+            yield Taken(_innermost(path), path.resolve().name)
             return
     elif not path.is_file():
         raise InputError(f"{shown(str(path))}: expected a submission (folder, zip or tar.gz), found nothing")
@@ -70,13 +69,13 @@ def take_in(path: Path, sandbox: Sandbox | None = None) -> Iterator[Taken]:
             copy = home / "submission"
             _copy(path, files, copy)
             unpacked = unpack_within(copy, opener=opener_of(sandbox))
-            name, notes = path.resolve().name, (*apart, *unpacked.notes)
+            name = path.resolve().name
         else:
             unpacked = unpack(path, home / "submission", opener=opener_of(sandbox))
             bare = without_suffix(path.name)
-            name, notes = shown(path.name if bare is None else bare), unpacked.notes
+            name = shown(path.name if bare is None else bare)
         _put_beside(unpacked.folder, unpacked.inner)
-        yield Taken(_innermost(unpacked.folder), name, notes)
+        yield Taken(_innermost(unpacked.folder), name, unpacked.notes)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

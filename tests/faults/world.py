@@ -239,7 +239,7 @@ class World:
         torch.manual_seed(3)
         model = copy.deepcopy(self.model).train()
         train = self.images(self.split["train"][::2])
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.03, momentum=0.9)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
         found = []
         for epoch in range(1, 7):
             model.train()

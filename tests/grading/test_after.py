@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from in4310.errors import InputError
-from in4310.grading.compare import compare
+from in4310.grading.compare import classes, compare, other_class
 from in4310.grading.explain import explanation
 from in4310.grading.grade import Order, grade
 from in4310.grading.gradebook import GRADEBOOK, Gradebook
@@ -150,6 +151,20 @@ def test_of_a_table_all_is_kept_or_nothing(graded):
     with pytest.raises(sqlite3.IntegrityError):
         graded.override_all([("kari", "1e", 1.0, ""), ("kari", "1e", None, None)], "anne")
     assert len(graded.overrides("kari")) == before
+
+
+def test_another_years_class_is_compared_as_a_class(graded, tmp_path, hand_in, engine):
+    shutil.rmtree(tmp_path / "class")
+    grade(Order(hand_in(tor=8, siv=2, une=2), "demo", tmp_path / "new"), engine())
+    with Gradebook(tmp_path / "new" / GRADEBOOK) as new:
+        assert other_class(graded, new)
+        assert not other_class(new, new)
+        rows = {what: (before, after) for what, before, after in classes(graded, new)}
+    assert rows["students"] == ("3", "3")
+    assert rows["with a verdict"] == ("2", "3")
+    assert rows["median of the points"] == ("7.5 of 10", "4 of 10")
+    (requirement,) = (what for what in rows if what.startswith("1a "))
+    assert rows[requirement] == ("69% earned, 1 of 2 lost some", "50% earned, 2 of 3 lost some")
 
 
 def test_two_gradings_side_by_side(graded, tmp_path, hand_in, engine):

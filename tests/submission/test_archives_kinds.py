@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from submission import packing
@@ -18,6 +19,7 @@ from in4310.submission.closed import closed, volume_of
 from in4310.submission.containers import begins_as_archive, is_archive
 from in4310.submission.intake import take_in
 from in4310.submission.unxz import Unxz
+from in4310.submission.weights import load_tensors
 
 
 def zipped(*names, compress=zipfile.ZIP_DEFLATED):
@@ -163,13 +165,14 @@ def test_unxz_of_random_bytes(content):
 def test_weights_that_a_browser_unpacked_or_renamed(tmp_path, sandbox):
     apart = [f"best_model/{n}" for n in ("data.pkl", "version", "data/0", "byteorder")]
     (tmp_path / "oblig.zip").write_bytes(zipped(*apart, "scores_test.npy"))
-    with take_in(tmp_path / "oblig.zip", sandbox) as taken:
-        assert (taken.folder / "scores_test.npy").is_file()
-        assert any("best_model" in n and "hand in the .pth itself" in n for n in taken.notes)
     with zipfile.ZipFile(tmp_path / "oblig.zip") as archive:
         archive.extractall(tmp_path / "folder")
-    with take_in(tmp_path / "folder", sandbox) as taken:
-        assert any("best_model" in n and "hand in the .pth itself" in n for n in taken.notes)
+    for place in ("oblig.zip", "folder"):
+        with take_in(tmp_path / place, sandbox) as taken:
+            assert {p.name for p in taken.folder.iterdir()} == {"scores_test.npy", "best_model.pth"}
+            with zipfile.ZipFile(taken.folder / "best_model.pth") as whole:
+                assert sorted(whole.namelist()) == sorted(n.replace("best_model", "archive") for n in apart)
+            assert "put together: best_model.pth" in " ".join(taken.notes)
     saved = zipped(*apart, compress=zipfile.ZIP_STORED)
     (tmp_path / "model.zip").write_bytes(saved)
     assert not is_archive(tmp_path / "model.zip")
@@ -183,6 +186,35 @@ def test_weights_that_a_browser_unpacked_or_renamed(tmp_path, sandbox):
     with take_in(tmp_path / "folder", sandbox) as taken:
         assert (taken.folder / "model.pth").read_bytes() == saved
     assert (tmp_path / "folder" / "model.zip").is_file(), "what was handed in stays as it is"
+
+
+@pytest.mark.parametrize("held_by", ["best", "best.pth", "a/b/archive", ""])
+def test_the_tensors_of_weights_that_were_unpacked_are_the_ones_saved(tmp_path, held_by):
+    tensors = {"conv1.weight": torch.rand(8, 3, 7, 7), "fc.bias": torch.rand(6).half()}
+    torch.save(tensors, tmp_path / "saved.pth")
+    folder = tmp_path / "folder"
+    with zipfile.ZipFile(tmp_path / "saved.pth") as archive:
+        for name in archive.namelist():
+            place = folder / held_by / name.partition("/")[2]
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(archive.read(name))
+    (folder / "notes.txt").write_text("beside")
+    with take_in(folder) as taken:
+        (file,) = taken.folder.rglob("*.pth")
+        found = load_tensors(file)
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
+    assert (folder / held_by / "data.pkl").is_file(), "what was handed in stays as it is"
+
+
+def test_weights_that_were_unpacked_take_no_other_files_place(tmp_path):
+    for name in ("best.pth", "best/data.pkl", "best/version", "best/data/0", "best/train.py"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_text(name)
+    with take_in(tmp_path / "in") as taken:
+        assert (taken.folder / "best.pth").read_text() == "best.pth"
+        assert (taken.folder / "best" / "train.py").is_file()
+        assert "hand in the .pth itself" in " ".join(taken.notes)
 
 
 @pytest.mark.parametrize("beside", ["data.pkl", "oblig/version", "mimetype", "a/[Content_Types].xml"])
