@@ -173,6 +173,11 @@ class Inside:
         return self.maps()
 
     @cached_property
+    def finite(self) -> bool:
+        """Whether the network gives numbers: figures handed in with one that does not come from another."""
+        return all(np.isfinite(means).all() for means in self.right.means.values())
+
+    @cached_property
     def order(self) -> tuple[str, ...]:
         """The modules, in the order in which they first run."""
         return tuple(runs_of(self.model, self.modules))

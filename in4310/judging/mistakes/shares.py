@@ -180,6 +180,8 @@ finishes("non_positive", "other modules")
 def diagnose(inside: Inside, claimed: Mapping[str, float], tolerance: float, budget: Budget) -> list[Match]:
     """Mistakes that give the percentages claimed for modules, the wrong ones and those that are right all the same."""
     with budget:
+        if not inside.finite:
+            return []
         claim = _claim(inside.right, claimed, dict.fromkeys(claimed, tolerance))
     images = {
         "the number of images": float(inside.images),

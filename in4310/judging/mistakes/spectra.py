@@ -228,6 +228,8 @@ def diagnose(
     if any(not len(v) or not np.isfinite(v).all() for v in claimed.values()):
         return []
     with budget:
+        if not inside.finite:
+            return []
         spectra = {m: right(inside.right.means[m]) for m in claimed}
 
     def computed(given: Maps | dict[str, np.ndarray], module: str) -> Guess:
