@@ -27,7 +27,20 @@ class PieceKind:
     places: tuple[str, ...]
     asked: frozenset[str]
 
+    @property
+    def forms(self) -> str:
+        """Which files it is looked for in, by what they hold."""
+        return FORMS.get(self.name, FORMS[""])
 
+
+FORMS = {
+    "": "tables, texts, JSON, YAML, arrays, pickles, weights files, notebooks and event files of any name",
+    "model": "weights files of any name",
+    "untuned": "weights files of any name",
+    "feature_maps": "pictures of any name, and those in notebooks",
+    "plots": "pictures of any name, and those in notebooks",
+    "report": "PDF, HTML and DOCX files of any name",
+}
 _ALL: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     ("split", "train, val and test as lists of paths", ("split", "split.json"), "1a 1b"),
     ("model", "state dict of the network kept", ("model.pth", "model.safetensors", "best_model.pth"), "1d"),
@@ -63,7 +76,7 @@ class Missing(Exception):
         self.piece = piece
         if kind := KINDS.get(piece):
             places = " or ".join(kind.places)
-            message = message or f"{lacking(piece)} ({kind.contents}; expected as {places})"
+            message = message or f"{lacking(piece)} ({kind.contents}; expected as {places}; looked for in {kind.forms})"
         super().__init__(message or piece)
 
 
