@@ -99,11 +99,8 @@ def classes(old: Gradebook, new: Gradebook) -> list[tuple[str, str, str]]:
         ("students", f"{before.students}", f"{after.students}"),
         ("with a verdict", f"{before.judged}", f"{after.judged}"),
         ("median of the points", before.middle, after.middle),
-        *(
-            (name, *(side.requirements.get(name, "not asked") for side in (before, after)))
-            for name in requirements
-        ),
-        *((name, *(side.of(name) for side in (before, after))) for name in mistakes[:MISTAKES]),
+        *((name, before.asked(name), after.asked(name)) for name in requirements),
+        *((name, before.made(name), after.made(name)) for name in mistakes[:MISTAKES]),
     ]
 
 
@@ -117,7 +114,10 @@ class _Figures:
     requirements: dict[str, str]
     mistakes: Counter[str]
 
-    def of(self, mistake: str) -> str:
+    def asked(self, requirement: str) -> str:
+        return self.requirements.get(requirement, "not asked")
+
+    def made(self, mistake: str) -> str:
         return f"{self.mistakes[mistake]} of {self.judged}"
 
 

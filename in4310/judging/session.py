@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from in4310.judging.data import DataSet, hints
 from in4310.judging.edition import Edition, given_data, load_edition
 from in4310.judging.evidence import Evidence
 from in4310.judging.judge import Judge
+from in4310.judging.mistakes.budget import Budget
 from in4310.judging.order import Order, by_edition
 from in4310.judging.proved_split import said as split_said
 from in4310.judging.recovered import ahead, recover
@@ -289,12 +290,20 @@ class Session:
             chosen={"device": evidence.device, "precision": "fp32"} if evidence else {},
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=round(time.perf_counter() - self.started, 2),
+            searched=_searched(Budget.of(evidence).spent) if evidence else {},
+            search_ended=Budget.of(evidence).ran_out if evidence else False,
             given=self.started_with,
             edition_said=self.edition_said,
             left_out=[name for name in self.edition.points_of if name not in self.checks],
             attached=self.attachments.records if self.attachments else [],
         )
         return Results.model_validate(_each_text(found.model_dump(), self.order.placeless))
+
+
+def _searched(spent: Mapping[str, float]) -> dict[str, float]:
+    """Families that took some time, the longest first."""
+    longest = sorted(spent.items(), key=lambda item: -item[1])
+    return {family: round(seconds, 2) for family, seconds in longest if seconds >= 0.01}
 
 
 def _each_text(value: Any, change: Callable[[str], str]) -> Any:

@@ -283,6 +283,13 @@ class Results(Record):
     )
     made_at: str = Field(description="ISO 8601, UTC")
     seconds: float = 0.0
+    searched: dict[str, float] = Field(
+        {},
+        description="seconds of the processor that mistakes were searched for, by family; none without a wrong figure",
+    )
+    search_ended: bool = Field(
+        False, description="whether that search ended with its time, not with the last family"
+    )
     given: Given | None = Field(None, description="how to start the same run again")
     edition_said: str = Field(
         "", description="where the edition was not asked for, or is another than submission.toml states"

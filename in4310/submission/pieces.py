@@ -76,7 +76,10 @@ class Missing(Exception):
         self.piece = piece
         if kind := KINDS.get(piece):
             places = " or ".join(kind.places)
-            message = message or f"{lacking(piece)} ({kind.contents}; expected as {places}; looked for in {kind.forms})"
+            message = (
+                message
+                or f"{lacking(piece)} ({kind.contents}; expected as {places}; looked for in {kind.forms})"
+            )
         super().__init__(message or piece)
 
 

@@ -330,6 +330,18 @@ def test_nothing_wrong_is_not_searched():
     assert search("metric", nothing, lambda source: pytest.fail("computed"), Budget()) == []
 
 
+def test_the_time_of_each_family_is_told():
+    budget = Budget()
+    with budget.on("a"), budget.on("b"):
+        pass
+    assert set(budget.spent) == {"a", "b"}
+    invented = claim(0.123, 0.5, 1e-9)
+    assert search("of no kind", invented, lambda source: [World([0.5])], budget) == []
+    told = {name.removeprefix("of no kind: ") for name in budget.spent if name.startswith("of no kind")}
+    assert told == {"as they are", "made last", "computed in another way", "two together"}
+    assert all(0 <= seconds <= budget._used for name, seconds in budget.spent.items() if name not in "ab")
+
+
 def test_a_mistake_of_form_fills_its_sentence_or_adds_a_detail():
     (match,) = seen("form: kept epoch", 6, "run-1", True, False)
     assert match.sentence == "the last epoch (6) of run-1 was saved, not the best"

@@ -215,6 +215,13 @@ def test_the_same_record_gives_the_same_page(results: Results) -> None:
     assert render(results, pictures) == render(again, dict(pictures))
 
 
+def test_how_long_mistakes_were_searched_for_is_shown_where_any_were(results: Results) -> None:
+    assert "Search for mistakes" not in Page(render(results)).texts
+    spent = {"searched": {"scores: decoding": 61.25, "map: as they are": 0.5}, "search_ended": True}
+    texts = " ".join(Page(render(results.model_copy(update=spent))).texts)
+    assert "61.8 s, ended with its time: scores: decoding 61.2, map: as they are 0.5" in texts
+
+
 def test_a_picture_is_inlined_with_its_caption_and_alternative_text(results: Results) -> None:
     content = plot()
     page = Page(render(results, {"pictures/sizes-1.png": content}))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,7 @@ class Budget:
     _used: float = 0.0
     ran_out: bool = False
     fruitless: set[str] = field(default_factory=set)  # kinds of figures for which nothing was found before
+    spent: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # by family
     _since: list[float] = field(default_factory=list)
 
     @staticmethod
@@ -38,6 +41,15 @@ class Budget:
 
     def __exit__(self, *_: object) -> None:
         self._used += time.process_time() - self._since.pop()
+
+    @contextmanager
+    def on(self, family: str) -> Iterator[None]:
+        """Whatever is done inside is of a family of mistakes."""
+        began = time.process_time()
+        try:
+            yield
+        finally:
+            self.spent[family] += time.process_time() - began
 
     def worthwhile(self, about: str) -> bool:
         """Whether to try expensive hypotheses: there is time, and they were not tried in vain on a figure of its kind."""

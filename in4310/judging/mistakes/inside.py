@@ -96,7 +96,7 @@ def looked_up(inside: Inside, claim: Claim, mistake: Hypothesis, budget: Budget)
 
     if not budget.left:
         return []
-    with budget:
+    with budget, budget.on("figures of every module"):
         wrong = [key for key in claim.keys if not off(inside.right, key, key) <= claim.tolerance(key)]
         names = [name for name in outputs_of(inside.model) if name]
         if not wrong or claim.chance * float(len(names)) ** len(wrong) > LUCK:

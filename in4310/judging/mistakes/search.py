@@ -273,23 +273,29 @@ def search(about: str, claim: Claim, worlds: Worlds, budget: Budget, sources: bo
     if not claim.keys:
         return []
     with budget:
-        right = list(worlds(None))
-        matches += _finished(about, claim, [(world, None) for world in right], tally)
-        for world, way in product(right, ways):  # cheap ones first
-            if not way.expensive or (budget.left and not matches):
-                matches += claim.explained(world, way, tally)
+        with budget.on(f"{about}: as they are"):
+            right = list(worlds(None))
+        with budget.on(f"{about}: made last"):
+            matches += _finished(about, claim, [(world, None) for world in right], tally)
+        with budget.on(f"{about}: computed in another way"):
+            for world, way in product(right, ways):  # cheap ones first
+                if not way.expensive or (budget.left and not matches):
+                    matches += claim.explained(world, way, tally)
         for source in known(f"{about}: source"):
             if source.expensive and (matches or not sources or not budget.worthwhile(about)):
                 break
-            matches += _looked_at(source, claim, worlds, budget, tried, tally)
+            with budget.on(f"{about}: {source.name}"):
+                matches += _looked_at(source, claim, worlds, budget, tried, tally)
         if not matches:
             if any(world.source and world.source.expensive for world in tried):
                 budget.fruitless.add(about)
             pairs = [(w, way) for w in tried for way in ways if w.source is None or way.name != w.source.name]
             timely = takewhile(lambda _: budget.left, pairs)
-            matches = [m for pair in timely for m in claim.surely(*pair, tally)]
+            with budget.on(f"{about}: two together"):
+                matches = [m for pair in timely for m in claim.surely(*pair, tally)]
             last = [*product(right, ways), *((world, None) for world in tried)]
-            matches += _finished(about, claim, last, tally)
+            with budget.on(f"{about}: made last"):
+                matches += _finished(about, claim, last, tally)
     return [replace(m, places=located(m.mistakes, budget.source)) for m in best(matches)]
 
 
