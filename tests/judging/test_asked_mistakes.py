@@ -138,7 +138,7 @@ SAME = {
 }
 
 
-@pytest.mark.parametrize(("way", "source"), sampled(single("non_positive"), every=3))
+@pytest.mark.parametrize(("way", "source"), sampled(single("non_positive"), every=6))
 def test_percentages_with_a_mistake_are_told_it(way, source):
     for function in statistics("non_positive", way, source):
         judge = judged(asked_network.check_non_positive, function)
@@ -147,7 +147,7 @@ def test_percentages_with_a_mistake_are_told_it(way, source):
 
 
 @pytest.mark.parametrize("k", [None, 3])
-@pytest.mark.parametrize(("way", "source"), sampled(single("eigenvalues"), every=4))
+@pytest.mark.parametrize(("way", "source"), sampled(single("eigenvalues"), every=8))
 def test_spectra_with_a_mistake_are_told_it(draws, way, source, k):
     for function in statistics("eigenvalues", way, source, k):
         judge = judged(asked_network.check_spectrum, function)

@@ -138,7 +138,7 @@ STYLES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("style", sampled(STYLES, every=3))
+@pytest.mark.parametrize("style", sampled(STYLES, every=5))
 def test_maps_in_any_style_are_told_from_those_of_other_images(style, evidence, paths, several):
     """Each by itself: most of them, of one channel some; and never as another's."""
     told = []
@@ -158,7 +158,7 @@ FAINT = {
 }
 
 
-@pytest.mark.parametrize("style", sampled(FAINT, every=3))
+@pytest.mark.parametrize("style", sampled(FAINT, every=5))
 def test_pictures_that_are_faint_each_are_told_by_their_order(style, evidence, paths):
     """Ten images of the list that the shares are of, numbered from 1; those that are told stand where they should."""
     pictures = {i: [panels_in(FAINT[style](maps_of(evidence, path)))] for i, path in enumerate(paths[:10], 1)}

@@ -14,7 +14,16 @@ from in4310.judging.mistakes import REGISTRY, metrics, rankings, scores, spectra
 from in4310.judging.mistakes.budget import Budget
 from in4310.judging.mistakes.orders import places_by_rule
 from in4310.judging.mistakes.outputs import Rows
-from in4310.judging.mistakes.search import Claim, Tally, World, best, known, search, seen
+from in4310.judging.mistakes.search import (
+    Claim,
+    Tally,
+    World,
+    best,
+    known,
+    search,
+    seen,
+    worlds_of,
+)
 from in4310.solution.metrics import evaluate
 from in4310.submission.source import Call
 
@@ -328,6 +337,28 @@ def test_many_guesses_explain_nothing_that_few_digits_fit_by_chance():
 def test_nothing_wrong_is_not_searched():
     nothing = Claim((), print, print, 0.0, "figures", print)
     assert search("metric", nothing, lambda source: pytest.fail("computed"), Budget()) == []
+
+
+def test_two_cheap_mistakes_are_looked_for_before_one_that_needs_a_forward_pass(monkeypatch):
+    def known_as(key, figure, **how):
+        about, name = key.split("/")
+        monkeypatch.setitem(
+            REGISTRY, key, Hypothesis(name, about, "a sentence", "mend", "https://x", figure, **how)
+        )
+
+    known_as("figure/tripled", lambda given, key: [(3 * given, "")])
+    known_as("figure: source/more", lambda right: [(right + 1, "")])
+    known_as("figure: source/passes", lambda right: pytest.fail("computed"), expensive=True)
+    claimed = Claim(
+        (0,),
+        lambda _, guess: abs(guess - 4.5),
+        lambda _: 1e-6,
+        4.0,
+        "figures",
+        lambda given, _: [(given, "")],
+    )
+    (match,) = search("figure", claimed, worlds_of(0.5), Budget())
+    assert match.names == ("more", "tripled")
 
 
 def test_the_time_of_each_family_is_told():

@@ -264,9 +264,9 @@ def worlds_of(right: Any) -> Worlds:
 def search(about: str, claim: Claim, worlds: Worlds, budget: Budget, sources: bool = True) -> list[Match]:
     """Mistakes `about` a kind of figure that give a claim: the smallest and closest, those that fit alike all of them.
 
-    First each with what is right (`worlds(None)`); then each source ('about: source', mostly forward passes) by itself, as
-    long as nothing fits and time is left; then one of each together, with the worlds that were computed. `sources`: whether
-    to try those that are expensive.
+    First each with what is right (`worlds(None)`); then each source ('about: source') by itself, and one of each together.
+    What costs no forward pass comes first, alone and in pairs: sources that do are computed as long as nothing fits and
+    time is left. `sources`: whether to try those.
     """
     ways = [w for w in (*known(about), *known(f"{about}: output")) if not claim.only or w.name in claim.only]
     matches, tried, tally = list[Match](), list[World](), Tally()
@@ -282,21 +282,40 @@ def search(about: str, claim: Claim, worlds: Worlds, budget: Budget, sources: bo
                 if not way.expensive or (budget.left and not matches):
                     matches += claim.explained(world, way, tally)
         for source in known(f"{about}: source"):
-            if source.expensive and (matches or not sources or not budget.worthwhile(about)):
+            if not source.expensive:
+                with budget.on(f"{about}: {source.name}"):
+                    matches += _looked_at(source, claim, worlds, budget, tried, tally)
+        matches = matches or _together(about, claim, ways, budget, [*tried], tally, right)
+        cheap = len(tried)
+        for source in known(f"{about}: source"):
+            if matches or not sources or not budget.worthwhile(about):
                 break
-            with budget.on(f"{about}: {source.name}"):
-                matches += _looked_at(source, claim, worlds, budget, tried, tally)
-        if not matches:
-            if any(world.source and world.source.expensive for world in tried):
-                budget.fruitless.add(about)
-            pairs = [(w, way) for w in tried for way in ways if w.source is None or way.name != w.source.name]
-            timely = takewhile(lambda _: budget.left, pairs)
-            with budget.on(f"{about}: two together"):
-                matches = [m for pair in timely for m in claim.surely(*pair, tally)]
-            last = [*product(right, ways), *((world, None) for world in tried)]
-            with budget.on(f"{about}: made last"):
-                matches += _finished(about, claim, last, tally)
+            if source.expensive:
+                with budget.on(f"{about}: {source.name}"):
+                    matches += _looked_at(source, claim, worlds, budget, tried, tally)
+        if not matches and len(tried) > cheap:
+            budget.fruitless.add(about)
+            matches = _together(about, claim, ways, budget, tried[cheap:], tally)
     return [replace(m, places=located(m.mistakes, budget.source)) for m in best(matches)]
+
+
+def _together(
+    about: str,
+    claim: Claim,
+    ways: Sequence[Hypothesis],
+    budget: Budget,
+    tried: Sequence[World],
+    tally: Tally,
+    right: Sequence[World] = (),
+) -> list[Match]:
+    """Matches of two: a world that was tried and a way, or one of both and what was done last."""
+    pairs = [(w, way) for w in tried for way in ways if w.source is None or way.name != w.source.name]
+    timely = takewhile(lambda _: budget.left, pairs)
+    with budget.on(f"{about}: two together"):
+        matches = [m for pair in timely for m in claim.surely(*pair, tally)]
+    last = [*product(right, ways), *((world, None) for world in tried)]
+    with budget.on(f"{about}: made last"):
+        return matches + _finished(about, claim, last, tally)
 
 
 def _looked_at(
