@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable
+from decimal import Decimal
 
 SHARE, PERCENTAGE = 2, 1  # decimals that a figure must have at least
 FINEST = 7  # decimals; float32 has no more of a share
@@ -22,6 +23,12 @@ def decimals(value: float) -> int:
     single = struct.unpack("f", struct.pack("f", value))[0] == value
     held = FINEST - max(0, math.floor(math.log10(abs(value))) + 1) if single and value else 9
     return len(f"{value:.{max(0, held)}f}".rstrip("0").partition(".")[2])
+
+
+def finest(value: float) -> float:
+    """Half a unit of the last digit that a figure was written with."""
+    exponent = Decimal(repr(value)).as_tuple().exponent
+    return 0.5 * 10.0 ** (exponent if isinstance(exponent, int) else 0)
 
 
 def room(values: Iterable[float | None], least: int = SHARE) -> float:

@@ -190,6 +190,8 @@ def _pairs(d):
     kind = d.one(("definition set", "definition rounding", "definition class", "definition factor"))
     words, of = definitions(d)
     tables, says = {n: of(*v) for n, v in sets(d).items()}, [words]
+    right = figures(*sets(d)["test"])
+    must_differ(max(float(np.abs(np.asarray(v) - right[k]).max()) for k, v in tables["test"].items()), 6e-3)
     if "set" in kind:
         tables = {"test": tables["val"]}
         says.append(("another set",))

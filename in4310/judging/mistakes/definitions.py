@@ -53,11 +53,13 @@ def _areas(positive: np.ndarray, score: np.ndarray) -> Iterator[tuple[float, str
     yield float(np.sum(np.diff(recall, prepend=0) * envelope)), "under the envelope of the curve"
     for points in (11, 101):
         levels = np.linspace(0, 1, points)
-        at = np.searchsorted(recall, levels - 1e-12)
-        yield (
-            float(np.where(at < len(recall), envelope[np.minimum(at, len(recall) - 1)], 0).mean()),
-            f"at {points} points of recall",
-        )
+        # A recall of 3 / 10 lies below 0.30000000000000004: who compares as they are takes the next one.
+        for asked in (levels - 1e-12, levels):
+            at = np.searchsorted(recall, asked)
+            yield (
+                float(np.where(at < len(recall), envelope[np.minimum(at, len(recall) - 1)], 0).mean()),
+                f"at {points} points of recall",
+            )
 
 
 def _interpolated(s: Scored, key: Key) -> Guesses:

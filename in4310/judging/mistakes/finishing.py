@@ -13,11 +13,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from in4310.judging import digits
 from in4310.judging.mistakes.search import BATCHES, Guessed, hypotheses
 
 SPREAD = 0.5  # invented figures lie within so much of the right size, either way: half of it, as ours do of each other
 EXACT = 1e-3  # a factor is that of a cause within so much of it
 UNITS = (10.0, 1.0, 0.1, 0.01, 0.001, 0.0001)
+EXACTLY = 1e-9  # of a figure: what is nearer tells no more
 NONE = 0.01  # a factor so near to 1 is none
 
 
@@ -46,7 +48,9 @@ def _by_a_cause(asked: Guessed) -> Fitted:
             ours = factor * float(guess[0])
             off = abs(float(claimed[0]) - ours)
             if off <= factor * allowed and abs(factor - 1) > NONE and ours:
-                yield off, tried * _by_chance(2 * factor * allowed, abs(ours)), (f"{factor:.4g} ({said})",)
+                # That it agrees to more digits than it must is less likely by chance, too.
+                width = max(off, digits.finest(float(claimed[0])), EXACTLY * abs(ours))
+                yield off, tried * _by_chance(2 * width, abs(ours)), (f"{factor:.4g} ({said})",)
 
 
 def _scaled_by_size(asked: Guessed) -> Fitted:

@@ -270,11 +270,13 @@ def of_submission(evidence: Evidence, which: str) -> Scored | None:
 
 
 def causes(classes: int, images: int) -> dict[str, float]:
-    """What a factor of metrics may come from, the usual first."""
+    """What a factor of metrics may come from, the usual first; a share that comes out above 1 was read as per cent."""
     more = {
         f"{classes + by}/{classes}, as of {classes + by} classes": (classes + by) / classes for by in (1, -1)
     }
-    return {"the number of classes": float(classes), "2": 2.0, **more, "100": 100.0, **batch_counts(images)}
+    found = {"the number of classes": float(classes), "2": 2.0, **more, "100": 100.0, **batch_counts(images)}
+    above = {w: n / 100 if n > 1 else 100 * n for w, n in found.items() if 0.5 <= n <= 2}
+    return found | {f"{what}, to more than 1": number for what, number in above.items()}
 
 
 def _recorded(evidence: Evidence, which: str) -> dict[str, list[tuple[str, float]]]:
@@ -330,12 +332,10 @@ def _explained(scored: Scored, wrong: Mapping[Key, float], budget: Budget) -> li
     room = {key: max(2e-6, digits.room([value], least=0)) for key, value in wrong.items()}
     if max(room.values()) > COARSE and len(wrong) < 3:
         return []  # two digits agree with too much by chance
-    # Many things give 0 and 1: such a figure proves nothing.
-    chances = [min(1.0, 4 * room[key]) for key, value in wrong.items() if 1e-9 < value < 1 - 1e-9]
     claim = Claim(
         tuple(wrong), lambda key, guess: abs(guess - wrong[key]), room.__getitem__, min(off, default=0.0),
         "figures", Scored.right, lambda figure, given, key: _listed(figure(given, key)),
-        chance=float(np.prod(chances)),
+        chance=_chance(scored, wrong, room), closely=lambda under: _chance(scored, wrong, room, under),
         figures=Vector(
             {key: np.array([v]) for key, v in wrong.items()}, room, 2e-6, {},
             causes(len(scored.classes), len(scored.labels)),
@@ -344,6 +344,23 @@ def _explained(scored: Scored, wrong: Mapping[Key, float], budget: Budget) -> li
     )  # fmt: skip
 
     return search("metric", claim, worlds_of(scored), budget)
+
+
+def _chance(
+    scored: Scored, wrong: Mapping[Key, float], room: Mapping[Key, float], off: float = np.inf
+) -> float:
+    """How likely a guess fits made-up figures within their room; where it fits better, as well as it does.
+
+    Many things give 0 and 1: such a figure proves nothing. One that counts images of the set is often exactly that of
+    another count, and that it is tells no more than that it fits.
+    """
+    found = 1.0
+    for key, value in wrong.items():
+        if 1e-9 < value < 1 - 1e-9:
+            counted = abs(value * len(scored.labels) - round(value * len(scored.labels))) < 1e-6
+            fits = room[key] if counted else min(room[key], max(off, digits.finest(value), 1e-9))
+            found *= min(1.0, 4 * fits)
+    return found
 
 
 def _listed(value: float | Guesses | None) -> list[tuple[float, str]]:

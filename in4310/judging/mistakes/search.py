@@ -107,6 +107,7 @@ class Claim:
     `chance`: how likely one guess fits by accident, so that few digits of a single figure are not explained by many guesses.
     `mixed`: each key may come from another variant of the mistake (another column for each class). `only`: the names of
     those that can be told from so little. `figures`: the same for mistakes that are made last, and fitted (`finishing`).
+    `closely`: `chance` of a guess that is off by so much: of many digits that all agree more guesses may be tried.
     """
 
     keys: Sequence[Any]
@@ -121,6 +122,7 @@ class Claim:
     mixed: bool = False
     only: Sequence[str] = ()
     figures: Vector | None = None
+    closely: Callable[[float], float] | None = None
 
     def explained(self, world: World, way: Hypothesis | None, tally: Tally | None = None) -> Iterator[Match]:
         """Matches of a mistake (None: only the world's own), one for each variant that gives the figures of all keys.
@@ -130,11 +132,12 @@ class Claim:
         off, guesses = self._fitting(world, way)
         tried = (tally or Tally()).with_more(guesses)
         right = self.without <= min(map(self.tolerance, self.keys))
-        if right or self.chance * tried > LUCK:
+        if right:
             return
         mistakes = tuple(h for h in (world.source, way) if h is not None)
         for detail, under in off.items():
-            if under * CLEARER <= self.without:
+            chance = self.closely(under) if self.closely else self.chance
+            if under * CLEARER <= self.without and chance * tried <= LUCK:
                 said = together(world.detail, detail)
                 count = self.count(world.given) if self.count else len(self.keys)
                 yield _match(mistakes, (said,), (under, self.without, count, self.what))
