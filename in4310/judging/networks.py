@@ -25,6 +25,7 @@ from in4310.judging.preprocessing import (
     FITS,
     NEAR,
     Inference,
+    as_shares,
     candidates,
     infer,
     settle,
@@ -99,6 +100,7 @@ class Networks(Claimed):
 
     def _gives(self, model: nn.Module, claimed: np.ndarray, paths: tuple[str, ...], thorough: bool) -> bool:
         """Whether a network gives the scores handed in, on a few images; `thorough`: with any usual preprocessing."""
+        claimed = as_shares(claimed)
         if thorough:
             return self._infer(model, claimed, paths).fits
         try:

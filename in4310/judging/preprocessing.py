@@ -21,6 +21,7 @@ SCREEN = 2
 # Two runs of the right preprocessing differ by a grey level of the decoder or resizer: 5e-4 measured, see the edition's
 # tolerance of scores. Half precision adds 2e-3. A wrong one misses by 0.05 and more on images that are not saturated.
 FITS = 5e-3
+OF_ONE_SUM = 0.05  # share by which rows of scores may miss the sum that they have in common
 NEAR = 3
 ODD = 4  # images of each peculiarity that are tried: of 17034 photographs of the course 55 are not square
 SIZES = ((224, 224), (224, 256), (150, 150), (128, 128), (64, 64), (96, 96), (112, 112), (160, 160), (192, 192),
@@ -119,7 +120,7 @@ def settle(
     """
     rows: dict[str, list[tuple[int, str, np.ndarray]]] = {aspect: [] for aspect in asked}
     for claimed, paths in sets:
-        for path, row in zip(paths, claimed, strict=True):
+        for path, row in zip(paths, as_shares(claimed), strict=True):
             marks = peculiar(root, path)
             for aspect in marks & rows.keys():
                 rows[aspect].append((len(marks), path, row))
@@ -158,6 +159,22 @@ def _predicted(
     return scores.predict(model, images, preprocessing).astype(np.float64)
 
 
+def as_shares(values: np.ndarray) -> np.ndarray:
+    """Scores of any usual form as shares of 1, float (N, classes): what they are of says how images were prepared.
+
+    Logits, and logarithms of a softmax, become its scores; per cent and bytes are scaled. What is near 1 in sum stays.
+    """
+    if not len(values) or not np.isfinite(values).all():
+        return values
+    sums = values.sum(axis=1, keepdims=True)
+    middle = float(np.median(sums))
+    if values.min() >= 0 and middle > 0 and np.abs(sums / middle - 1).max() < OF_ONE_SUM:
+        return values if abs(middle - 1) < OF_ONE_SUM else values / middle
+    powers = np.exp(values - values.max(axis=1, keepdims=True))
+    shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
 def telling(claimed: np.ndarray, paths: Sequence[str], root: Path) -> np.ndarray:
     """Rows that say most of a preprocessing: the least certain ones, of images that every way of fitting treats alike.
 
@@ -187,6 +204,7 @@ def infer(
     # Each candidate is screened on two images (`possible`), and what is left tried on all eight (`attempt`): the first
     # that fits is refined. Where none does, all are tried on eight, for how near they come; of the three nearest the
     # other ways of resizing are tried last. `tried` keeps what came of each attempt, `nearness` the mean difference.
+    handed_in = as_shares(handed_in)
     rows = telling(handed_in, paths, root)
     chosen = tuple(paths[i] for i in rows)
     squares = not any(peculiar(root, path) for path in chosen)

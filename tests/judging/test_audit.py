@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from in4310.judging.audit import FULL, Audit, bound, draw, is_random
 from in4310.judging.data import hints
 from in4310.judging.evidence import Evidence
-from in4310.judging.preprocessing import infer
+from in4310.judging.preprocessing import as_shares, infer
 from in4310.judging.verdict import Outcome
 from in4310.options import look_at_secret
 from in4310.solution import scores
@@ -147,6 +148,38 @@ def test_the_preprocessing_that_gives_the_scores_is_found(reference, edition, da
     assert found.fits
     assert found.preprocessing == used
     assert found.difference < 1e-3
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        np.log,
+        lambda p: np.log(p) + 3,
+        lambda p: 100 * p,
+        lambda p: 255 * p,
+        lambda p: p.astype(np.float16).astype(float),
+    ],
+    ids=("log-softmax", "logits", "per cent", "bytes", "half precision"),
+)
+def test_scores_of_another_form_tell_the_preprocessing_too(reference, edition, data, form):
+    """Else all usual ones are tried in vain, and then mistakes for two minutes, with the wrong one."""
+    evidence = Evidence(Submission(reference), data, edition)
+    paths, used = evidence.split["test"][:20], PREPROCESSINGS[0]
+    loaded, _ = load_images(data.root, paths, data.labels, evidence.classes, used)
+    made = scores.predict(evidence.model, loaded, used).astype(np.float64)
+    found = infer(
+        evidence.model, form(np.maximum(made, 1e-12)), paths, data.root, data.labels, evidence.classes
+    )
+    assert found.fits
+    assert found.preprocessing == used
+
+
+@given(arrays(float, st.tuples(st.integers(0, 5), st.integers(2, 4)), elements=st.floats(-50, 50)))
+def test_any_numbers_become_shares_of_one(values):
+    shares = as_shares(values)
+    assert shares.shape == values.shape
+    assert np.allclose(shares.sum(axis=1), 1, atol=0.05)
+    assert np.allclose(as_shares(shares), shares, atol=0.05)
 
 
 def test_a_shuffled_loader_does_not_hide_the_preprocessing(reference, edition, data):
