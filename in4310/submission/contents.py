@@ -19,6 +19,7 @@ from in4310.submission import listings, matrices, module_claims, notebook_output
 from in4310.submission.claims import set_of, words
 from in4310.submission.event_files import Scalar, read_scalars
 from in4310.submission.formats import TEXT_BYTES, count_values, parse_json, parse_lists, read_text
+from in4310.submission.pickles import read_pickle
 from in4310.submission.settings_files import flat_settings
 from in4310.submission.state_dicts import Network, find_networks
 from in4310.submission.weights import Tensors, parts_of
@@ -33,6 +34,20 @@ SETTINGS = {"hparams", "config", "args", "params", "hyperparameters", "settings"
 PRINTED = {".log", ".txt", ".out", ".md", ".tex", ""}
 ARRAYS = {".npy", ".npz"}
 PICKLES = {".pkl", ".pickle", ".joblib"}
+CLOSED = {
+    ".parquet",
+    ".feather",
+    ".arrow",
+    ".xlsx",
+    ".xls",
+    ".ods",
+    ".h5",
+    ".hdf5",
+    ".mat",
+    ".rds",
+    ".sav",
+    ".dill",
+}
 WEIGHTS = {".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".tar", ".model", ".weights"}
 YAML = {".yaml", ".yml"}
 KNOWN = TEXTS | YAML | ARRAYS | WEIGHTS | PICKLES | {".ipynb"}
@@ -133,9 +148,14 @@ class Contents:
         elif suffix == ".ipynb" and self._parsed + size <= PARSED_BYTES:
             self._parsed += size
             self._notebook(file, path)
-        elif suffix in PICKLES:
-            raise ValueError("a pickle is never opened; save it as .npy, .csv or .json")
-        elif size and (suffix in TEXTS or suffix == ".ipynb" or ".tfevents." in PurePosixPath(file).name):
+        elif suffix in PICKLES and 0 < size <= TEXT_BYTES and self._parsed + size <= PARSED_BYTES:
+            self._parsed += size
+            self._document(file, read_pickle(path))
+        elif suffix in CLOSED:
+            raise ValueError("is in a form that is not opened here; save it as .csv, .npy or .json")
+        elif size and (
+            suffix in TEXTS | PICKLES or suffix == ".ipynb" or ".tfevents." in PurePosixPath(file).name
+        ):
             raise ValueError(f"is {size} bytes large, which is too large to read")
         elif suffix in TEXTS:
             self.refused[file] = "is empty"
@@ -211,7 +231,9 @@ class Contents:
         if suffix in (".md", ".log", ".out", ".tex"):
             return
         document = parse_json(text, suffix == ".jsonl") if "json" in suffix else tables.parse_table(text)
-        document = tables.framed(document) or document
+        self._document(file, tables.framed(document) or document)
+
+    def _document(self, file: str, document: Any) -> None:
         self.documents[file] = document
         for name, matrix in matrices.several(document, self.classes).items():
             self.matrices.append((f"{file}:{name}" if name else file, matrix, file))

@@ -19,6 +19,7 @@ import torch
 NAMES = 1000
 _MAPPING = re.compile(r"dict$|cfgnode$|munch$|box$", re.IGNORECASE)
 _NUMBERS = re.compile(r"[<>|=]?(f[248]|i[1248]|[bu]1)")
+_FROM_BUFFER = "numeric._frombuffer"
 _ARRAY = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
 
 
@@ -51,10 +52,11 @@ def unopened(path: Path) -> AbstractContextManager[Any]:
     Raises what torch raises for a file that it did not write.
     """
     names = torch.serialization.get_unsafe_globals_in_checkpoint(path)[:NAMES]
-    return torch.serialization.safe_globals([(_stand_in(name), name) for name in names])
+    return torch.serialization.safe_globals([(stand_in(name), name) for name in names])
 
 
-def _stand_in(name: str) -> type:
+def stand_in(name: str) -> type:
+    """The class of ours that a name in a pickle stands for."""
     if name == "collections.deque":
         return _Items
     if _MAPPING.search(name):  # torch fills no subclass of dict: it is taken for one by its name
@@ -64,9 +66,13 @@ def _stand_in(name: str) -> type:
 
 def array_of(found: Inert) -> np.ndarray | None:
     """The numbers of a pickled numpy array, from its bytes; None for anything else, and for arrays of objects."""
-    if found.name not in _ARRAY or not isinstance(found.state, tuple) or len(found.state) != 5:
+    if found.name.endswith(_FROM_BUFFER) and len(found.arguments) == 4:  # protocol 5
+        raw, kind, shape, order = found.arguments
+        raw, by_columns = bytes(raw) if isinstance(raw, bytearray) else raw, order == "F"
+    elif found.name in _ARRAY and isinstance(found.state, tuple) and len(found.state) == 5:
+        _, shape, kind, by_columns, raw = found.state
+    else:
         return None
-    _, shape, kind, by_columns, raw = found.state
     if isinstance(raw, Inert) and raw.name == "_codecs.encode" and raw.arguments[1:] == ("latin1",):
         raw = raw.arguments[0].encode("latin1")  # how Python 3 writes bytes for the readers of Python 2
     if not isinstance(kind, Inert) or not isinstance(raw, bytes) or not isinstance(shape, tuple):

@@ -34,7 +34,7 @@ class PieceKind:
 
 
 FORMS = {
-    "": "tables, texts, JSON, YAML, arrays, weights files, notebooks and event files of any name",
+    "": "tables, texts, JSON, YAML, arrays, pickles, weights files, notebooks and event files of any name",
     "model": "weights files of any name",
     "untuned": "weights files of any name",
     "feature_maps": "pictures of any name, and those in notebooks",

@@ -16,11 +16,11 @@ ROOT = Path(in4310.__file__).parent
 # The judge imports them for their types and for sums over values; what reads in them is called by `reader`.
 CHILD = {
     "bindings", "calls", "choices", "claims", "constants", "contents", "discovery", "documents", "epochs", "event_files", "figures", "formats", "histories", "listings", "logs", "looks", "matrices",
-    "notebook_outputs", "reader", "settings_files", "source", "state_dicts", "tables", "values", "weights",
+    "notebook_outputs", "pickles", "reader", "settings_files", "source", "state_dicts", "tables", "values", "weights",
 }  # fmt: skip
 READERS = {
     "Contents", "Discovery", "Figures", "Reader", "Viewer", "load_tensors", "parse_json", "parse_lists", "parse_npy", "parse_table",
-    "read_arrays", "read_calls", "read_code", "read_json", "read_outputs", "read_picture", "read_scalars", "stated_in",
+    "read_arrays", "read_calls", "read_code", "read_json", "read_outputs", "read_pickle", "read_picture", "read_scalars", "stated_in",
 }  # fmt: skip
 LIBRARIES = {
     "ast",
