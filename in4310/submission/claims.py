@@ -101,8 +101,11 @@ def as_metrics(document: Document, name: str, classes: Sequence[str]) -> Nested 
     if isinstance(document, Table):
         _metrics_of_table(document, classes, put)
     elif isinstance(document, Mapping):
-        # The house's own names first: what else sounds like them is not taken in their place.
-        for path, leaf in sorted(flatten(document), key=lambda item: item[0][-1:] not in _HOUSE):
+        # The house's own names first: what else sounds like them is not taken in their place. Then what says that it
+        # is of the best network, beside which loggers leave the figures of the last epoch.
+        for path, leaf in sorted(
+            flatten(document), key=lambda item: (item[0][-1:] not in _HOUSE, _after_best(item[0]))
+        ):
             leaf = numbers_in(leaf) or leaf
             if isinstance(leaf, list) and len(leaf) == len(classes):
                 for c, value in zip(classes, leaf, strict=True):
@@ -114,6 +117,12 @@ def as_metrics(document: Document, name: str, classes: Sequence[str]) -> Nested 
 
 
 _HOUSE = (("accuracy",), ("mean_accuracy",), ("map",), ("accuracy_per_class",), ("ap_per_class",))
+
+
+def _after_best(path: Sequence[str]) -> int:
+    """0 where names say that a figure is of the best network, 2 where of the best class, else 1."""
+    said = {w for part in path for w in words(part)}
+    return 1 if "best" not in said else 2 if said & {"class", "classes"} else 0
 
 
 def _keep_odd_values(document: Mapping[str, Any], index: Mapping[str, str], found: Nested) -> None:

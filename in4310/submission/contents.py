@@ -22,6 +22,7 @@ from in4310.submission.formats import TEXT_BYTES, count_values, parse_json, pars
 from in4310.submission.pickles import read_pickle
 from in4310.submission.settings_files import flat_settings
 from in4310.submission.state_dicts import Network, find_networks
+from in4310.submission.terminal import shown_of
 from in4310.submission.weights import Tensors, parts_of
 
 PARSED_BYTES = 256 * 2**20  # of texts in all; a submission's tables are a few MB
@@ -217,9 +218,9 @@ class Contents:
             self.note(file, f"its last run failed ({shown(saved.error)}); what it saved before is judged")
         if saved.pictures:
             self.pictures[file] = saved.pictures
-        self.printed[file] = saved.text
+        self.printed[file] = shown_of(saved.text)
         with suppress(ValueError):
-            self.documents[file] = tables.pairs_of(saved.text)
+            self.documents[file] = tables.pairs_of(self.printed[file])
 
     def _text(self, file: str, path: Path, suffix: str) -> None:
         text = read_text(path)
@@ -227,7 +228,7 @@ class Contents:
         if self._values > PARSED_VALUES:
             raise ValueError(f"not looked at: more than {PARSED_VALUES} values in all texts")
         if suffix in PRINTED:
-            self.printed[file] = text
+            self.printed[file] = shown_of(text)
         if suffix in (".md", ".log", ".out", ".tex"):
             return
         document = parse_json(text, suffix == ".jsonl") if "json" in suffix else tables.parse_table(text)

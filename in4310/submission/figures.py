@@ -158,6 +158,7 @@ class Figures:
         # is chosen of all tables, and what the files say of it is merged.
         found: list[tuple[str, dict[str, Any]]] = []
         by_model: list[tuple[choices.Run, dict[str, Any]]] = []
+        tested: set[str] = set()
         scored = {file for file, _, _ in self.contents.matrices} | set(self.contents.listings)
         for file, document in self._documents(within):
             if file.endswith(".ipynb"):
@@ -166,9 +167,12 @@ class Figures:
                 document = tables.of_records(document) or document
             document = histories.without_histories(document) if isinstance(document, Mapping) else document
             table = document if isinstance(document, Table) else None
-            others = file in scored or (table and self._is_history(file)) or self.ranked(file)
+            others = file in scored or self.ranked(file)
             if others and not pinned and not isinstance(document, Mapping):
                 continue  # an object holds several pieces, each under its own names
+            if table and not pinned and self._is_history(file):
+                document = table = histories.tested(table)  # else it holds figures of epochs
+                tested.add(file)
             models = claims.by_model(table) if table else {}
             for name, rows in (models or {"": document}).items():
                 if not (figures := claims.as_metrics(rows, _label(file), self.classes)):
@@ -190,7 +194,9 @@ class Figures:
             self.contents.note(taken.file, said)
         else:
             found = self._of_one_run(found) if not pinned else found
-            written = bool(found)
+            written = any(
+                file not in tested for file, _ in found
+            )  # a test's row leaves the rest to what was printed
             found += self._printed_metrics(within, written)
             whole = written or any("test" in figures for _, figures in found)
             if not whole and self.best_run and not pinned:

@@ -140,7 +140,11 @@ def history_of_records(
     columns = _columns(titles, name)
     known = {v for v in columns.values() if v}
     step = next((t for t in titles if key(t) in _STEP), None)
-    figures = {t: c for t, c in columns.items() if c and c != "epoch"}
+    # Of columns of one figure the plainest title's is taken: val_acc, and not val_mean_acc or val_acc_max.
+    plainest = sorted(
+        columns.items(), key=lambda item: (bool(_set_of(item[0])), -len({*words(item[0])} - {"metrics"}))
+    )
+    figures = {t: c for t, c in plainest if c and c != "epoch"}
     if not figures or (not parts and not any("loss" in v for v in known)):
         return None
     if "epoch" not in known and step is None and len(known) < 2:
@@ -210,8 +214,8 @@ def _sets_as_columns(records: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[s
     ]
 
 
-_EPOCH = ("epoch", "epochs", "epoke", "ep", "trainer_epoch")
-_STEP = ("step", "global_step", "trainer_global_step", "iteration", "iter")
+_EPOCH = ("epoch", "epochs", "epoke", "ep", "trainer_epoch", "train_epoch")
+_STEP = ("step", "global_step", "trainer_global_step", "train_global_step", "iteration", "iter")
 
 
 def _columns(titles: Sequence[str], name: str) -> dict[str, str | None]:
@@ -239,6 +243,16 @@ def _columns(titles: Sequence[str], name: str) -> dict[str, str | None]:
         t: c if t == c or (c not in titles and ("step" not in words(t) or c not in whole)) else None
         for t, c in found.items()
     }
+
+
+def tested(table: Table) -> Table | None:
+    """The one row of a history that holds figures of the test set alone, as loggers write it after training."""
+    sets = [_set_of(title) if measure(title) else None for title in table.header]
+    rows = [row for row in table.rows if {s for s, v in zip(sets, row, strict=False) if s and v} == {"test"}]
+    if len(rows) != 1 or len(table.rows) < 2 or len(rows[0]) != len(sets):
+        return None
+    own = [i for i, of in enumerate(sets) if of == "test"]
+    return Table(tuple(table.header[i] for i in own), (tuple(rows[0][i] for i in own),))
 
 
 def _charts(table: Table) -> dict[str, list[dict[str, str]]]:
@@ -335,7 +349,7 @@ def default_set(titles: Iterable[str], name: str) -> str:
     return "val" if "val" in sets else "test" if sets == {"test"} else "train"
 
 
-_OTHER = ("class", "per", "buildings", "forest", "glacier", "mountain", "sea", "street", "best")
+_OTHER = ("class", "per", "buildings", "forest", "glacier", "mountain", "sea", "street", "best", "max")
 
 
 def _percent_to_share(epochs: Iterable[dict[str, Any]]) -> None:

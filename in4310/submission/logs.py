@@ -26,10 +26,11 @@ _FIGURE = re.compile(
     r"([A-Za-zæøåÆØÅ][\w .()/@-]{0,40}+)\s*+[:=]\s*+([+-]?\d{1,12}(?:[.,]\d{1,18})?(?:e[+-]?\d{1,3})?|nan)(?![\w.])",
     re.I,
 )
-# Within an epoch: a batch, or a progress bar, '50%|#####     | 26/53', and no '81.5% | val loss ...'.
+# Within an epoch: a batch, or a bar, '50%|#####     | 26/53' or Keras' ' 7/14 [===>..]', and no '81.5% | val loss'.
 BATCH = re.compile(
     r"\b(?:batch(?:es)?|iter(?:ation)?|step)\b\s*+[:=#\[]?\s*+\d|\d%\|[^|]{0,99}\|\s*+\d{1,9}/|it/s\]"
-    r"|\|\s{0,3}\d{1,3}(?:\.\d{1,6})?\s?%\s{0,3}\|",
+    r"|\|\s{0,3}\d{1,3}(?:\.\d{1,6})?\s?%\s{0,3}\|"
+    r"|^\s*+(\d{1,9})/(?!\1\b)\d{1,9}\s\[?[=>.━╸]{3,99}",
     re.I,
 )
 _BAR = re.compile(r"\d%\|[^|]{0,99}\|\s*+\d{1,9}/|it/s")
@@ -57,7 +58,7 @@ def as_history(text: str, name: str) -> dict[str, dict[str, Any]] | None:
     last: int | None = None
     columns: list[str] = []
     for line in text.splitlines()[:LINES]:
-        line = plain_line(line.rpartition("\r")[2][:2000])
+        line = plain_line(line[:2000])
         bar = bool(_FULL_BAR.search(line)) and bool(EPOCH.match(line.lstrip()))
         if (BATCH.search(line) and not bar) or (_HOW_MANY.search(line) and not measure(line)):
             if stated(line) and not _BAR.search(line):
@@ -73,6 +74,8 @@ def as_history(text: str, name: str) -> dict[str, dict[str, Any]] | None:
         else:
             epoch, figures = _named(line, bar)
         measured = any(measure(title) for title, _ in figures)
+        if runs and epoch and last and epoch < last and not measured and _of_the_best(line):
+            runs[-1].over, epoch = True, None
         if epoch is not None:
             # Back at its first epoch it is another run, in the middle one that was resumed: there the last counts.
             if last is None or not runs or (epoch < last and epoch <= int(runs[-1].records[0]["epoch"])):
@@ -165,6 +168,11 @@ def _cells(line: str) -> list[str]:
     for mark in "│┃":
         line = line.replace(mark, "|")
     return [cell.strip() for cell in line.strip().strip("|").split("|")] if "|" in line else line.split()
+
+
+def _of_the_best(line: str) -> bool:
+    """Whether a line tells which epoch was the best, 'Testing the best model (epoch 20)', and begins none."""
+    return bool(_OF_THE_BEST & set(words(line))) and not EPOCH.match(line.lstrip())
 
 
 def _named(line: str, bar: bool) -> tuple[int | None, list[tuple[str, str]]]:

@@ -38,6 +38,7 @@ _ARRAY = re.compile(
     r"(?:,\s*+(?:device|dtype)=[^,()\[\]]{1,60}+){0,2}\)?"
 )
 IMAGE = re.compile(r"\.(?:jpe?g|png|bmp|webp)\s*$", re.IGNORECASE)
+_DIVERGED = ("nan", "inf", "infinity")
 TITLES = 5  # lines above a heading
 _LETTERS = 200  # of a text that is one number
 _WORD = re.compile(r"[a-zæøå]+|\d+")
@@ -188,7 +189,7 @@ def _delimiter(lines: list[str]) -> str | None:
 def _is_header(rows: list[tuple[str, ...]]) -> bool:
     """Whether the first row names the columns: it has no number where the others have, and is no path."""
     first = rows[0]
-    if any("/" in cell or "\\" in cell for cell in first) or all(not cell for cell in first):
+    if any(_is_path(rows, i) for i in range(len(first))) or all(not cell for cell in first):
         return False
     if len(rows) == 1:
         return all(number(cell) is None for cell in first)
@@ -202,6 +203,17 @@ def _is_header(rows: list[tuple[str, ...]]) -> bool:
              "name", "filepath", "paths", "files", "images", "train", "val", "test", "sti", "fil", "filnavn", "bilde",
              "klasse", "sett", "mengde", "navn", "trening", "validering"}  # fmt: skip
     return any(key(cell) in names for cell in first)
+
+
+def _is_path(rows: list[tuple[str, ...]], column: int) -> bool:
+    """Whether the first cell of a column is a path, and no title with figures below, as loggers write 'val/loss'."""
+    cell, below = rows[0][column], [row[column] for row in rows[1:] if column < len(row)]
+    if "/" not in cell and "\\" not in cell:
+        return False
+    figures = any(_is_number(v) or v.lower().lstrip("+-") in _DIVERGED for v in below) and not any(
+        "/" in other or "\\" in other for other in below
+    )
+    return not figures or bool(IMAGE.search(cell)) or key(cell) == "n_a"
 
 
 def _is_number(text: str) -> bool:

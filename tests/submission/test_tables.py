@@ -18,6 +18,9 @@ TITLES = [
     ENGLISH,
     ("Epoch", "Train Loss", "Validation Loss", "Validation Accuracy"),
     ("Epoke", "Treningstap", "Valideringstap", "Valideringsnøyaktighet"),
+    ("epoch", "train/loss", "val/loss", "val/acc"),
+    ("Epoch", "Loss/train", "Loss/validation", "Accuracy/validation"),
+    ("epoch", "train.loss", "val.loss", "val.acc"),
     ("epoke", "tap (trening)", "tap (validering)", "nøyaktighet (validering)"),
 ]
 share = st.floats(0.001, 0.999).map(lambda v: round(v, 4))
@@ -195,3 +198,51 @@ def test_paths_and_labels_apart_by_spaces_are_columns(line):
     table = tables.parse_table("".join(line.format(p=f"sea/{i}.jpg", y=4) + "\n" for i in range(3)))
     assert all(any(cell == f"sea/{i}.jpg" for cell in row) for i, row in enumerate(table.rows))
     assert len(table.rows) == 3
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["sea/1,3", "sea/2,4"],
+        ["sea/1.jpg,0.9", "0.8,0.7"],
+        ["4,sea\\1", "3,sea\\2"],
+        ["sea,n/a", "forest,0.4"],
+        ["a/b", "c/d"],
+    ],
+)
+def test_a_path_is_no_title(lines):
+    table = tables.parse_table("\n".join(lines) + "\n")
+    assert (table.header, len(table.rows)) == ((), len(lines))
+
+
+@pytest.mark.parametrize(
+    ("document", "wanted"),
+    [
+        ({"val/acc": 0.8, "best_val/accuracy": 0.9, "test/acc": 0.7}, {"val": 0.9, "test": 0.7}),
+        ({"val_acc": 0.8, "val_acc_best": 0.9}, {"val": 0.9}),
+        ({"last": {"val": {"accuracy": 0.8}}, "best": {"val": {"accuracy": 0.9}}}, {"val": 0.9}),
+        ({"val_acc": 0.8, "best_class_val_acc": 0.9}, {"val": 0.8}),
+        ({"val": {"accuracy": 0.8, "best_accuracy": 0.9}}, {"val": 0.8}),
+    ],
+)
+def test_what_is_said_to_be_of_the_best_stands_above_the_last(document, wanted):
+    for one in (document, dict(reversed(document.items()))):
+        found = claims.as_metrics(one, "wandb-summary", CLASSES)
+        assert {name: table["accuracy"] for name, table in found.items()} == wanted
+
+
+@pytest.mark.parametrize("printed", ["", "Validation accuracy: 0.75\n"])
+@pytest.mark.parametrize("tests", [0, 1, 2])
+def test_the_row_of_the_test_in_a_log_is_the_metrics(tmp_path, tests, printed):
+    """Of two such rows nothing tells which is of the network handed in."""
+    lines = ["epoch,step,train_loss,val_loss,val_acc,test_acc,test_mean_acc,test_acc_sea,test_map"]
+    lines += [f"{i},{i * 7 + 6},0.{9 - i},0.{8 - i},0.{5 + i},,,," for i in range(3)]
+    lines += [f"{3 + i},{21 + i},,,,0.6{i},0.65,0.7,0.8" for i in range(tests)]
+    (tmp_path / "metrics.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "out.txt").write_text(printed)
+    found = {}
+    for candidate in Discovery(tmp_path, HINTS, None).candidates["metrics"]:
+        found |= candidate.value
+    of_test = {"accuracy": 0.6, "mean_accuracy": 0.65, "accuracy_per_class": {"sea": 0.7}, "map": 0.8}
+    assert found.get("test") == (of_test if tests == 1 else None)
+    assert found.get("val") == ({"accuracy": 0.75} if printed else None)
