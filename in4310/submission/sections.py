@@ -11,7 +11,7 @@ from in4310.submission.logs import BATCH, EPOCH
 UNCLEAR = "?"  # two sets are named for the same figures
 LETTERS, WORDS = 120, 12
 # Drawn as a heading: by Markdown, by LaTeX, by a run of signs around it.
-_DRAWN = re.compile(r"\s*+(?:#|\*\*|==|\\(?:sub){0,2}section|\\paragraph)|([=*#~_─━═-])\1\1")
+_DRAWN = re.compile(r"^(?:#|\*\*|==|\\(?:sub){0,2}section|\\paragraph)|([=*#~_─━═-])\1\1")
 _RULE = re.compile(r"\s*+([=*#~_─━═-])\1{2,200}\s*+")
 _STATES = re.compile(r"[:=]\s*+[\d.]")
 # Words of a heading that is not drawn: nothing but the set and what is told of it.
