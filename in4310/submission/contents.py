@@ -96,6 +96,7 @@ class Contents:
         self.matrices: list[tuple[str, np.ndarray, str]] = []  # label, array, file
         self.documents: dict[str, Any] = {}  # JSON, a Table, or named numbers that a notebook printed
         self.printed: dict[str, str] = {}  # text file or notebook -> what a training loop may have printed
+        self.headed: dict[str, str] = {}  # notebook -> that below the headings of its cells of text
         self.scalars: dict[str, list[Scalar]] = {}  # event file of TensorBoard -> what it holds
         self.settings: dict[str, dict[str, Any]] = {}  # YAML file of hyperparameters -> what it states
         self.pictures: dict[str, list[tuple[str, bytes]]] = {}  # notebook -> pictures that it has saved
@@ -218,7 +219,7 @@ class Contents:
             self.note(file, f"its last run failed ({shown(saved.error)}); what it saved before is judged")
         if saved.pictures:
             self.pictures[file] = saved.pictures
-        self.printed[file] = shown_of(saved.text)
+        self.printed[file], self.headed[file] = shown_of(saved.text), shown_of(saved.headed)
         with suppress(ValueError):
             self.documents[file] = tables.pairs_of(self.printed[file])
 

@@ -16,6 +16,7 @@ from typing import Any
 from in4310.shown import shown
 from in4310.submission import choices, claims, histories, logs, module_claims, same_runs, tables
 from in4310.submission.claims import words
+from in4310.submission.class_reports import holds_report
 from in4310.submission.contents import SETTINGS, Contents
 from in4310.submission.printed_figures import disagree, figures_in
 from in4310.submission.printed_shares import bare_shares, shares_in
@@ -194,9 +195,8 @@ class Figures:
             self.contents.note(taken.file, said)
         else:
             found = self._of_one_run(found) if not pinned else found
-            written = any(
-                file not in tested for file, _ in found
-            )  # a test's row leaves the rest to what was printed
+            # A row of the test alone leaves the rest to what was printed.
+            written = [figures for file, figures in found if file not in tested]
             found += self._printed_metrics(within, written)
             whole = written or any("test" in figures for _, figures in found)
             if not whole and self.best_run and not pinned:
@@ -214,17 +214,23 @@ class Figures:
             ours = [one for one in found if str(PurePosixPath(one[0]).parent) in folders]
         return ours or found
 
-    def _printed_metrics(self, within: Within, others: bool) -> list[tuple[str, dict[str, Any]]]:
-        """Figures that were printed; where tables hold `others`, those of notebooks, which have what they printed.
+    def _printed_metrics(
+        self, within: Within, others: Sequence[dict[str, Any]]
+    ) -> list[tuple[str, dict[str, Any]]]:
+        """Figures that were printed; where tables hold `others`, those of notebooks, which have what they printed, and
+        of files of classification reports that agree with the tables.
 
         What a report's source states counts where nothing else does. Of files that disagree, those of the best run.
         """
         found: list[tuple[str, dict[str, Any]]] = []
         for file, text in sorted(self.contents.printed.items(), key=lambda item: _is_report(item[0])):
-            if not within(file) or (others and not file.endswith(".ipynb")) or (found and _is_report(file)):
+            reported = bool(others) and not file.endswith(".ipynb")
+            if not within(file) or (reported and not holds_report(text)) or (found and _is_report(file)):
                 continue
             self.contents.begin(file)
-            figures, unclear = figures_in(text, _label(file), self.classes)
+            figures, unclear = figures_in(self.contents.headed.get(file, text), _label(file), self.classes)
+            if reported and (logs.as_history(text, "") or any(disagree(figures, other) for other in others)):
+                continue
             if unclear and not logs.as_history(text, ""):
                 said = f"several figures of {', '.join(map(shown, unclear[:3]))}: none is taken"
                 self.contents.note(

@@ -14,6 +14,7 @@ from typing import Any
 
 from in4310.submission import formats
 from in4310.submission.claims import words
+from in4310.submission.sections import section_of
 
 BYTES = 64 * 2**20
 PICTURES, PICTURE_BYTES, TEXT = 200, 8 * 2**20, 2**20
@@ -26,11 +27,12 @@ TOPICS = {"loss": "loss", "losses": "loss", "eigenvalues": "eigen", "eigvals": "
 @dataclass
 class Outputs:
     """`pictures`: (file name that says cell and topic, bytes); `text`: what was printed, a form feed between cells;
-    `error`: where it failed.
+    `headed`: that below the headings of sets in the cells of text between; `error`: where it failed.
     """
 
     pictures: list[tuple[str, bytes]] = field(default_factory=list)
     text: str = ""
+    headed: str = ""
     error: str = ""
 
 
@@ -55,10 +57,14 @@ def read_outputs(path: Path) -> Outputs:
             continue
         said = [TOPICS[w] for w in words(_joined(cell.get("source"))[:20_000]) if w in TOPICS]
         outputs = cell.get("outputs")
+        if cell.get("cell_type") == "markdown":
+            found.headed += _headings(_joined(cell.get("source"))[: TEXT - min(TEXT, len(found.headed))])
+        start = len(found.text)
         found.text += "\f" if found.text[-1:] not in ("", "\f") else ""
         for output in outputs if isinstance(outputs, list) else ():
             if isinstance(output, Mapping):
                 _take(found, output, number, "-".join(dict.fromkeys(said)))
+        found.headed += found.text[start:]
     return found
 
 
@@ -79,6 +85,16 @@ def _take(found: Outputs, output: Mapping[str, Any], cell: int, topics: str) -> 
             continue
         label = f"-{topics}" if topics else ""
         found.pictures.append((f"cell{cell}-{len(found.pictures) + 1}{label}{suffix}", raw))
+
+
+def _headings(text: str) -> str:
+    """The headings of sets in a cell of text, as a program might have printed them."""
+    lines = ["", *text.splitlines(), ""]
+    around = zip(lines, lines[1:], lines[2:], strict=False)
+    found = [
+        line.strip(" #*") for before, line, after in around if section_of(line, before, after) is not None
+    ]
+    return "".join(f"\n## {line}\n" for line in found)
 
 
 def _joined(value: Any) -> str:

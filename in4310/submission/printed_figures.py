@@ -1,6 +1,7 @@
 """Figures of evaluation that a program has printed or a report has set: the same reader for every file of text.
 
-Of a measure that stands with two figures none is taken, as nothing tells which network each is of.
+Of a measure that stands with two figures none is taken, as nothing tells which network each is of; of one by class none
+where a class has two.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from in4310.submission.claims import Nested, as_metrics, measure, set_of, words
+from in4310.submission.class_reports import with_reports
 from in4310.submission.logs import BATCH, EPOCH, unset_line
 from in4310.submission.ruled import captions_first, ruled, spanned
+from in4310.submission.sections import UNCLEAR, after_figures, of_an_epoch, section_of, under
 from in4310.submission.tables import Table, number, numbers_in
 
 LINES, LETTERS, FIGURES, NAME = 200_000, 1000, 5000, 120
@@ -43,8 +46,9 @@ def figures_in(text: str, name: str, classes: Sequence[str]) -> tuple[Nested, li
             if len(values) < 2 and not any(alike(value, other) for other in values):
                 values.append(value)
     found: Nested = {}
+    unclear = {slot[:2] for slot, values in given.items() if len(values) > 1}
     for slot, values in given.items():
-        if len(values) == 1:
+        if slot[:2] not in unclear:
             table = found.setdefault(slot[0], {})
             table = table.setdefault(slot[1], {}) if len(slot) > 2 else table
             table[slot[-1]] = values[0]
@@ -81,19 +85,26 @@ def slots_of(figures: Nested) -> Iterator[tuple[Slot, float]]:
 
 def _named(text: str, classes: Sequence[str]) -> Iterator[Any]:
     """Documents of one figure or one row each, under a name that says its measure."""
-    heading, count = "", 0
+    heading, section, count = "", "", 0
     rows: list[list[str]] = []
     folded = {c.lower() for c in classes}
     lines = captions_first(text).splitlines()[:LINES]
-    for line in [*ruled([_clean(one) for one in lines if not _is_rule(one)]), ""]:
+    cleaned = with_reports([_clean(one) for one in lines if not _is_rule(one)], classes)
+    lines = [*ruled([*cleaned]), ""]
+    for before, line, after in zip(["", *lines], lines, [*lines[1:], ""], strict=False):
         cells = _cells(line)
         if cells and (not rows or len(rows[0]) == len(cells)):
             rows.append(cells)
             continue
         if rows and (line.strip() and not line.strip(_RULES)):
             continue  # a rule within a table
-        yield from _of_rows(rows, heading)
+        yield from _of_rows(rows, under(heading, section))
         rows = [cells] if cells else []
+        begun = None if cells else section_of(line, before, after)
+        if begun is not None:
+            section, heading = begun, _heading(line)
+        elif of_an_epoch(line):
+            section = ""
         if cells or not line.strip() or EPOCH.search(line) or BATCH.search(line):
             continue
         listed = bool(heading) and any(c in line.lower() for c in folded)
@@ -111,11 +122,12 @@ def _named(text: str, classes: Sequence[str]) -> Iterator[Any]:
             if own and not of_class and measure(title) in ("accuracy", "ap"):  # 'sea  acc: 0.93  AP: 0.95'
                 title, of_class = f"{own} {title}", {own}
             title = f"{heading} {title}" if of_class and not measure(title) and measure(heading) else title
-            spoken = set_of(title) or spoken or set_of(heading) or ""
+            spoken = set_of(title) or spoken or under(heading, section)
             title = title if set_of(title) else f"{spoken} {title}"
             count += 1
-            if measure(title):
+            if measure(title) and spoken != UNCLEAR:
                 yield {title: value}
+        section = after_figures(section, [title for title, _ in figures])
 
 
 def _is_rule(line: str) -> bool:
@@ -136,11 +148,10 @@ def _cells(line: str) -> list[str]:
     return [cell.strip(" *`{}") for cell in line.strip().strip("|").split(mark)]
 
 
-def _of_rows(rows: Sequence[Sequence[str]], heading: str) -> Iterator[Table]:
-    """Each row of a table below its heading, which may say the set; a table of epochs has none of these figures."""
+def _of_rows(rows: Sequence[Sequence[str]], said: str) -> Iterator[Table]:
+    """Each row of a table of the set that stands above it, if any; a table of epochs has none of these figures."""
     if len(rows) < 2 or {"epoch", "epochs"} & {w for cell in rows[0] for w in words(cell)}:
         return
-    said = set_of(heading) or ""
     first, *below = rows
     while len(below) > 1 and not any(number(cell) is not None for cell in below[0]):
         over: list[str] = []  # a title over several columns
@@ -150,10 +161,22 @@ def _of_rows(rows: Sequence[Sequence[str]], heading: str) -> Iterator[Table]:
             [f"{one} {other}".strip() for one, other in zip(over, below[0], strict=True)],
             below[1:],
         )
-    titles = tuple(t if set_of(t) or not said or not measure(t) else f"{said} {t}" for t in first)
+    over_columns = any(map(set_of, first))
     for row in below[:FIGURES]:
-        named = [f"{said} {c}" if said and measure(c) and not set_of(c) else c for c in row]
-        yield Table(titles, (tuple(named),))
+        of_row = any(map(set_of, row))
+        if (
+            said == UNCLEAR
+            and not of_row
+            and not all(set_of(t) for t in first if measure(t) or not over_columns)
+        ):
+            continue
+        titles = first if of_row else [_under(said, title) for title in first]
+        yield Table(tuple(titles), (tuple(row if over_columns else [_under(said, cell) for cell in row]),))
+
+
+def _under(said: str, name: str) -> str:
+    """The name of a measure with the set that stands above it, where it names none itself."""
+    return f"{said} {name}" if said and measure(name) and not set_of(name) else name
 
 
 def _heading(line: str) -> str:

@@ -1,0 +1,64 @@
+"""scikit-learn's classification_report as a text: a class's recall is its accuracy, the macro average their mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from in4310.submission.tables import key, number
+
+_TITLES = re.compile(r"\bprecision\s{1,20}recall\s{1,20}f1-score\s{1,20}support\s*+$")
+_TOTALS = ("accuracy", "macro avg")
+_OTHERS = ("weighted avg", "micro avg", "samples avg")
+MOST, LETTERS = 60, 400  # lines of a report, letters of one
+
+
+def holds_report(text: str) -> bool:
+    """Whether a text holds the heading of such a report."""
+    return any(_TITLES.search(line[:LETTERS]) for line in text.splitlines()[:2000])
+
+
+def with_reports(lines: Sequence[str], classes: Sequence[str]) -> Iterator[str]:
+    """The lines; of a report of all `classes` those of a table of accuracies, with bars, of another report none."""
+    at = 0
+    while at < len(lines):
+        titles = _TITLES.search(lines[at][:LETTERS])
+        if titles is None:
+            yield lines[at]
+            at += 1
+            continue
+        yield lines[at][: titles.start()]  # 'Validation:   precision  recall ...'
+        rows, at = _rows(lines, at + 1)
+        yield from ("", *_accuracies(rows, classes), "")
+
+
+def _rows(lines: Sequence[str], at: int) -> tuple[list[tuple[str, list[str]]], int]:
+    """(name, figures) of each row from a line on, and the line behind the last."""
+    rows: list[tuple[str, list[str]]] = []
+    end = at
+    for here, line in enumerate(lines[at : at + MOST], at):
+        cells = line[:LETTERS].split()
+        cut = 2 if cells[:1] == ["accuracy"] and len(cells) == 3 else 4  # the accuracy and its count alone
+        name, figures = " ".join(cells[:-cut]), cells[-cut:]
+        if cells and (not name or None in map(number, figures)):
+            break
+        if cells:
+            rows.append((name, figures))
+            end = here + 1
+    return rows, end
+
+
+def _accuracies(rows: Sequence[tuple[str, list[str]]], classes: Sequence[str]) -> Iterator[str]:
+    """The rows of a table of accuracies; none where the report is of other classes, or names one twice."""
+    own = {key(c): c for c in classes} | {str(i): c for i, c in enumerate(classes)}
+    names = [name for name, _ in rows]
+    of_class = [name for name in names if name not in _TOTALS + _OTHERS]
+    whole = sorted(own.get(key(name), "") for name in of_class) == sorted(classes)
+    numbered = {name.isdecimal() for name in of_class}
+    if not whole or len(numbered) != 1 or len({*names}) < len(names) or "accuracy" not in names:
+        return  # without an accuracy each image may have several classes
+    yield "| | accuracy |"
+    for name, figures in rows:
+        if name not in _OTHERS:
+            value = figures[0] if name == "accuracy" else figures[1]
+            yield f"| {name if name in _TOTALS else own[key(name)]} | {value} |"
