@@ -325,7 +325,12 @@ class Figures:
             lists += [(file, names, leaf) for names, leaf in _leaves(document)]
         # A folder that all of them lie in does not tell them apart, but for the innermost.
         folders = {file: PurePosixPath(file).parent.parts for file, _, _ in lists}
-        shared = sum(1 for _ in takewhile(lambda at: len({*at}) == 1, zip(*folders.values(), strict=False)))
+        named = {
+            folders[f]
+            for f, names, _ in lists
+            if module_claims.module_in((*folders[f], PurePosixPath(f).stem, *names))
+        }
+        shared = sum(1 for _ in takewhile(lambda at: len({*at}) == 1, zip(*named, strict=False)))
         numbers = []
         for file, names, leaf in lists:
             own = folders[file][shared:] or folders[file][-1:]

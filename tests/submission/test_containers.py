@@ -189,6 +189,12 @@ def test_a_series_that_does_not_say_its_network_takes_no_others_place(order, tmp
     assert "left out; name the network" in " ".join(read.notes)
 
 
+def test_a_folder_that_all_spectra_lie_in_does_not_name_their_network(tmp_path):
+    write(tmp_path, "log/a.json", json.dumps(LISTS))
+    write(tmp_path, "pretrained_resnet/results/e.json", json.dumps({"eigenvalues": VALUES}))
+    assert [s["model"] for s in Submission(tmp_path, HINTS).eigenvalues["series"]] == ["tuned"]
+
+
 def test_of_several_records_in_one_file_none_is_taken(tmp_path):
     write(tmp_path, "r.json", json.dumps({"first": RECORD, "second": RECORD}))
     read = Submission(tmp_path, HINTS)
