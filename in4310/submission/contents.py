@@ -5,7 +5,7 @@ Nothing is decided here about what a piece is: `discovery` asks for what was rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -15,7 +15,7 @@ import numpy as np
 
 from in4310.errors import of_the_machine
 from in4310.shown import shown
-from in4310.submission import listings, matrices, module_claims, notebook_outputs, tables
+from in4310.submission import listings, matrices, module_claims, notebook_outputs, saved_values, tables
 from in4310.submission.claims import set_of, words
 from in4310.submission.event_files import Scalar, read_scalars
 from in4310.submission.formats import TEXT_BYTES, count_values, parse_json, parse_lists, read_text
@@ -101,7 +101,6 @@ class Contents:
         self.settings: dict[str, dict[str, Any]] = {}  # YAML file of hyperparameters -> what it states
         self.pictures: dict[str, list[tuple[str, bytes]]] = {}  # notebook -> pictures that it has saved
         self.networks: list[tuple[str, Network]] = []
-        self.numbers: list[tuple[str, Sequence[str], list[float]]] = []  # file, names, a row of an array file
         self._parsed = self._checkpoints = self._kept_bytes = self._values = 0
         for file in files:
             if file in without:
@@ -163,9 +162,9 @@ class Contents:
             self.refused[file] = "is empty"
 
     def _arrays(self, file: str, path: Path) -> None:
-        # Texts may be a listing of images, a row of numbers under a module's name eigenvalues; all else is a matrix,
-        # kept where it may be scores: at their place, of their width, or under a name that says so.
-        known = file in self._scores
+        # Texts may be a listing of images; a matrix, or a row under no module's name, is kept where it may be scores:
+        # at their place, of their width, or under a name that says so. Anything else is a figure, where it is small.
+        known, figures = file in self._scores, dict[str, np.ndarray]()
         for name, array in matrices.read_arrays(path):
             label, names = f"{file}:{name}" if name else file, (Path(file).stem, name)
             if array.dtype.kind in "US":
@@ -175,6 +174,7 @@ class Contents:
                 if listing:
                     listing.sets = {set_of(name) or "": listing.sets[""]}
                     self.listings[label] = listing
+                figures[name] = array
             elif (
                 array.ndim == 1
                 and array.dtype.kind in "iu"
@@ -191,8 +191,19 @@ class Contents:
                     if self._kept_bytes > KEPT_BYTES:
                         raise ValueError(f"not looked at: more than {KEPT_BYTES >> 20} MiB of arrays")
                     self.matrices.append((label, array, file))
-            elif array.ndim == 1 and array.size <= 4096:
-                self.numbers.append((file, (Path(file).parent.name, *names), array.astype(float).tolist()))
+                elif name:
+                    figures[name] = array
+            else:
+                figures[name] = array
+        self._keep(file, saved_values.nested(figures))
+
+    def _keep(self, file: str, document: Any) -> None:
+        """Keep what an array file or torch.save holds beside listings and matrices, as a text's document is kept."""
+        self._values += count_values(str(document)) if document else 0
+        if self._values > PARSED_VALUES:
+            raise ValueError(f"not looked at: more than {PARSED_VALUES} values in all files")
+        if document:
+            self.documents[file] = document
 
     def _weights(self, file: str, path: Path) -> None:
         tensors = self._tensors(path)
@@ -209,7 +220,11 @@ class Contents:
         wide = [(n, t) for n, t in tensors.items() if len(t.shape) == 2 and t.shape[1] == len(self.classes)]
         for name, tensor in wide[:4]:
             self.matrices.append((f"{file}:{name}" if name else file, np.asarray(tensor.double()), file))
-        if not wide and file not in self.listings and file not in self.rows:
+        if not saved_values.are_weights(tensors):
+            document = saved_values.of_saved(tensors.content)
+            self._keep(file, document if isinstance(document, dict) else tables.of_records(document))
+        kept = (self.listings, self.rows, self.documents)
+        if not wide and not any(file in found for found in kept):
             raise ValueError("holds no ResNet in a form that we know")
 
     def _notebook(self, file: str, path: Path) -> None:

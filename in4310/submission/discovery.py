@@ -173,7 +173,8 @@ class Discovery:
                 groups[""][label] = listing
                 continue
             alone = listing.entries <= 2000 and not any(listing.sets)
-            if alone and label in self.contents.documents and self.figures.ranked(label):
+            source = label if label in self.contents.documents else label.rpartition(":")[0]
+            if alone and source in self.contents.documents and self.figures.ranked(source):
                 continue
             parent = PurePosixPath(label.partition(":")[0]).parent
             groups[str(parent)][label] = listing

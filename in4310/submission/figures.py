@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cache
-from itertools import combinations, islice
+from itertools import combinations, islice, takewhile
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -323,20 +323,39 @@ class Figures:
 
     def eigenvalues(self, within: Within, pinned: bool) -> Iterable[Found]:
         """Records of spectra, and one candidate from all lists of numbers under names of modules."""
-        numbers = [(file, names, row) for file, names, row in self.contents.numbers if within(file)]
+        lists = []
         for file, document in self._documents(within):
-            if module_claims.is_record_of_spectra(document):
-                yield (
-                    (file,),
-                    f"a record of eigenvalues, {len(document['series'])} series",
-                    2.0,
-                    module_claims.record_of_spectra(document),
-                )
+            records = module_claims.records_of_spectra(document)
+            if len(records) == 1:
+                record = module_claims.record_of_spectra(records[0])
+                yield (file,), f"a record of eigenvalues, {len(record['series'])} series", 2.0, record
                 continue
-            path = PurePosixPath(file)
-            numbers += [(file, (path.parent.name, path.stem, *n), leaf) for n, leaf in _leaves(document)]
+            if records:
+                self.contents.note(
+                    file, f"{len(records)} records of eigenvalues: none is taken; keep one a file"
+                )
+            lists += [(file, names, leaf) for names, leaf in _leaves(document)]
+        # A folder that all of them lie in does not tell them apart, but for the innermost.
+        folders = {file: PurePosixPath(file).parent.parts for file, _, _ in lists}
+        named = {
+            folders[f]
+            for f, names, _ in lists
+            if module_claims.module_in((*folders[f], PurePosixPath(f).stem, *names))
+        }
+        shared = sum(1 for _ in takewhile(lambda at: len({*at}) == 1, zip(*named, strict=False)))
+        numbers = []
+        for file, names, leaf in lists:
+            own = folders[file][shared:] or folders[file][-1:]
+            numbers.append((file, (*own, PurePosixPath(file).stem, *names), leaf))
         found = module_claims.as_eigenvalues([(names, row) for _, names, row in numbers], "")
         if found:
+            if twice := found.pop("twice", None):
+                said = (
+                    f"other lists for the same module of the same series: {', '.join(map(shown, twice[:3]))}"
+                )
+                self.contents.notes.append(
+                    f"{said}: left out; name the network (tuned, untuned) and the data set"
+                )
             files = tuple(dict.fromkeys(file for file, names, _ in numbers if module_claims.module_in(names)))
             why = f"lists of numbers under names of modules, {len(found['series'])} series"
             yield files, why, 1.0, found

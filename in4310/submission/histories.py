@@ -44,15 +44,19 @@ def as_history(document: Document, name: str) -> Runs | None:
         return None
     if not isinstance(document, Mapping):
         return None
-    nested = {k: v for k, v in document.items() if isinstance(v, Mapping | list)}
-    return _run(document, name) or _runs(nested)
+    return _run(document, name) or _runs(document)
 
 
-def _runs(found: Mapping[str, Any]) -> Runs | None:
+def _runs(found: Mapping[str, Any], depth: int = 6) -> Runs | None:
+    """Runs under the keys of an object at any depth; the second of a name is named after what it lies in, too."""
     runs: Runs = {}
     for name, value in found.items():
-        inner = _run(value, str(name)) if isinstance(value, Mapping) else as_history(value, str(name))
-        runs |= inner or {}
+        if isinstance(value, Mapping):
+            inner = _run(value, str(name)) or (_runs(value, depth - 1) if depth else None)
+        else:
+            inner = as_history(value, str(name)) if isinstance(value, list) else None
+        for of, run in (inner or {}).items():
+            runs[f"{name} {of}" if of in runs else of] = run
     return runs or None
 
 
@@ -66,7 +70,7 @@ def _run(document: Mapping[str, Any], name: str) -> Runs | None:
         if isinstance(value, list) and all(isinstance(e, Mapping) for e in value) and (value or settings):
             runs = history_of_records(value, name, settings or {}) if value else {name: {"epochs": []}}
         elif isinstance(value, Mapping):
-            runs = _run(value, name)
+            runs = _run(value, name) or _runs(value)
         else:
             continue
         for run in (runs or {}).values():
@@ -115,6 +119,8 @@ def without_histories(document: Document) -> Document:
     inside = [k for k in _INNER if isinstance(document.get(k), Mapping | list)]
     if not as_history(document, ""):
         return document
+    if not _run(document, ""):  # those under its keys
+        return {k: without_histories(v) for k, v in document.items()}
     gone = {*_STATED, *(inside or (k for k, v in document.items() if isinstance(v, list) and _of_numbers(v)))}
     return {k: without_histories(v) for k, v in document.items() if k not in gone}
 

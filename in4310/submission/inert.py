@@ -20,6 +20,7 @@ NAMES = 1000
 _MAPPING = re.compile(r"dict$|cfgnode$|munch$|box$", re.IGNORECASE)
 _NUMBERS = re.compile(r"[<>|=]?(f[248]|i[1248]|[bu]1)")
 _FROM_BUFFER = "numeric._frombuffer"
+SCALARS = {"numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"}
 _ARRAY = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
 
 
@@ -73,6 +74,17 @@ def array_of(found: Inert) -> np.ndarray | None:
         _, shape, kind, by_columns, raw = found.state
     else:
         return None
+    return _numbers(shape, kind, by_columns, raw)
+
+
+def scalar_of(found: Inert) -> np.ndarray | None:
+    """As `array_of`, of one pickled numpy number."""
+    if found.name not in SCALARS or len(found.arguments) != 2:
+        return None
+    return _numbers((), found.arguments[0], False, found.arguments[1])
+
+
+def _numbers(shape: Any, kind: Any, by_columns: Any, raw: Any) -> np.ndarray | None:
     if isinstance(raw, Inert) and raw.name == "_codecs.encode" and raw.arguments[1:] == ("latin1",):
         raw = raw.arguments[0].encode("latin1")  # how Python 3 writes bytes for the readers of Python 2
     if not isinstance(kind, Inert) or not isinstance(raw, bytes) or not isinstance(shape, tuple):

@@ -34,7 +34,7 @@ def read_arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     with path.open("rb") as file:
         if file.read(2) != b"PK":
             file.seek(0)
-            yield "", _real(parse_npy(file, path.stat().st_size, KINDS))
+            yield "", real(parse_npy(file, path.stat().st_size, KINDS))
             return
     try:
         with zipfile.ZipFile(path) as archive:
@@ -48,13 +48,13 @@ def read_arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
                     raise ValueError(f"claims more than {ARRAY_BYTES} bytes of arrays")
                 with archive.open(member) as stream:
                     content = stream.read(member.file_size + 1)
-                array = _real(parse_npy(io.BytesIO(content), len(content), KINDS))
+                array = real(parse_npy(io.BytesIO(content), len(content), KINDS))
                 yield member.filename.removesuffix(".npy"), array
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise ValueError(f"is not a readable .npz archive ({error})") from None
 
 
-def _real(array: np.ndarray) -> np.ndarray:
+def real(array: np.ndarray) -> np.ndarray:
     """An array without the imaginary part that torch.linalg.eigvals gives to real eigenvalues. Raises ValueError."""
     if array.dtype.kind != "c":
         return array

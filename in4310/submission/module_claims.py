@@ -106,18 +106,47 @@ _DATA = {
     "own": "course", "imagenet": "imagenet", "ilsvrc": "imagenet", "cifar10": "cifar10", "cifar": "cifar10",
     "shapes": "shapes", "tiny": "tiny",
 }  # fmt: skip
-_UNTUNED = {"untuned", "pretrained", "initial", "before", "base", "original", "untrained", "raw"}
-_TUNED = {"tuned", "finetuned", "trained", "fine", "best", "after", "ours"}
+_UNTUNED = {
+    "untuned",
+    "pretrained",
+    "initial",
+    "before",
+    "base",
+    "original",
+    "untrained",
+    "raw",
+    "utrent",
+    "utunet",
+}
+_TUNED = {"tuned", "finetuned", "trained", "fine", "best", "after", "ours", "trent", "finjustert", "etter"}
+_BEGUN = {
+    "random",
+    "init",
+    "initialised",
+    "initialized",
+    "start",
+}  # untuned, where a name does not say tuned as well
+
+
+def _network(names: Iterable[str]) -> str | None:
+    """Which network names speak of: what the innermost says that says it."""
+    for said in (set(_tokens(name)) for name in reversed([*names])):
+        if said & (_UNTUNED | _TUNED | _BEGUN):
+            return "untuned" if said & _UNTUNED or not said & _TUNED else "tuned"
+    return None
 
 
 def as_eigenvalues(leaves: Iterable[tuple[Sequence[str], Any]], name: str) -> dict[str, Any] | None:
     """{'series': [{'model', 'data', 'paths', 'modules': {module: [numbers]}}]} from named lists of numbers.
 
     `leaves`: (names that lead to it, list of numbers). Which network and which data set, the names must say: without,
-    a series is of the trained network on the course's images, and says so in 'assumed'.
+    a series is of the trained network on the course's images, and says so in 'assumed'. Lists whose names say which
+    network come first; another for the same module is left out, its names in 'twice' where it differs.
     """
     series: dict[tuple[str, str], dict[str, Any]] = {}
-    for path, leaf in leaves:
+    twice: list[str] = []
+    networks = [(_network((name, *path)), path, leaf) for path, leaf in leaves]
+    for network, path, leaf in sorted(networks, key=lambda one: one[0] is None):
         if not isinstance(leaf, list) or not leaf or not all(isinstance(v, int | float) for v in leaf):
             continue
         module = module_in(path)
@@ -126,13 +155,21 @@ def as_eigenvalues(leaves: Iterable[tuple[Sequence[str], Any]], name: str) -> di
         said = [w for p in (name, *path) for w in _tokens(p)]
         named = [_DATA[w] for w in said if w in _DATA]
         data = named[-1] if named else "course"
-        model = "tuned" if data == "course" or _TUNED & set(said) else "untuned"
-        model = "untuned" if _UNTUNED & set(said) else model
+        model = network or ("tuned" if data == "course" else "untuned")
         one = series.setdefault((model, data), {"model": model, "data": data, "modules": {}})
-        one["modules"].setdefault(module, leaf)
+        if one["modules"].setdefault(module, leaf) != leaf:
+            twice.append("/".join(filter(None, path)))
         if not named:
             one["assumed"] = "the names do not say which data set: taken as the course's"
-    return {"series": list(series.values())} if series else None
+    return {"series": list(series.values())} | ({"twice": twice} if twice else {}) if series else None
+
+
+def records_of_spectra(document: Any, depth: int = 8) -> list[Mapping[str, Any]]:
+    """The records of spectra in a document: itself, or those under its keys at any depth."""
+    if is_record_of_spectra(document):
+        return [document]
+    inside = document.values() if isinstance(document, Mapping) and depth else ()
+    return [record for value in inside for record in records_of_spectra(value, depth - 1)]
 
 
 def is_record_of_spectra(document: Any) -> bool:
@@ -153,7 +190,7 @@ def record_of_spectra(document: Mapping[str, Any]) -> dict[str, Any]:
             if name == "data":
                 own = {_DATA[word] for word in said if word in _DATA}
             else:
-                own = {"untuned"} if _UNTUNED & set(said) else {"tuned"} if _TUNED & set(said) else set()
+                own = {network} if (network := _network(said)) else set()
             found |= {name: own.pop()} if len(own) == 1 else {}
         return found
 
@@ -206,6 +243,11 @@ def _one_column(table: Table) -> list[float] | None:
     return columns[0] if len(columns) == 1 else None
 
 
+_NEGATED = {"un", "non", "not", "pre", "ikke"}
+
+
 def _tokens(text: str) -> list[str]:
     spaced = re.sub(r"[^a-z0-9]+", " ", text.lower())
-    return spaced.replace("cifar 10", "cifar10").replace("fine tuned", "finetuned").split()
+    said = spaced.replace("cifar 10", "cifar10").replace("fine tuned", "finetuned").split()
+    negated = {b for a, b in pairwise(said) if a in _NEGATED and b in ("tuned", "finetuned", "trained")}
+    return [*(w for w in said if w not in negated), *(["untuned"] if negated else [])]

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from in4310.submission.inert import Inert, array_of, stand_in
+from in4310.submission.inert import Inert, array_of, scalar_of, stand_in
 
 VALUES = 4_000_000  # in all: a list that holds another a thousand times counts each
 DEPTH = 12
@@ -68,7 +68,10 @@ def _plain(value: Any, depth: int, seen: Iterator[int]) -> Any:
 
 def _of_class(value: Inert, depth: int, seen: Iterator[int]) -> Any:
     """The numbers of an array or of one scalar of numpy, the text of a path; None for anything else."""
-    if (numbers := array_of(value)) is not None:
+    numbers = array_of(value)
+    if numbers is None:
+        numbers = scalar_of(value)
+    if numbers is not None:
         return _plain(numbers.tolist(), depth, seen)
     if value.name.rpartition(".")[2] in PATHS and all(isinstance(part, str) for part in value.arguments):
         return "/".join(part.rstrip("/\\") for part in value.arguments)

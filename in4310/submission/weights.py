@@ -20,8 +20,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, UntypedStorage
 
-from in4310.submission.inert import Inert, array_of, unopened
+from in4310.submission.inert import SCALARS, Inert, array_of, unopened
 from in4310.submission.placed import mappings, status_of
+from in4310.submission.saved_values import of_saved
 
 FILE_BYTES = 2 * 2**30  # a ResNet-152 with Adam's two moments is 0.7 GiB
 TENSORS = 20_000
@@ -41,13 +42,14 @@ class Tensors(dict[str, Tensor]):
     """Tensors by dotted name; beside them lists of texts or whole numbers, as a split is saved by torch.save.
 
     `unopened`: classes of the objects that were met, of which nothing was taken. `mapping`: the file, where what lies
-    in it are the file's own bytes; `status`: of the file as it was then.
+    in it are the file's own bytes; `status`: of the file as it was then; `content`: all that it holds, as it was saved.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.lists: dict[str, list[str | int]] = {}
         self.unopened: dict[str, None] = {}
+        self.content: Any = None
         self.mapping: UntypedStorage | None = None
         self.status: list[int] = []
 
@@ -117,7 +119,8 @@ def _load(path: Path, found: Tensors) -> UntypedStorage | None:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise ValueError(f"is not a readable weights file ({reason})") from None
     _flatten(content, "", found, 0, iter(range(ENTRIES)))
-    if not found and not found.lists:
+    found.content = content
+    if not found and not found.lists and not _figures(content, found):
         classes = " and ".join(list(found.unopened)[:3])
         what = f"an object of {classes}" if classes else type(content).__name__
         raise ValueError(f"holds no tensors but {what}; {SAVE}")
@@ -181,6 +184,12 @@ def _flatten(content: Any, prefix: str, found: Tensors, depth: int, left: Iterat
     elif isinstance(content, list | tuple) and depth < DEPTH and len(content) <= 64:
         for i, value in enumerate(content):
             _flatten(value, f"{prefix}{i}.", found, depth + 1, left)
+
+
+def _figures(content: Any, found: Tensors) -> bool:
+    """Whether an object or a list has plain values in it, and no object of a class that stays closed."""
+    plain = isinstance(content, Mapping | list | tuple) and found.unopened.keys() <= SCALARS
+    return plain and of_saved(content) is not None
 
 
 def _alike(content: list[Any] | tuple[Any, ...]) -> bool:

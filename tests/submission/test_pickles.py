@@ -44,12 +44,13 @@ def test_plain_values_are_what_was_saved(tmp_path_factory, value, protocol):
         (np.arange(6.0).reshape(2, 3), [[0, 1, 2], [3, 4, 5]]),
         ({"a": np.float32([0.5]), "b": (1, 2)}, {"a": [0.5], "b": [1, 2]}),
         ([(Path("/home/kari/sea/1.jpg"), 0), (PureWindowsPath("D:/x"), 1)], [["/home/kari/sea/1.jpg", 0], ["D:/x", 1]]),
+        ({"accuracy": np.float64(0.75), "n": np.int64(3)}, {"accuracy": 0.75, "n": 3}),
         (OrderedDict(a=[1]), {"a": [1]}),
         (defaultdict(list, {"train": ["a"]}), {"train": ["a"]}),
         ({"set": {3}}, {"set": [3]}),
         ({"net": torch.nn.ReLU, "n": 1}, {"net": None, "n": 1}),
     ],
-    ids=("array", "arrays", "paths", "ordered", "default", "set", "class"),
+    ids=("array", "arrays", "paths", "scalars", "ordered", "default", "set", "class"),
 )  # fmt: skip
 def test_arrays_and_paths_become_plain(tmp_path, value, expected, protocol):
     assert read(tmp_path, value, protocol) == expected
