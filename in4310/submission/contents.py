@@ -84,6 +84,7 @@ class Contents:
         self.settings: dict[str, dict[str, Any]] = {}  # YAML file of hyperparameters -> what it states
         self.pictures: dict[str, list[tuple[str, bytes]]] = {}  # notebook -> pictures that it has saved
         self.networks: list[tuple[str, Network]] = []
+        self.steps: dict[str, int] = {}  # weights file -> batches of training that its network has counted
         self.numbers: list[tuple[str, Sequence[str], list[float]]] = []  # file, names, a row of an array file
         self._parsed = self._checkpoints = self._kept_bytes = self._values = 0
         for file in files:
@@ -151,7 +152,7 @@ class Contents:
                     raise ValueError(f"holds {array.size} texts, expected at most {NAMES}")
                 listing = listings.of_document([str(v) for v in array.ravel().tolist()], self._resolve)
                 if listing:
-                    listing.sets = {set_of(name) or "": listing.sets[""]}
+                    listing.sets = {listings.set_listed(name): listing.sets[""]}
                     self.listings[label] = listing
             elif (
                 array.ndim == 1
@@ -176,6 +177,9 @@ class Contents:
         tensors = self._tensors(path)
         networks = find_networks({name: tuple(t.shape) for name, t in tensors.items()})
         self.networks += [(file, network) for network in networks]
+        counters = [t for n, t in tensors.items() if n.endswith("num_batches_tracked") and t.numel() == 1]
+        if seen := [int(t) for t in counters if not (t.is_floating_point() or t.is_complex())]:
+            self.steps[file] = max(seen)
         if networks:
             return
         rows = {
