@@ -78,9 +78,12 @@ class Networks(Claimed):
         for thorough in (False,) if stated else (False, True):
             for place, model in networks.items():
                 if self._gives(model, claimed, paths, thorough):
-                    self.chosen_because = (
-                        f"its network gives the scores handed in ({len(places)} networks found)"
+                    self.submission.choose(piece, place[0])
+                    count = len(places)
+                    said = (
+                        f"{shown(place[0])}: its network gives the scores handed in ({count} networks found)"
                     )
+                    self.chosen_because = said
                     return place
         return None, 0
 

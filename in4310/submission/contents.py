@@ -101,6 +101,7 @@ class Contents:
         self.settings: dict[str, dict[str, Any]] = {}  # YAML file of hyperparameters -> what it states
         self.pictures: dict[str, list[tuple[str, bytes]]] = {}  # notebook -> pictures that it has saved
         self.networks: list[tuple[str, Network]] = []
+        self.steps: dict[str, int] = {}  # weights file -> batches of training that its network has counted
         self._parsed = self._checkpoints = self._kept_bytes = self._values = 0
         for file in files:
             if file in without:
@@ -172,7 +173,7 @@ class Contents:
                     raise ValueError(f"holds {array.size} texts, expected at most {NAMES}")
                 listing = listings.of_document([str(v) for v in array.ravel().tolist()], self._resolve)
                 if listing:
-                    listing.sets = {set_of(name) or "": listing.sets[""]}
+                    listing.sets = {listings.set_listed(name): listing.sets[""]}
                     self.listings[label] = listing
                 figures[name] = array
             elif (
@@ -209,6 +210,9 @@ class Contents:
         tensors = self._tensors(path)
         networks = find_networks({name: tuple(t.shape) for name, t in tensors.items()})
         self.networks += [(file, network) for network in networks]
+        counters = [t for n, t in tensors.items() if n.endswith("num_batches_tracked") and t.numel() == 1]
+        if seen := [int(t) for t in counters if not (t.is_floating_point() or t.is_complex())]:
+            self.steps[file] = max(seen)
         if networks:
             return
         rows = {

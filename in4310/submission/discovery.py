@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from in4310.shown import shown
-from in4310.submission import choices, listings, matrices
+from in4310.submission import choices, listings, matrices, starting
 from in4310.submission.claims import set_of, words
 from in4310.submission.contents import SCORE_NAMES, Contents, Loader
 from in4310.submission.figures import Figures, Reader, Within
@@ -36,17 +36,8 @@ REPORT_WORDS = {"report", "rapport", "oblig", "mandatory", "assignment"}
 PICTURES = {".png", ".jpg", ".jpeg", ".pdf", ".svg"}
 MAP_WORDS = {"featuremap", "featuremaps", "activation", "activations"}
 SIDES = {"best", "worst", "top", "bottom", "highest", "lowest"}
-PLOT_WORDS = {
-    "loss",
-    "accuracy",
-    "curve",
-    "curves",
-    "eigenvalues",
-    "spectrum",
-    "spectra",
-    "confusion",
-    "history",
-}
+PLOT_WORDS = {"loss", "accuracy", "curve", "curves", "eigenvalues", "spectrum", "spectra", "confusion",
+              "history"}  # fmt: skip
 # A file of scores or weights is one piece; a table may hold several.
 OTHER = {"scores": "scores_val", "scores_val": "scores", "model": "untuned", "untuned": "model"}
 NOTHING = "holds nothing that can be read as this piece"
@@ -172,9 +163,7 @@ class Discovery:
             if pinned:
                 groups[""][label] = listing
                 continue
-            alone = listing.entries <= 2000 and not any(listing.sets)
-            source = label if label in self.contents.documents else label.rpartition(":")[0]
-            if alone and source in self.contents.documents and self.figures.ranked(source):
+            if self._lists_another_piece(label, listing):
                 continue
             parent = PurePosixPath(label.partition(":")[0]).parent
             groups[str(parent)][label] = listing
@@ -200,6 +189,17 @@ class Discovery:
                     said = "a split stored as row numbers of a listing that only its author has; store paths"
                     self.contents.note(candidate.files[0], said)
 
+    def _lists_another_piece(self, label: str, listing: Listing) -> bool:
+        """Whether images are those of a ranking or of statistics, by the name of their file or what stands beside."""
+        if sum(map(bool, listing.sets)) >= 2:
+            return False
+        file, _, inside = label.partition(":")
+        if listings.is_of_another_piece(f"{Path(file).stem} {inside}"):
+            return True
+        source = label if label in self.contents.documents else file
+        alone = listing.entries <= 2000 and not any(listing.sets) and source in self.contents.documents
+        return alone and self.figures.are_of_images(source)
+
     def _are_rows_of_the_sorted_listing(self, sets: Mapping[str, Sequence[str]]) -> bool:
         """Whether scores favour the classes of its rows, or all sets have the classes in proportion."""
         classes = self.hints.classes
@@ -218,7 +218,7 @@ class Discovery:
         return all(np.abs(count - size * quotas).max() <= 2 for count, size in counts)
 
     def _split_candidate(self, group: Mapping[str, Listing], why: str, pinned: bool) -> Iterable[Candidate]:
-        sets, used = listings.settle(group, self.hints.sizes)
+        sets, used = listings.settle(group, self.hints.sizes, len(self.hints.images))
         if not sets or (not pinned and "test" not in sets and len(sets) < 2):
             return
         entries = [p for paths in sets.values() for p in paths]
@@ -271,12 +271,13 @@ class Discovery:
     def networks(self, piece: str) -> list[Candidate]:
         """The ResNets among all files that may be the 'model' kept, or the 'untuned' one; places are not asked."""
         found = []
+        starts = starting.starts(self.contents.networks, self.contents.steps, len(self.hints.classes))
         for file, network in self.contents.networks:
             ours = network.outputs == len(self.hints.classes)
             said = set(words(file))
             # 'pretrained' in a name may mean trained from ImageNet weights, and then on the course's classes.
-            before = said & {"untuned", "initial", "init"}
-            start = before or said & {"pretrained", "imagenet"}
+            before = said & starting.SURE
+            start = before or file in starts or said & {"pretrained", "imagenet"}
             untuned = not ours or start
             downloaded = network.outputs == IMAGENET and (start or FROM_TORCH.search(file))
             strength = 2.0 + bool(said & {"best", "final", "kept", "chosen"}) - 0.5 * bool(
@@ -373,7 +374,8 @@ class Discovery:
     def _say_what_was_chosen(self) -> None:
         for piece, word in (("model", "networks"), ("scores", "files of test scores")):
             found = self.candidates[piece]
-            files = list(dict.fromkeys(c.files[0] for c in found))
+            start = {c.files[0] for c in self.candidates["untuned"][:1] if piece == "model"}
+            files = [f for f in dict.fromkeys(c.files[0] for c in found) if f not in start]
             if len(files) < 2 or piece in self.places:
                 continue
             best = self.figures.best_run

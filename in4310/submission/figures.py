@@ -56,6 +56,12 @@ class Figures:
             "reproduction": self.reproduction,
         }
 
+    def are_of_images(self, file: str) -> bool:
+        """Whether a document has a ranking, shares or spectra, with the images that they are of."""
+        document = self.contents.documents[file]
+        spectra = module_claims.is_record_of_spectra(document)
+        return bool(self.ranked(file) or spectra or module_claims.as_non_positive(document))
+
     def _documents(self, within: Within) -> Iterable[tuple[str, Any]]:
         for file, document in self.contents.documents.items():
             if within(file):

@@ -94,6 +94,7 @@ class Submission:
         self._loaded: dict[str, Mapping[str, Tensor]] = {}
         self._documents_said: list[str] = []
         self._given_name = name
+        self._chosen: set[str] = set()  # pieces of which the right candidate was seen
         self.rehearse: Callable[[], Recovered] = Recovered  # runs its programs; by default none is run
         self.manifest, self._manifest_said = self._read_manifest()
 
@@ -187,6 +188,17 @@ class Submission:
             return self.rehearsed.candidates
         return _stated_alone(piece, self.stated) if piece in STATED and piece not in self.placed else []
 
+    def choose(self, piece: str, file: str) -> None:
+        """Take that one of a piece's candidates: it was seen to be the one. What was said of the choice falls away."""
+        candidates = self.found.candidates
+        candidates[piece].sort(key=lambda candidate: candidate.files[0] != file)
+        if piece == "model" and not self._at_its_place(
+            "untuned"
+        ):  # it is then not the network before training
+            candidates["untuned"][:] = [c for c in candidates["untuned"] if c.files[0] != file]
+        self._chosen.add(piece)
+        self.__dict__.pop("located", None)
+
     def only_stated(self, piece: str) -> bool:
         """Whether the figures of a piece stand in the text of a report alone, of which some may not have been read."""
         return any(c.why.startswith(ONLY_STATED) for c in self.candidates(piece)[:1])
@@ -229,6 +241,8 @@ class Submission:
         """What discovery left aside and why, as far as it was needed; safe to show, bounded in number."""
         said = self.rehearsed.said if "rehearsed" in self.__dict__ else []
         more = [*said, *self.found.notes] if "found" in self.__dict__ else []
+        ends = tuple(f"{piece} = '...' under [files] in submission.toml" for piece in self._chosen)
+        more = [note for note in more if not (ends and note.endswith(ends))]
         return [*self._manifest_said, *self._named_and_not_there(), *more, *self._documents_said]
 
     def _named_and_not_there(self) -> list[str]:

@@ -11,11 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from in4310.submission.claims import set_of
+from in4310.submission.claims import set_of, words
 from in4310.submission.formats import SET_NAMES, SETS, last_two_parts
 from in4310.submission.tables import Table, flatten, key, number
 
 _IMAGE = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+# Words of what lists images, too, and says of none that it is in a set.
+_OTHERS = {"positive", "nonpositive", "eigenvalue", "eigenvalues", "eig", "eigs", "eigvals", "spectrum", "spectra",
+           "covariance", "activation", "activations", "aktiveringer", "featuremap", "featuremaps", "maps",
+           "ranking", "rankings", "ranked", "rangering", "top", "topp", "bottom", "bunn", "statistics", "stats",
+           "statistikk", "misclassified", "wrong", "errors", "mistakes", "feilklassifiserte"}  # fmt: skip
+NEAR = 0.05  # of the size asked for that a list may differ by, where only its size says of which set it is
+WHOLE = 0.95  # of all images that lists without a name have together, where they are a split of another size
 
 
 def is_image(text: str) -> bool:
@@ -26,6 +33,17 @@ def is_image(text: str) -> bool:
 def _is_place(text: str) -> bool:
     """Whether a text among paths may be one, of an image or not: a wrong path must be seen, a heading not."""
     return is_image(text) or (bool(re.search(r"[/\\.]", text.rstrip()[:-1])) and number(text) is None)
+
+
+def is_of_another_piece(text: str) -> bool:
+    """Whether a name is of something else that lists images: of statistics, a ranking, maps, mistakes."""
+    said = {word.rstrip("0123456789") for word in words(text)}
+    return not _OTHERS.isdisjoint(said)
+
+
+def set_listed(text: str) -> str:
+    """The set that a name says of a list below it; '' for none, and for one that is of another piece."""
+    return "" if is_of_another_piece(text) else set_of(text) or ""
 
 
 @dataclass
@@ -140,9 +158,9 @@ def _add_object(found: Listing, document: Mapping[str, Any], resolve: Resolver) 
     """Lists under the names of sets and perhaps classes; or path: set."""
     for names, leaf in flatten(document):
         if isinstance(leaf, list) and names and is_image(names[-1]):  # an image: its scores
-            found.sets[set_of(" ".join(names[:-1])) or ""].append(resolve(names[-1]))
+            found.sets[set_listed(" ".join(names[:-1]))].append(resolve(names[-1]))
             continue
-        name = set_of(" ".join(names)) or ""
+        name = set_listed(" ".join(names))
         label = next((part for part in names if part in resolve.classes), "")
         if isinstance(leaf, list):
             found.sets[name] += _entries(leaf, resolve, label)
@@ -199,11 +217,11 @@ def of_folders(files: Iterable[str], classes: Sequence[str]) -> dict[str, Listin
 
 
 def settle(
-    listings: Mapping[str, Listing], asked: Mapping[str, int]
+    listings: Mapping[str, Listing], asked: Mapping[str, int], images: int
 ) -> tuple[dict[str, tuple[str, ...]], list[str]]:
     """Sets from several files of one folder: by what the files say, else by their names, else by their sizes.
 
-    Returns set -> paths and the files used.
+    `asked`: sizes of sets, `images`: of the data set. Returns set -> paths and the files used.
     """
     sets: dict[str, list[str]] = {}
     used: list[str] = []
@@ -223,8 +241,27 @@ def settle(
     absent = [name for name in SETS if name not in sets]
     if silent and len(silent) == len(absent) and (len(absent) == 3 or len(sets) == 2):
         ordered = sorted(silent, key=lambda f: -len(silent[f]))
-        by_size = sorted(absent, key=lambda n: -asked.get(n, 10**9))
-        for name, file in zip(by_size, ordered, strict=True):
-            sets[name] = silent[file]
-            used.append(file)
+        sizes = _sizes(sets, asked, images)
+        by_size = sorted(absent, key=lambda n: -sizes.get(n, 10**9))
+        told = dict(zip(by_size, (silent[file] for file in ordered), strict=True))
+        if _fit(told, sizes) or _is_whole([*sets.values(), *told.values()], images):
+            sets |= told
+            used += ordered
     return {name: tuple(paths) for name, paths in sets.items()}, used
+
+
+def _sizes(sets: Mapping[str, list[str]], asked: Mapping[str, int], images: int) -> dict[str, int]:
+    """Sizes asked for, of train what the others leave."""
+    left = images - sum(len(sets.get(name, ())) or size for name, size in asked.items())
+    return {**({"train": left} if asked and left > 0 else {}), **asked}
+
+
+def _fit(told: Mapping[str, list[str]], sizes: Mapping[str, int]) -> bool:
+    """Whether lists are as long as the sets that they are taken for."""
+    return all(n in sizes and abs(len(paths) - sizes[n]) <= NEAR * sizes[n] for n, paths in told.items())
+
+
+def _is_whole(lists: Sequence[list[str]], images: int) -> bool:
+    """Whether lists share no image and have nearly all: they are parts of one whole, whatever their sizes."""
+    entries = [last_two_parts(path) for paths in lists for path in paths]
+    return len(set(entries)) == len(entries) >= WHOLE * images
