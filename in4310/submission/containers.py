@@ -9,7 +9,6 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from in4310.errors import InputError
 from in4310.shown import shown
 from in4310.submission.closed import ENCRYPTED, closed, method_problem
 from in4310.submission.files import is_rubbish
-from in4310.submission.plain import of, require
 from in4310.submission.unxz import Unxz
 
 SUFFIXES = (
@@ -36,9 +34,6 @@ SAVED = {
     *PICKLED, "version", ".data", ".format_version", ".storage_alignment", "constants.pkl", "constants", "code",
     "extra", "tensors",
 }  # fmt: skip
-# What a child tells of an archive, and the types of what follows each.
-KINDS: dict[str, tuple[type, ...]] = {"entry": (str, bool, str), "bytes": (int,), "damaged": (str,), "none": (),
-                                      "refused": (str,), "end": ()}  # fmt: skip
 BATCH = 8 * 2**20  # bytes that a child sends at a time
 # What the standard library raises on damaged archives; anything else is a defect of ours and must surface.
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
@@ -359,61 +354,3 @@ def _content(entry: Entry) -> Iterator[tuple[list[Any], bytes]]:
                 yield ["bytes", len(part)], part
     except DAMAGED as error:
         yield ["damaged", str(error)[:200]], b""
-
-
-class Told:
-    """The entries that a child tells of an archive, in the judge. `ask` gives the next batch, of exact types."""
-
-    def __init__(self, ask: Callable[[], tuple[list[list[Any]], memoryview]], limit: int):
-        self._ask, self._left = ask, limit
-        self._items: deque[tuple[str, list[Any], bytes]] = deque()
-
-    def _next(self) -> tuple[str, list[Any], bytes]:
-        if not self._items:
-            told, content = self._ask()
-            for item in told:
-                require(bool(item) and of(str, item[0]) in KINDS)
-                kind, *values = item
-                require(tuple(map(type, values)) == KINDS[kind])
-                size = values[0] if kind == "bytes" else 0
-                require(0 <= size <= len(content))
-                self._items.append((kind, values, bytes(content[:size])))
-                content = content[size:]
-            require(bool(self._items))
-        return self._items[0]
-
-    def entries(self) -> Iterator[Entry] | None:
-        """The entries; None for what is no archive. Raises NotPlain, and InputError as the child's reader does."""
-        kind, values, _ = self._next()
-        if kind == "refused":
-            raise InputError(shown(values[0], 400))
-        return None if kind == "none" else self._entries()
-
-    def _entries(self) -> Iterator[Entry]:
-        while (item := self._next())[0] != "end":
-            kind, values, content = item
-            self._items.popleft()
-            if kind == "refused":
-                raise InputError(shown(values[0], 400))
-            if kind == "entry":
-                name, folder, problem = values
-                yield Entry(name, folder, shown(problem), lambda: self)
-            else:  # of an entry that was left out
-                self._left -= len(content)
-                require(self._left >= 0)
-
-    def read(self, most: int) -> bytes:
-        """The next bytes of the entry, at most as many as a child sends at a time; b'' at its end."""
-        kind, values, content = self._next()
-        if kind not in ("bytes", "damaged"):
-            return b""
-        self._items.popleft()
-        if kind == "damaged":
-            raise ValueError(values[0])
-        return content
-
-    def __enter__(self) -> Told:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """What is left of the entry is passed over with the next one."""

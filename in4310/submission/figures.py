@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cache
-from itertools import combinations, islice, takewhile
+from itertools import combinations, islice
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -21,6 +21,7 @@ from in4310.submission.contents import SETTINGS, Contents
 from in4310.submission.printed_figures import disagree, figures_in
 from in4310.submission.printed_shares import bare_shares, shares_in
 from in4310.submission.run_headings import of_name
+from in4310.submission.spectra_files import lists_of, named_by_place
 from in4310.submission.tables import Table
 
 SHARE_WORDS = {"positive", "nonpositive", "negative", "share", "percent", "percentage"}
@@ -340,19 +341,8 @@ class Figures:
                 self.contents.note(
                     file, f"{len(records)} records of eigenvalues: none is taken; keep one a file"
                 )
-            lists += [(file, names, leaf) for names, leaf in _leaves(document)]
-        # A folder that all of them lie in does not tell them apart, but for the innermost.
-        folders = {file: PurePosixPath(file).parent.parts for file, _, _ in lists}
-        named = {
-            folders[f]
-            for f, names, _ in lists
-            if module_claims.module_in((*folders[f], PurePosixPath(f).stem, *names))
-        }
-        shared = sum(1 for _ in takewhile(lambda at: len({*at}) == 1, zip(*named, strict=False)))
-        numbers = []
-        for file, names, leaf in lists:
-            own = folders[file][shared:] or folders[file][-1:]
-            numbers.append((file, (*own, PurePosixPath(file).stem, *names), leaf))
+            lists += [(file, names, leaf) for names, leaf in lists_of(document)]
+        numbers = named_by_place(lists)
         found = module_claims.as_eigenvalues([(names, row) for _, names, row in numbers], "")
         if found:
             if twice := found.pop("twice", None):
@@ -393,16 +383,6 @@ def _is_report(file: str) -> bool:
 
 def _label(file: str) -> str:
     return f"{PurePosixPath(file).parent.name} {PurePosixPath(file).stem}"
-
-
-def _leaves(document: Any) -> Iterable[tuple[tuple[str, ...], list[float]]]:
-    """Named lists of numbers in a document or table: what eigenvalues are looked for in."""
-    if isinstance(document, Mapping):
-        for names, leaf in tables.flatten(document):
-            if isinstance(leaf, list) and leaf and all(type(v) in (int, float) for v in leaf):
-                yield names, leaf
-    elif isinstance(document, Table):
-        yield from module_claims.lists_in(document)
 
 
 def _merged(parts: list[tuple[str, dict[str, Any]]], why: str) -> Iterable[Found]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -12,13 +13,16 @@ from typing import Any
 
 from in4310.errors import InputError, NotJudged
 from in4310.shown import shown
-from in4310.submission.containers import Entry, Opener, Told, opened_here
+from in4310.submission.containers import Entry, Opener, opened_here
 from in4310.submission.files import put_at
-from in4310.submission.plain import STRANGE, NotPlain, all_of, unpack
+from in4310.submission.plain import STRANGE, NotPlain, all_of, of, require, unpack
 from in4310.submission.sandbox.worker import Sandbox, Worker, WorkerFailed
 from in4310.temporary import ours
 
 SECONDS = 600.0  # for one archive; 4 GiB take a minute
+# What a child tells of an archive, and the types of what follows each.
+KINDS: dict[str, tuple[type, ...]] = {"entry": (str, bool, str), "bytes": (int,), "damaged": (str,), "none": (),
+                                      "refused": (str,), "end": ()}  # fmt: skip
 
 
 def opener_of(sandbox: Sandbox | None, seconds: float = SECONDS) -> Opener:
@@ -62,3 +66,61 @@ def _unread(name: str, why: object) -> InputError:
         f"{shown(name)}: expected an archive that can be read, found one that ends its reader ({why});"
         " pack your submission again"
     )
+
+
+class Told:
+    """The entries that a child tells of an archive, in the judge. `ask` gives the next batch, of exact types."""
+
+    def __init__(self, ask: Callable[[], tuple[list[list[Any]], memoryview]], limit: int):
+        self._ask, self._left = ask, limit
+        self._items: deque[tuple[str, list[Any], bytes]] = deque()
+
+    def _next(self) -> tuple[str, list[Any], bytes]:
+        if not self._items:
+            told, content = self._ask()
+            for item in told:
+                require(bool(item) and of(str, item[0]) in KINDS)
+                kind, *values = item
+                require(tuple(map(type, values)) == KINDS[kind])
+                size = values[0] if kind == "bytes" else 0
+                require(0 <= size <= len(content))
+                self._items.append((kind, values, bytes(content[:size])))
+                content = content[size:]
+            require(bool(self._items))
+        return self._items[0]
+
+    def entries(self) -> Iterator[Entry] | None:
+        """The entries; None for what is no archive. Raises NotPlain, and InputError as the child's reader does."""
+        kind, values, _ = self._next()
+        if kind == "refused":
+            raise InputError(shown(values[0], 400))
+        return None if kind == "none" else self._entries()
+
+    def _entries(self) -> Iterator[Entry]:
+        while (item := self._next())[0] != "end":
+            kind, values, content = item
+            self._items.popleft()
+            if kind == "refused":
+                raise InputError(shown(values[0], 400))
+            if kind == "entry":
+                name, folder, problem = values
+                yield Entry(name, folder, shown(problem), lambda: self)
+            else:  # of an entry that was left out
+                self._left -= len(content)
+                require(self._left >= 0)
+
+    def read(self, most: int) -> bytes:
+        """The next bytes of the entry, at most as many as a child sends at a time; b'' at its end."""
+        kind, values, content = self._next()
+        if kind not in ("bytes", "damaged"):
+            return b""
+        self._items.popleft()
+        if kind == "damaged":
+            raise ValueError(values[0])
+        return content
+
+    def __enter__(self) -> Told:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """What is left of the entry is passed over with the next one."""
