@@ -221,12 +221,16 @@ def settle(
 ) -> tuple[dict[str, tuple[str, ...]], list[str]]:
     """Sets from several files of one folder: by what the files say, else by their names, else by their sizes.
 
+    The file that states most sets comes first: the split is there, and lists beside scores are of some of it.
     `asked`: sizes of sets, `images`: of the data set. Returns set -> paths and the files used.
     """
     sets: dict[str, list[str]] = {}
     used: list[str] = []
     silent: dict[str, list[str]] = {}
-    for file, listing in listings.items():
+    fullest = sorted(
+        listings.items(), key=lambda one: -sum(bool(name and of) for name, of in one[1].sets.items())
+    )
+    for file, listing in fullest:
         said = {name: paths for name, paths in listing.sets.items() if name and paths}
         unsaid = listing.sets.get("", [])
         own = set_of(Path(file).stem) or set_of(Path(file).parent.name)

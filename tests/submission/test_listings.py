@@ -1,6 +1,7 @@
 """Which lists of images are sets: those said to be, or of the size asked for; never those of another piece."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -97,3 +98,13 @@ def test_a_file_of_all_pieces_is_read_as_a_split(tmp_path):
         tmp_path, "eigenvalues.json", json.dumps({"split": SPLIT, "non_positive": shares, "ranking": ranking})
     )
     assert {n: list(paths) for n, paths in found(tmp_path).split.items()} == SPLIT
+
+
+@pytest.mark.parametrize("two", TWO)
+@pytest.mark.parametrize("file", ["a_split.json", "splits.json", "z.pkl"])
+def test_a_file_that_states_all_sets_stands_before_lists_of_some(tmp_path, two, file):
+    """Whichever name comes first: images beside the scores of two sets are no split of two."""
+    TWO[two](tmp_path, ("test", "val"))
+    content = pickle.dumps(SPLIT) if file.endswith(".pkl") else json.dumps(SPLIT).encode()
+    (tmp_path / file).write_bytes(content)
+    assert {name: list(paths) for name, paths in found(tmp_path).split.items()} == SPLIT
