@@ -1,11 +1,16 @@
-"""scikit-learn's classification_report as a text: a class's recall is its accuracy, the macro average their mean."""
+"""scikit-learn's classification_report: a class's recall is its accuracy, the macro average their mean.
+
+As a text, and as the object (`output_dict=True`) in JSON or in a table of pandas, which may lie on its side.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from in4310.submission.tables import key, number
+from in4310.submission.claims import set_of
+from in4310.submission.tables import Table, key, number
 
 _TITLES = re.compile(r"\bprecision\s{1,20}recall\s{1,20}f1-score\s{1,20}support\s*+$")
 _TOTALS = ("accuracy", "macro avg")
@@ -62,3 +67,46 @@ def _accuracies(rows: Sequence[tuple[str, list[str]]], classes: Sequence[str]) -
         if name not in _OTHERS:
             value = figures[0] if name == "accuracy" else figures[1]
             yield f"| {name if name in _TOTALS else own[key(name)]} | {value} |"
+
+
+def plain_of(document: Any, classes: Sequence[str]) -> Any:
+    """A document with the reports of all `classes` in it, at its top or under the name of a set, as plain metrics."""
+    if isinstance(document, Table):
+        return _of_object(_object(document), classes) or document
+    if not isinstance(document, Mapping):
+        return document
+    if found := _of_object(document, classes):
+        return found
+    return {
+        name: (set_of(str(name)) and _of_object(inner, classes)) or inner for name, inner in document.items()
+    }
+
+
+def _object(table: Table) -> dict[str, dict[str, str]]:
+    """What a table of pandas was made of: by rows, or by columns where the measures are the rows."""
+    titles, *lines = [table.header, *table.rows] if table.header else table.rows  # of numbers: no header
+    rows = {line[0]: dict(zip(titles[1:], line[1:], strict=False)) for line in lines if line}
+    if "recall" not in rows:
+        return rows
+    return {title: {name: row.get(title, "") for name, row in rows.items()} for title in titles[1:]}
+
+
+def _of_object(report: Any, classes: Sequence[str]) -> dict[str, Any] | None:
+    """The metrics of a report; None for anything else, and for one of other classes."""
+    if not isinstance(report, Mapping) or "accuracy" not in report or "macro avg" not in report:
+        return None
+    own = {key(c): c for c in classes} | {str(i): c for i, c in enumerate(classes)}
+    of_class = {name: row for name, row in report.items() if name not in _TOTALS + _OTHERS}
+    recalls = {own.get(key(str(name)), ""): _recall(row) for name, row in of_class.items()}
+    if sorted(recalls) != sorted(classes) or len(of_class) != len(classes) or None in recalls.values():
+        return None
+    whole = report["accuracy"]
+    return {
+        "accuracy": number(next(iter(whole.values()), None) if isinstance(whole, Mapping) else whole),
+        "mean_accuracy": _recall(report["macro avg"]),
+        "accuracy_per_class": recalls,
+    }
+
+
+def _recall(row: Any) -> float | None:
+    return number(row.get("recall")) if isinstance(row, Mapping) and "precision" in row else None

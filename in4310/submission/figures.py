@@ -16,7 +16,7 @@ from typing import Any
 from in4310.shown import shown
 from in4310.submission import choices, claims, histories, logs, module_claims, same_runs, tables
 from in4310.submission.claims import words
-from in4310.submission.class_reports import holds_report
+from in4310.submission.class_reports import holds_report, plain_of
 from in4310.submission.contents import SETTINGS, Contents
 from in4310.submission.printed_figures import disagree, figures_in
 from in4310.submission.printed_shares import bare_shares, shares_in
@@ -174,6 +174,7 @@ class Figures:
             if isinstance(document, list) and not self._is_history(file):
                 document = tables.of_records(document) or document
             document = histories.without_histories(document) if isinstance(document, Mapping) else document
+            document = plain_of(document, self.classes)
             table = document if isinstance(document, Table) else None
             others = file in scored or self.ranked(file)
             if others and not pinned and not isinstance(document, Mapping):

@@ -236,7 +236,11 @@ def framed(document: Any) -> Table | None:
     if all(isinstance(v, Mapping) and v for v in values):
         if list(document) == [str(i) for i in range(len(values))]:
             return _told(of_records(values))
+        if all(IMAGE.search(str(name)) for name in document):  # a row an image
+            return of_records([{"path": name, **row} for name, row in document.items()])
         index = list(values[0])
+        if all(map(IMAGE.search, index)) and all(list(v) == index for v in values):
+            return of_records([{"path": i, **{name: v[i] for name, v in document.items()}} for i in index])
         if index == [str(i) for i in range(len(index))] and all(list(v) == index for v in values):
             return _told(of_records([{name: v[i] for name, v in document.items()} for i in index]))
     if all(isinstance(v, list) and v for v in values) and len({len(v) for v in values}) == 1:
