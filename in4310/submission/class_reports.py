@@ -84,7 +84,7 @@ def plain_of(document: Any, classes: Sequence[str]) -> Any:
 
 def _object(table: Table) -> dict[str, dict[str, str]]:
     """What a table of pandas was made of: by rows, or by columns where the measures are the rows."""
-    titles, *lines = [table.header, *table.rows] if table.header else table.rows  # of numbers: no header
+    titles, *lines = [table.header, *table.rows] if table.header or not table.rows else table.rows
     rows = {line[0]: dict(zip(titles[1:], line[1:], strict=False)) for line in lines if line}
     if "recall" not in rows:
         return rows

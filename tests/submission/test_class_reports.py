@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import classification_report
 
+from in4310.submission.class_reports import plain_of
 from in4310.submission.folder import Submission
 from in4310.submission.pieces import Hints
+from in4310.submission.tables import Table
 
 CLASSES = ("sea", "street", "forest")
 HINTS = Hints(CLASSES, frozenset(f"{c}/{i}.jpg" for c in CLASSES for i in range(9)), {"val": 9, "test": 12})
@@ -61,6 +63,14 @@ def test_a_report_of_other_classes_has_none_of_them(tmp_path, form):
     FORMS[form](tmp_path, report(("cat", "dog", "bird")))
     for found in Submission(tmp_path, HINTS).found.candidates["metrics"]:
         assert "accuracy_per_class" not in found.value.get("test", {})
+
+
+@pytest.mark.parametrize("text", ["", "a", "a,b", ",", "a,b\n1", "0,1\n2", "recall\nrecall", ",a\nrecall"])
+def test_a_table_of_nearly_nothing_is_none(tmp_path, text):
+    (tmp_path / "report_test.csv").write_text(text)
+    assert not Submission(tmp_path, HINTS).found.candidates["metrics"]
+    for header in ((), ("a",)):
+        assert plain_of(Table(header, ()), CLASSES) == Table(header, ())
 
 
 def test_beside_figures_of_its_own_a_report_changes_nothing(tmp_path):
