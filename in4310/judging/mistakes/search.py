@@ -288,8 +288,9 @@ def search(about: str, claim: Claim, worlds: Worlds, budget: Budget, sources: bo
             if not source.expensive:
                 with budget.on(f"{about}: {source.name}"):
                     matches += _looked_at(source, claim, worlds, budget, tried, tally)
-        matches = matches or _together(about, claim, ways, budget, [*tried], tally, right)
-        cheap = len(tried)
+        # Pairs are counted apart: that many were tried must not hide one mistake that is looked for after them.
+        pairs, cheap = Tally(tally.guesses), len(tried)
+        matches = matches or _together(about, claim, ways, budget, [*tried], pairs, right)
         for source in known(f"{about}: source"):
             if matches or not sources or not budget.worthwhile(about):
                 break
@@ -298,7 +299,8 @@ def search(about: str, claim: Claim, worlds: Worlds, budget: Budget, sources: bo
                     matches += _looked_at(source, claim, worlds, budget, tried, tally)
         if not matches and len(tried) > cheap:
             budget.fruitless.add(about)
-            matches = _together(about, claim, ways, budget, tried[cheap:], tally)
+            pairs.with_more(tally.guesses)
+            matches = _together(about, claim, ways, budget, tried[cheap:], pairs)
     return [replace(m, places=located(m.mistakes, budget.source)) for m in best(matches)]
 
 
