@@ -6,6 +6,7 @@ A split or scores saved by `pickle.dump` are as plain as JSON. Each name that a 
 
 from __future__ import annotations
 
+import io
 import pickle
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -21,8 +22,11 @@ PLAIN = {"collections.OrderedDict": OrderedDict, "set": list, "frozenset": list}
 PATHS = ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath", "Path")
 
 
-class _Unpickler(pickle.Unpickler):
-    """Finds no class of anybody's."""
+class _Unpickler(pickle._Unpickler):
+    """Finds no class of anybody's.
+
+    The one in Python: that in C makes room for as many values as a number in a file claims.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         """A stand-in for the class that a pickle names."""
@@ -38,8 +42,7 @@ def read_pickle(path: Path) -> Any:
     Raises ValueError, one line, for what is no pickle, is damaged, or holds more than a hand-in's tables do.
     """
     try:
-        with path.open("rb") as file:
-            found = _Unpickler(file).load()
+        found = _Unpickler(io.BytesIO(path.read_bytes())).load()  # a file would make room for what is claimed
     except MemoryError:
         raise ValueError("claims more memory than there is") from None
     except Exception as error:  # a damaged pickle makes its reader fail in any way

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import tracemalloc
 from collections import OrderedDict, defaultdict
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -85,6 +86,18 @@ def test_what_is_no_pickle_or_too_much_is_one_line(tmp_path):
         (tmp_path / "x.pkl").write_bytes(content)
         assert refused(tmp_path / "x.pkl")
         assert "\n" not in refused(tmp_path / "x.pkl")
+
+
+@pytest.mark.parametrize(
+    "claims", [b"]r\xff\xff\xff\x7f.", b"\x8d" + b"\xff" * 7 + b"\x7f", b"\x8b\xff\xff\xff\x7f"]
+)
+def test_what_a_number_in_it_claims_takes_no_memory(tmp_path, claims):
+    (tmp_path / "x.pkl").write_bytes(b"\x80\x04" + claims)
+    tracemalloc.start()
+    refused(tmp_path / "x.pkl")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
 
 
 @given(st.binary(max_size=60))
