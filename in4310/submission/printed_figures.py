@@ -13,6 +13,7 @@ from typing import Any
 from in4310.submission.claims import Nested, as_metrics, measure, set_of, words
 from in4310.submission.class_reports import with_reports
 from in4310.submission.logs import BATCH, EPOCH, unset_line
+from in4310.submission.prose import compares, stated
 from in4310.submission.ruled import captions_first, ruled, spanned
 from in4310.submission.sections import UNCLEAR, after_figures, of_an_epoch, section_of, under
 from in4310.submission.tables import Table, number, numbers_in
@@ -113,7 +114,7 @@ def _named(text: str, classes: Sequence[str]) -> Iterator[Any]:
         if not listed and not _HINT.search(line):
             heading = ""
             continue
-        figures = list(_of_line(line))
+        figures = list(_of_line(line)) or list(stated(line, classes))
         heading = heading if figures else _heading(line)
         spoken = own = ""
         for title, value in figures:
@@ -204,4 +205,5 @@ def _of_line(line: str) -> Iterable[tuple[str, str]]:
         found.append((before + name.strip(" ,;.|-#"), m[1]))
         last = m.end()
     whole = _ENDS.fullmatch(line.strip()) if not found else None
-    return [(whole[1], whole[2])] if whole and measure(whole[1]) and set_of(whole[1]) else found
+    own = whole and measure(whole[1]) and set_of(whole[1]) and not compares(whole[1])
+    return [(whole[1], whole[2])] if whole and own else found
