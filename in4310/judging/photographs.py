@@ -32,9 +32,17 @@ def photograph_of(data: DataSet, pixels: np.ndarray) -> str | None:
     flat = pixels.reshape(-1, 3).astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
     if np.unique(flat, return_counts=True)[1].max() > GROUND * len(flat):
         return None
+    return next(iter(photographs_like(data, pixels)), None)
+
+
+def photographs_like(data: DataSet, pixels: np.ndarray, near: int = NEAR) -> list[str]:
+    """Photographs whose patches are lighter and darker as a picture's are, but for `near` of 64; the nearest first.
+
+    pixels: uint8 (H, W, 3). The data set is decoded once.
+    """
     paths = sorted(data.labels)
     far = np.unpackbits(_hashes(data, paths) ^ _hash(Image.fromarray(pixels)), axis=1).sum(axis=1)
-    return paths[int(far.argmin())] if len(far) and far.min() <= NEAR else None
+    return [paths[i] for i in np.argsort(far, kind="stable") if far[i] <= near]
 
 
 def seen_in(data: DataSet, look: Look) -> str:

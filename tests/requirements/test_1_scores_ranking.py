@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from in4310.judging import basis, digits, exhibits, mistakes
+from in4310.judging import basis, digits, exhibits, mistakes, ranked_pictures
 from in4310.judging.asked import check_rank
 from in4310.judging.mistakes.budget import Budget
 from in4310.judging.mistakes.search import seen
@@ -16,7 +16,7 @@ from in4310.submission.pieces import Missing, Unreadable
 
 def _entries(evidence, c, side):
     """Paths of one side of a class's ranking, also where they are rows of the test set, none where it is not there."""
-    table = evidence.submission.ranking.get(c)
+    table = ranked_pictures.handed_in(evidence).get(c)
     entries = table.get(side, []) if isinstance(table, dict) else None
     if not isinstance(entries, list):
         raise Unreadable("ranking", f"ranking of {c!r} has no list {side!r}")
@@ -36,7 +36,7 @@ def _entries(evidence, c, side):
 @pytest.mark.in4310_requirement("1i")
 def test_ranking_complete(evidence, edition, judge):
     """Number of classes and images ranked"""
-    ranking = evidence.submission.ranking
+    ranking = ranked_pictures.handed_in(evidence)
     ranked = [c for c in evidence.classes if c in ranking]
     judge.expect(
         len(ranked) >= edition.ranking.classes,
@@ -57,7 +57,7 @@ def test_ranking_complete(evidence, edition, judge):
 def test_ranking_from_test_set(evidence, judge):
     """Which set the ranked images are from"""
     test = {*evidence.split["test"], *evidence.listed["test"]}
-    ranked = [(c, p) for c in evidence.classes if c in evidence.submission.ranking
+    ranked = [(c, p) for c in evidence.classes if c in ranked_pictures.handed_in(evidence)
               for side in ("top", "bottom") for p in _entries(evidence, c, side)]  # fmt: skip
     if not ranked:
         raise Missing("ranking", "the ranking holds none of the classes")
@@ -107,7 +107,10 @@ def _order(values, own, inside, top, whole, same):
 
 def _compare_beside(evidence, edition, judge, c, side, scores):
     """Scores written beside the images of a side, where there are any, against ours and against those handed in."""
-    ranking, row_of = evidence.submission.ranking, {p: i for i, p in enumerate(evidence.known("test"))}
+    ranking, row_of = (
+        ranked_pictures.handed_in(evidence),
+        {p: i for i, p in enumerate(evidence.known("test"))},
+    )
     beside = {}
     for path, entry in zip(_entries(evidence, c, side), ranking[c].get(side, []), strict=True):
         row = row_of.get(evidence.meant.get(path, path))
@@ -159,7 +162,7 @@ def test_ranking_order(evidence, edition, judge):
             for side in ("top", "bottom")
         }
         for c in evidence.classes
-        if c in evidence.submission.ranking
+        if c in ranked_pictures.handed_in(evidence)
     }
     try:
         scores = evidence.judged_by("test")
