@@ -59,6 +59,7 @@ OTHERS = {
     "judging/mistakes/inputs.py": {"Image.open"},  # the data set
     "judging/mistakes/pixels.py": {"Image.open"},  # what was saved as JPEG just before
     "judging/photographs.py": {"Image.open", "np.load"},  # the data set, and what we kept of it
+    "judging/ranked_pictures.py": {"Image.open"},  # photographs of the data set
     "judging/pictures.py": {"pickle"},  # written, to tell equal data
     "judging/pipelines.py": {"Image.open"},  # the data set
     "judging/recovered.py": {"json.loads"},  # kept rehearsals of ours
