@@ -103,9 +103,9 @@ class Networks(Claimed):
 
     def _gives(self, model: nn.Module, claimed: np.ndarray, paths: tuple[str, ...], thorough: bool) -> bool:
         """Whether a network gives the scores handed in, on a few images; `thorough`: with any usual preprocessing."""
-        claimed = as_shares(claimed)
         if thorough:
             return self._infer(model, claimed, paths).fits
+        claimed = as_shares(claimed)
         try:
             usual = self.stated or Preprocessing()
             rows = telling(claimed, paths, self.data.root)

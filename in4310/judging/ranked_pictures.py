@@ -13,20 +13,16 @@ from PIL import Image
 from in4310.judging.data import DataSet
 from in4310.judging.evidence import Evidence
 from in4310.judging.photographs import photographs_like
-from in4310.submission.claims import key, words
+from in4310.submission.claims import key, sides_of, words
 from in4310.submission.files import walk
 from in4310.submission.formats import IMAGE_FORMATS
 
-SIDES = {
-    "top": frozenset(("top", "best", "highest", "topp", "beste", "most")),
-    "bottom": frozenset(("bottom", "worst", "lowest", "bunn", "verste", "dårligste", "least")),
-}
 PICTURES = (".jpg", ".jpeg", ".png")
 MOST = 600  # pictures that are looked at
 NEAR, TRIED = 14, 20  # bits of 64 that scaling and encoding change; photographs that are looked at
 SIDE = 32  # pixels to which two pictures are brought, to see whether they are one
 ALIKE = 6.0  # of 255, by which they may differ in the mean: encoded again, or scaled
-_PLACE = re.compile(r"\d{1,4}")
+_PLACE = re.compile(r"\d{1,4}")  # digits of a name
 
 
 def handed_in(evidence: Evidence) -> Any:
@@ -58,14 +54,10 @@ def _copied(evidence: Evidence) -> dict[str, dict[str, list[str]]]:
 def _said(file: str, classes: list[str]) -> tuple[str, str, int] | None:
     """(class, side, place) of a picture's path: 'top10/sea/1.jpg', 'sea/worst_03.png', 'ranked/bottom-sea-3.jpg'."""
     path = PurePosixPath(file)
-    said = [set(words(re.sub(r"\d+", " ", part))) for part in (*path.parts[:-1], path.stem)]
-    spoken = {word for own in said for word in own}
-    names = [c for c in classes if key(c) in spoken]
-    sides = [side for side, own in SIDES.items() if own & spoken]
+    said = words(_PLACE.sub(" ", str(path.with_suffix(""))))
+    names, sides = [c for c in classes if key(c) in said], sides_of(said)
     numbers = _PLACE.findall(path.stem)
-    if len(names) != 1 or len(sides) != 1 or not numbers:
-        return None
-    return names[0], sides[0], int(numbers[0] if len(numbers) == 1 else numbers[-1])
+    return (names[0], sides[0], int(numbers[-1])) if len(names) == len(sides) == 1 and numbers else None
 
 
 def _same(data: DataSet, pixels: np.ndarray) -> str | None:

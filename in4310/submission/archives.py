@@ -18,12 +18,12 @@ from in4310.shown import shown
 from in4310.submission.closed import ENCRYPTED, closed, is_closed_name
 from in4310.submission.containers import (
     DAMAGED,
-    SUFFIXES,
     Entry,
     Opener,
     begins_as_archive,
     begins_as_weights,
     compressed,
+    is_named_packed,
     opened_here,
     without_suffix,
 )
@@ -177,12 +177,7 @@ def unpack_within(folder: Path, bounds: Bounds = Bounds(), opener: Opener = open
 
 def _is_named_archive(place: Path) -> bool:
     """By its name; what is named as another kind, and begins as a zip, is a zip. So is one compressed file."""
-    named = place.name.lower().endswith(SUFFIXES)
-    return (
-        named
-        or compressed(place.name) is not None
-        or (is_closed_name(place.name) and begins_as_archive(place))
-    )
+    return is_named_packed(place.name) or (is_closed_name(place.name) and begins_as_archive(place))
 
 
 def _unwritten(place: Path, error: OSError) -> NotJudged:

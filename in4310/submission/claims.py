@@ -212,7 +212,7 @@ _BESIDE = {
 LINES = 200_000  # of a text
 _APART = re.compile(r"[\s,;()\[\]'\"]+")
 _TOP = {"top", "highest", "best", "most", "topp", "first"}
-_BOTTOM = {"bottom", "lowest", "worst", "least", "bunn", "last", "low"}
+_BOTTOM = {"bottom", "lowest", "worst", "least", "bunn", "last", "low", "verste", "dårligste"}
 
 
 def as_ranking(document: Document, name: str, classes: Sequence[str]) -> Nested | None:
@@ -226,7 +226,7 @@ def as_ranking(document: Document, name: str, classes: Sequence[str]) -> Nested 
         document = {classes[int(k)]: table for k, table in document.items()}
     for entries, *said in _ranked(document, words(name)):
         for own in said:
-            which = {"top" for w in own if w in _TOP} | {"bottom" for w in own if w in _BOTTOM}
+            which = sides_of(own)
             named = [index[w] for w in own if w in index]
             if len(which) == 1 and named:
                 found.setdefault(named[0], {}).setdefault(which.pop(), []).extend(entries)
@@ -247,7 +247,7 @@ def ranking_of_text(text: str, name: str, classes: Sequence[str]) -> Nested | No
     """
     found: Nested = {}
     index = {key(c): c for c in classes}
-    of_file = [index[w] for w in words(name) if w in index], _sides(words(name))
+    of_file = [index[w] for w in words(name) if w in index], sides_of(words(name))
     file_own, file_side = (part[0] if len(part) == 1 else "" for part in of_file)
     own, side = file_own, file_side
     for line in text.splitlines()[:LINES]:
@@ -255,7 +255,7 @@ def ranking_of_text(text: str, name: str, classes: Sequence[str]) -> Nested | No
         paths = [part for part in _APART.split(line) if _is_path(part)]
         before = words(line.partition(paths[0])[0] if paths else line)
         named = [index[w] for w in before if w in index]
-        sides = _sides(before)
+        sides = sides_of(before)
         other = {w for w in before if not w.isdecimal()} - index.keys() - _TOP - _BOTTOM - _BESIDE
         if (paths and other) or not (paths or named or sides or not line.strip()):
             own, side = file_own, file_side  # a line about something else
@@ -269,7 +269,7 @@ def ranking_of_text(text: str, name: str, classes: Sequence[str]) -> Nested | No
     return found or None
 
 
-def _sides(said: Sequence[str]) -> list[str]:
+def sides_of(said: Sequence[str]) -> list[str]:
     """'top' or 'bottom', or both, as words say it."""
     return [side for side, names in (("top", _TOP), ("bottom", _BOTTOM)) if not names.isdisjoint(said)]
 

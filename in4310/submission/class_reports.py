@@ -6,7 +6,7 @@ As a text, and as the object (`output_dict=True`) in JSON or in a table of panda
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from in4310.submission.claims import set_of
@@ -55,18 +55,25 @@ def _rows(lines: Sequence[str], at: int) -> tuple[list[tuple[str, list[str]]], i
 
 def _accuracies(rows: Sequence[tuple[str, list[str]]], classes: Sequence[str]) -> Iterator[str]:
     """The rows of a table of accuracies; none where the report is of other classes, or names one twice."""
-    own = {key(c): c for c in classes} | {str(i): c for i, c in enumerate(classes)}
     names = [name for name, _ in rows]
-    of_class = [name for name in names if name not in _TOTALS + _OTHERS]
-    whole = sorted(own.get(key(name), "") for name in of_class) == sorted(classes)
-    numbered = {name.isdecimal() for name in of_class}
-    if not whole or len(numbered) != 1 or len({*names}) < len(names) or "accuracy" not in names:
-        return  # without an accuracy each image may have several classes
+    own = _classes_of(names, classes)
+    if own is None or len({*names}) < len(names):
+        return
     yield "| | accuracy |"
     for name, figures in rows:
         if name not in _OTHERS:
-            value = figures[0] if name == "accuracy" else figures[1]
-            yield f"| {name if name in _TOTALS else own[key(name)]} | {value} |"
+            yield f"| {own.get(name, name)} | {figures[0] if name == 'accuracy' else figures[1]} |"
+
+
+def _classes_of(names: Collection[str], classes: Sequence[str]) -> dict[str, str] | None:
+    """Row of a class -> the class; None where rows are not one of each, by name or by number.
+
+    So where there is no accuracy: each image may have several classes then.
+    """
+    known = {key(c): c for c in classes} | {str(i): c for i, c in enumerate(classes)}
+    own = {name: known.get(key(name), "") for name in names if name not in _TOTALS + _OTHERS}
+    whole = sorted(own.values()) == sorted(classes) and len({name.isdecimal() for name in own}) == 1
+    return own if whole and "accuracy" in names else None
 
 
 def plain_of(document: Any, classes: Sequence[str]) -> Any:
@@ -93,12 +100,11 @@ def _object(table: Table) -> dict[str, dict[str, str]]:
 
 def _of_object(report: Any, classes: Sequence[str]) -> dict[str, Any] | None:
     """The metrics of a report; None for anything else, and for one of other classes."""
-    if not isinstance(report, Mapping) or "accuracy" not in report or "macro avg" not in report:
+    if not isinstance(report, Mapping) or "macro avg" not in report:
         return None
-    own = {key(c): c for c in classes} | {str(i): c for i, c in enumerate(classes)}
-    of_class = {name: row for name, row in report.items() if name not in _TOTALS + _OTHERS}
-    recalls = {own.get(key(str(name)), ""): _recall(row) for name, row in of_class.items()}
-    if sorted(recalls) != sorted(classes) or len(of_class) != len(classes) or None in recalls.values():
+    rows = {str(name): row for name, row in report.items()}
+    recalls = {c: _recall(rows[name]) for name, c in (_classes_of(rows, classes) or {}).items()}
+    if not recalls or None in recalls.values():
         return None
     whole = report["accuracy"]
     return {

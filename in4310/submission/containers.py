@@ -73,6 +73,11 @@ def compressed(name: str) -> str | None:
     return next((name[: -len(s)] for s in COMPRESSED if name.lower().endswith(s)), None) or None
 
 
+def is_named_packed(name: str) -> bool:
+    """Whether a name is that of an archive, or of one compressed file."""
+    return name.lower().endswith(SUFFIXES) or compressed(name) is not None
+
+
 def is_archive(path: Path) -> bool:
     """Whether a file is an archive of files, by content; a .pth, .npz or .docx, which are zips inside, is none.
 
@@ -91,7 +96,7 @@ def is_archive(path: Path) -> bool:
             return True
     except DAMAGED:
         # Damaged, and yet meant as an archive: unpack() says what is wrong with it.
-        return path.name.lower().endswith(SUFFIXES) or compressed(path.name) is not None
+        return is_named_packed(path.name)
 
 
 def _is_one_file(names: list[str]) -> bool:

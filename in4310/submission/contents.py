@@ -35,20 +35,8 @@ SETTINGS = {"hparams", "config", "args", "params", "hyperparameters", "settings"
 PRINTED = {".log", ".txt", ".out", ".md", ".tex", ""}
 ARRAYS = {".npy", ".npz"}
 PICKLES = {".pkl", ".pickle", ".joblib"}
-CLOSED = {
-    ".parquet",
-    ".feather",
-    ".arrow",
-    ".xlsx",
-    ".xls",
-    ".ods",
-    ".h5",
-    ".hdf5",
-    ".mat",
-    ".rds",
-    ".sav",
-    ".dill",
-}
+CLOSED = {".parquet", ".feather", ".arrow", ".xlsx", ".xls", ".ods", ".h5", ".hdf5", ".mat", ".rds", ".sav",
+          ".dill"}  # fmt: skip
 WEIGHTS = {".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".tar", ".model", ".weights"}
 YAML = {".yaml", ".yml"}
 KNOWN = TEXTS | YAML | ARRAYS | WEIGHTS | PICKLES | {".ipynb"}

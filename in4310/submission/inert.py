@@ -77,11 +77,11 @@ def array_of(found: Inert) -> np.ndarray | None:
     return _numbers(shape, kind, by_columns, raw)
 
 
-def scalar_of(found: Inert) -> np.ndarray | None:
-    """As `array_of`, of one pickled numpy number."""
-    if found.name not in SCALARS or len(found.arguments) != 2:
-        return None
-    return _numbers((), found.arguments[0], False, found.arguments[1])
+def numbers_of(found: Inert) -> np.ndarray | None:
+    """As `array_of`, and of one pickled numpy number."""
+    if found.name in SCALARS and len(found.arguments) == 2:
+        return _numbers((), found.arguments[0], False, found.arguments[1])
+    return array_of(found)
 
 
 def _numbers(shape: Any, kind: Any, by_columns: Any, raw: Any) -> np.ndarray | None:

@@ -15,7 +15,7 @@ from in4310.errors import InputError, NotJudged
 from in4310.shown import shown
 from in4310.submission.archives import unpack, unpack_within
 from in4310.submission.closed import closed
-from in4310.submission.containers import COMPRESSED, SUFFIXES, without_suffix
+from in4310.submission.containers import is_named_packed, without_suffix
 from in4310.submission.files import RUBBISH, everything, put_at, walk
 from in4310.submission.opening import opener_of
 from in4310.submission.pieces import KINDS
@@ -57,8 +57,7 @@ def take_in(path: Path, sandbox: Sandbox | None = None) -> Iterator[Taken]:
     """
     if path.is_dir():
         files = _files(path)
-        packed = SUFFIXES + COMPRESSED
-        if not any(f.lower().endswith(packed) or is_unpacked(path / f) or closed(path / f) for f in files):
+        if not any(is_named_packed(Path(f).name) or is_unpacked(path / f) or closed(path / f) for f in files):
             yield Taken(_innermost(path), path.resolve().name)
             return
     elif not path.is_file():

@@ -106,26 +106,11 @@ _DATA = {
     "own": "course", "imagenet": "imagenet", "ilsvrc": "imagenet", "cifar10": "cifar10", "cifar": "cifar10",
     "shapes": "shapes", "tiny": "tiny",
 }  # fmt: skip
-_UNTUNED = {
-    "untuned",
-    "pretrained",
-    "initial",
-    "before",
-    "base",
-    "original",
-    "untrained",
-    "raw",
-    "utrent",
-    "utunet",
-}
+_UNTUNED = {"untuned", "pretrained", "initial", "before", "base", "original", "untrained", "raw", "utrent",
+            "utunet"}  # fmt: skip
 _TUNED = {"tuned", "finetuned", "trained", "fine", "best", "after", "ours", "trent", "finjustert", "etter"}
-_BEGUN = {
-    "random",
-    "init",
-    "initialised",
-    "initialized",
-    "start",
-}  # untuned, where a name does not say tuned as well
+# Untuned, where a name does not say tuned as well.
+_BEGUN = {"random", "init", "initialised", "initialized", "start"}
 
 
 def _network(names: Iterable[str]) -> str | None:

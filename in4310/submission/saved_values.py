@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from in4310.submission.inert import Inert, array_of, scalar_of
+from in4310.submission.inert import Inert, numbers_of
 from in4310.submission.matrices import real
 
 LENGTH = 4096  # numbers of one array: a spectrum has as many as there are images, or channels
@@ -55,7 +55,7 @@ def _plain(content: Any, depth: int, left: Iterator[int]) -> Any:
     if next(left, None) is None:
         raise ValueError(f"holds more than {VALUES} values")
     if isinstance(content, Inert):
-        content = scalar_of(content) if (numbers := array_of(content)) is None else numbers
+        content = numbers_of(content)
     elif isinstance(content, Tensor):
         content = _numbers(content)
     if isinstance(content, np.ndarray):
